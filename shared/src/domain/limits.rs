@@ -1,0 +1,47 @@
+//! Every bound of the system, named once. A value at the bound is allowed, one past it is refused.
+
+/// Longest queue name, in bytes.
+pub const QUEUE_NAME_BYTES_MAX: usize = 24;
+/// Longest region name, in bytes.
+pub const REGION_BYTES_MAX: usize = 16;
+/// Longest player id, in bytes. JWT subjects of the common identity providers are 20 to 50.
+pub const PLAYER_ID_BYTES_MAX: usize = 64;
+/// Longest idempotency key a client may send, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 64;
+/// Largest request body, in bytes.
+pub const BODY_BYTES_MAX: usize = 8 * 1024;
+/// Most queues in one deployment.
+pub const QUEUES_MAX: usize = 64;
+/// Most regions of one queue.
+pub const REGIONS_PER_QUEUE_MAX: usize = 32;
+/// Most players of one match.
+pub const PLAYERS_PER_MATCH_MAX: usize = 32;
+
+/// Oldest tickets that one tick looks at. Anyone past it comes into view as those before leave.
+pub const SNAPSHOT_TICKETS_MAX: usize = 10_000;
+/// Tickets read by one snapshot call: keeps the script under its time limit.
+pub const SNAPSHOT_PAGE_TICKETS: usize = 1_000;
+/// Tickets moved by one claim call: keeps the script under its time limit.
+pub const CLAIM_BATCH_TICKETS: usize = 400;
+/// Arguments of one script call, keys included. ElastiCache Serverless refuses 4,000.
+pub const SCRIPT_ARGUMENTS_MAX: usize = 3_900;
+/// Matches that one reclaim call drops.
+pub const RECLAIM_BATCH_MATCHES: usize = 20;
+/// Tickets that one expire call ends, and records that it forgets.
+pub const EXPIRE_BATCH: usize = 200;
+/// Calls in one sweep of one pool: a sweep is bounded, the next one goes on.
+pub const SWEEP_CALLS_MAX: usize = 50;
+/// Recent waits from which a pool's estimate is made.
+pub const RECENT_WAITS_MAX: usize = 256;
+
+/// How much earlier a ticket stands in line for each match that fell through under it, in milliseconds.
+pub const PRIORITY_STEP_MS: u64 = 10_000;
+/// Beyond this many fallen-through matches the priority no longer rises.
+pub const PRIORITY_STEPS_MAX: u32 = 6;
+
+/// How long an outcome stays readable in Redis, in milliseconds.
+pub const KEEP_MS: u64 = 600_000;
+/// Entries of one pool's outbox beyond which the oldest go, so that a ledger away for days cannot fill Redis.
+pub const OUTBOX_ENTRIES_MAX: usize = 1_000_000;
+/// How often a join starts anew when others change the same player's ticket under it.
+pub const JOIN_ROUNDS_MAX: usize = 4;

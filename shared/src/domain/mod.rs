@@ -1,0 +1,21 @@
+//! The pure core: what a ticket, a queue and a match are, and how waiting tickets become matches.
+//!
+//! Nothing here touches a clock, randomness, a network or a serialisation format; every function takes `now_ms` and
+//! returns data. Same inputs, same answers.
+
+pub mod ids;
+pub mod limits;
+pub mod matches;
+pub mod matching;
+pub mod pacing;
+pub mod party;
+pub mod queue;
+pub mod teams;
+pub mod ticket;
+pub mod window;
+
+pub use ids::{MatchId, PlayerId, PoolId, QueueName, Region, TicketId, Unique};
+pub use matches::{Match, MatchState, Member};
+pub use party::Party;
+pub use queue::{Queue, Queues, Rules};
+pub use ticket::{CancelReason, Outcome, Ticket, TicketState};

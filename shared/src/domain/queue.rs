@@ -1,0 +1,227 @@
+//! A game mode and its rules, checked as a whole: every problem is reported at once.
+
+use std::collections::BTreeMap;
+
+use super::ids::{PoolId, QueueName, Region};
+use super::limits::{PLAYERS_PER_MATCH_MAX, QUEUES_MAX, REGIONS_PER_QUEUE_MAX};
+use super::window::Window;
+
+/// How a queue matches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// Teams of a match.
+    pub teams: usize,
+    /// Players of a team.
+    pub team_size: usize,
+    /// Rating of a player who names none.
+    pub rating_default: f64,
+    /// Lowest rating that a join may name.
+    pub rating_min: f64,
+    /// Highest rating that a join may name.
+    pub rating_max: f64,
+    /// Whom a ticket accepts, by how long it has waited.
+    pub window: Window,
+    /// How long a ticket waits before it expires, in milliseconds.
+    pub ttl_ms: u64,
+    /// A ticket not heard of for so long is not put into matches, in milliseconds.
+    pub presence_ms: u64,
+    /// A ticket not heard of for so long is cancelled, in milliseconds.
+    pub abandon_ms: u64,
+}
+
+impl Default for Rules {
+    /// One against one on an Elo-like scale.
+    fn default() -> Self {
+        Self {
+            teams: 2,
+            team_size: 1,
+            rating_default: 1_500.0,
+            rating_min: 0.0,
+            rating_max: 10_000.0,
+            window: Window { initial: 50.0, growth_per_s: 10.0, cap: 500.0, deadline_ms: 60_000 },
+            ttl_ms: 300_000,
+            presence_ms: 15_000,
+            abandon_ms: 60_000,
+        }
+    }
+}
+
+/// Longest time to live of a ticket: an hour, in milliseconds.
+pub const TTL_MS_MAX: u64 = 3_600_000;
+
+impl Rules {
+    /// Players of a match.
+    pub fn match_size(&self) -> usize {
+        self.teams * self.team_size
+    }
+
+    /// Everything wrong with these rules, each as one line that says what was expected and found.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut need = |good: bool, line: String| {
+            if !good {
+                problems.push(line);
+            }
+        };
+        let Self { teams, team_size, rating_default, rating_min, rating_max, window, ttl_ms, presence_ms, abandon_ms } =
+            self;
+        need(*teams >= 1, format!("teams: expected at least 1, found {teams}"));
+        need(*team_size >= 1, format!("team_size: expected at least 1, found {team_size}"));
+        let size = teams.saturating_mul(*team_size);
+        need(
+            (2..=PLAYERS_PER_MATCH_MAX).contains(&size),
+            format!("teams x team_size: expected 2 to {PLAYERS_PER_MATCH_MAX} players, found {size}"),
+        );
+        let rating_ok = rating_min.is_finite() && rating_max.is_finite() && rating_min < rating_max;
+        need(rating_ok, format!("rating_min, rating_max: expected rising numbers, found {rating_min}, {rating_max}"));
+        need(
+            (*rating_min..=*rating_max).contains(rating_default),
+            format!("rating_default: expected {rating_min} to {rating_max}, found {rating_default}"),
+        );
+        let Window { initial, growth_per_s, cap, deadline_ms } = window;
+        need(*initial >= 0.0 && initial.is_finite(), format!("window.initial: expected 0 or more, found {initial}"));
+        need(
+            *growth_per_s >= 0.0 && growth_per_s.is_finite(),
+            format!("window.growth_per_s: expected 0 or more, found {growth_per_s}"),
+        );
+        need(cap >= initial && cap.is_finite(), format!("window.cap: expected {initial} or more, found {cap}"));
+        need(
+            deadline_ms <= ttl_ms,
+            format!("window.deadline_ms: expected at most ttl_ms {ttl_ms}, found {deadline_ms}"),
+        );
+        need((1..=TTL_MS_MAX).contains(ttl_ms), format!("ttl_ms: expected 1 to {TTL_MS_MAX}, found {ttl_ms}"));
+        need(*presence_ms >= 1, format!("presence_ms: expected at least 1, found {presence_ms}"));
+        need(
+            abandon_ms >= presence_ms,
+            format!("abandon_ms: expected presence_ms {presence_ms} or more, found {abandon_ms}"),
+        );
+        problems
+    }
+}
+
+/// A game mode, where it is played, and its rules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// `ranked-1v1`
+    pub name: QueueName,
+    /// Each makes a pool of its own.
+    pub regions: Vec<Region>,
+    /// How it matches.
+    pub rules: Rules,
+}
+
+/// All queues of a deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queues(BTreeMap<QueueName, Queue>);
+
+/// Why a request names no pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSuchPool {
+    /// No queue of that name.
+    Queue,
+    /// The queue is not played in that region.
+    Region,
+}
+
+impl Queues {
+    /// A deployment's queues.
+    ///
+    /// # Errors
+    /// Every problem of every queue, a line each.
+    pub fn new(queues: Vec<Queue>) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        if !(1..=QUEUES_MAX).contains(&queues.len()) {
+            problems.push(format!("queues: expected 1 to {QUEUES_MAX}, found {}", queues.len()));
+        }
+        let mut by_name = BTreeMap::new();
+        for queue in queues {
+            let name = queue.name.clone();
+            problems.extend(queue.rules.problems().into_iter().map(|line| format!("queue {name}: {line}")));
+            let regions = queue.regions.len();
+            if !(1..=REGIONS_PER_QUEUE_MAX).contains(&regions) {
+                problems.push(format!("queue {name}: regions: expected 1 to {REGIONS_PER_QUEUE_MAX}, found {regions}"));
+            }
+            if queue.regions.iter().enumerate().any(|(i, region)| queue.regions[..i].contains(region)) {
+                problems.push(format!("queue {name}: regions: expected each once, found one twice"));
+            }
+            if by_name.insert(name.clone(), queue).is_some() {
+                problems.push(format!("queue {name}: expected every name once, found it twice"));
+            }
+        }
+        if problems.is_empty() { Ok(Self(by_name)) } else { Err(problems) }
+    }
+
+    /// The pool of a queue in a region, and its rules.
+    ///
+    /// # Errors
+    /// Which of the two names is unknown.
+    pub fn pool(&self, queue: &str, region: &str) -> Result<(PoolId, &Rules), NoSuchPool> {
+        let queue = self.0.values().find(|q| q.name.as_str() == queue).ok_or(NoSuchPool::Queue)?;
+        let region = queue.regions.iter().find(|r| r.as_str() == region).ok_or(NoSuchPool::Region)?;
+        Ok((PoolId::new(&queue.name, region), &queue.rules))
+    }
+
+    /// The rules of a pool, if it is one of this deployment's.
+    pub fn rules(&self, pool: &PoolId) -> Option<&Rules> {
+        self.pool(pool.queue(), pool.region()).ok().map(|(_, rules)| rules)
+    }
+
+    /// Every pool with its rules, in the order of their names.
+    pub fn pools(&self) -> impl Iterator<Item = (PoolId, &Rules)> {
+        self.0.values().flat_map(|q| q.regions.iter().map(|region| (PoolId::new(&q.name, region), &q.rules)))
+    }
+
+    /// Every queue, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Queue> {
+        self.0.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn queue(name: &str, regions: &[&str], rules: Rules) -> Queue {
+        Queue { name: name.parse().unwrap(), regions: regions.iter().map(|r| r.parse().unwrap()).collect(), rules }
+    }
+
+    #[test]
+    fn a_request_names_a_pool_or_learns_which_name_is_wrong() {
+        let queues = Queues::new(vec![queue("ranked-1v1", &["eu", "us"], Rules::default())]).unwrap();
+        assert_eq!(queues.pool("ranked-1v1", "eu").unwrap().0.as_str(), "ranked-1v1.eu");
+        assert_eq!(queues.pool("casual", "eu").unwrap_err(), NoSuchPool::Queue);
+        assert_eq!(queues.pool("ranked-1v1", "mars").unwrap_err(), NoSuchPool::Region);
+        assert_eq!(queues.pools().count(), 2);
+    }
+
+    #[rstest]
+    #[case::one_player(Rules { teams: 1, ..Rules::default() }, "teams x team_size: expected 2 to 32 players, found 1")]
+    #[case::nobody(Rules { team_size: 0, ..Rules::default() }, "team_size: expected at least 1, found 0")]
+    #[case::too_many(Rules { team_size: 17, ..Rules::default() }, "expected 2 to 32 players, found 34")]
+    #[case::nan(Rules { rating_max: f64::NAN, ..Rules::default() }, "expected rising numbers, found 0, NaN")]
+    #[case::default_outside(Rules { rating_default: -1.0, ..Rules::default() }, "rating_default: expected 0 to 10000")]
+    #[case::no_time(Rules { ttl_ms: 0, ..Rules::default() }, "ttl_ms: expected 1 to 3600000, found 0")]
+    #[case::abandoned_before_absent(Rules { abandon_ms: 1, ..Rules::default() }, "abandon_ms: expected presence_ms")]
+    fn a_rule_that_cannot_work_is_named(#[case] rules: Rules, #[case] line: &str) {
+        let problems = Queues::new(vec![queue("q", &["eu"], rules)]).unwrap_err();
+        assert!(problems.iter().any(|p| p.contains(line)), "{problems:?}");
+    }
+
+    #[test]
+    fn rules_at_their_bounds_are_lawful() {
+        let largest = Rules { teams: 2, team_size: PLAYERS_PER_MATCH_MAX / 2, ttl_ms: TTL_MS_MAX, ..Rules::default() };
+        assert_eq!(largest.problems(), Vec::<String>::new());
+        assert!(!Rules { ttl_ms: TTL_MS_MAX + 1, ..largest }.problems().is_empty());
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let bad = Rules { ttl_ms: 0, teams: 0, ..Rules::default() };
+        let problems = Queues::new(vec![queue("a", &[], bad.clone()), queue("a", &["eu", "eu"], bad)]).unwrap_err();
+        for expected in ["regions: expected 1 to 32", "found one twice", "found it twice", "teams: expected", "ttl_ms:"]
+        {
+            assert!(problems.iter().any(|p| p.contains(expected)), "{expected} not in {problems:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Splitting a group into teams.

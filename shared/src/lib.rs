@@ -1,0 +1,3 @@
+//! The core of Muster, a serverless matchmaker.
+
+pub mod domain;
