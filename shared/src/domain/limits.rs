@@ -45,3 +45,8 @@ pub const KEEP_MS: u64 = 600_000;
 pub const OUTBOX_ENTRIES_MAX: usize = 1_000_000;
 /// How often a join starts anew when others change the same player's ticket under it.
 pub const JOIN_ROUNDS_MAX: usize = 4;
+
+/// How long a player stays spoken for beyond the ticket's own time to live, in milliseconds: longer than any match may hold it.
+pub const PLAYER_GRACE_MS: u64 = 900_000;
+/// How often a cancel starts anew when the ticket's match changes under it.
+pub const CANCEL_ROUNDS_MAX: usize = 4;

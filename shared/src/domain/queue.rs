@@ -27,6 +27,8 @@ pub struct Rules {
     pub presence_ms: u64,
     /// A ticket not heard of for so long is cancelled, in milliseconds.
     pub abandon_ms: u64,
+    /// Claim under a lease first and confirm in a second step, instead of both at once. For queues with work to do in between.
+    pub claim_first: bool,
 }
 
 impl Default for Rules {
@@ -42,6 +44,7 @@ impl Default for Rules {
             ttl_ms: 300_000,
             presence_ms: 15_000,
             abandon_ms: 60_000,
+            claim_first: false,
         }
     }
 }
@@ -63,8 +66,18 @@ impl Rules {
                 problems.push(line);
             }
         };
-        let Self { teams, team_size, rating_default, rating_min, rating_max, window, ttl_ms, presence_ms, abandon_ms } =
-            self;
+        let Self {
+            teams,
+            team_size,
+            rating_default,
+            rating_min,
+            rating_max,
+            window,
+            ttl_ms,
+            presence_ms,
+            abandon_ms,
+            ..
+        } = self;
         need(*teams >= 1, format!("teams: expected at least 1, found {teams}"));
         need(*team_size >= 1, format!("team_size: expected at least 1, found {team_size}"));
         let size = teams.saturating_mul(*team_size);

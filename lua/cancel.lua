@@ -1,0 +1,56 @@
+-- cancel: a player takes a ticket back (waiting -> cancelled).
+--
+-- KEYS[1] tickets hash: ticket -> record
+-- KEYS[2] waiting zset: ticket -> order, smaller is earlier
+-- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
+-- KEYS[4] claims  hash: ticket -> match that holds it
+-- KEYS[5] matches hash: match -> record
+-- KEYS[6] results hash: ticket -> outcome
+-- KEYS[7] forget  zset: ticket or match -> when its outcome may go, ms
+-- KEYS[8] stats   hash: counters and recent wait percentiles
+-- KEYS[9] outbox  stream: what the outside must hear
+-- ARGV[1] now_ms
+-- ARGV[2] ticket
+-- ARGV[3] player
+-- ARGV[4] forget_ms
+-- ARGV[5] outbox_max entries, 0 for no outbox
+-- Returns {"CANCELLED"} | {"CLAIMED", match} | {"ENDED", outcome, match record} | {"UNKNOWN"}
+-- Limits  O(log n)
+--
+-- A ticket that a match holds is not ended here: whoever asks drops that match first (see drop), with this ticket's reason.
+
+local tickets, waiting, seen, claims, matches, results, forget, stats, outbox =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local now_ms, ticket, player, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+local ended = redis.call('HGET', results, ticket)
+if ended then
+  local match = cjson.decode(ended).match
+  return { 'ENDED', ended, match and redis.call('HGET', matches, match) or false }
+end
+local record = redis.call('HGET', tickets, ticket)
+local outcome = record and cjson.decode(record) or { players = {} }
+local own = false
+for _, one in ipairs(outcome.players) do
+  own = own or one == player
+end
+if not own then
+  return { 'UNKNOWN' }
+end
+local match = redis.call('HGET', claims, ticket)
+if match then
+  return { 'CLAIMED', match }
+end
+
+outcome.status, outcome.reason, outcome.ended_ms = 'cancelled', 'player', now_ms
+local text = cjson.encode(outcome)
+redis.call('HDEL', tickets, ticket)
+redis.call('ZREM', waiting, ticket)
+redis.call('ZREM', seen, ticket)
+redis.call('HSET', results, ticket, text)
+redis.call('ZADD', forget, forget_ms, ticket)
+redis.call('HINCRBY', stats, 'cancelled', 1)
+if outbox_max ~= '0' then
+  redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'ended', 'id', ticket, 'body', text)
+end
+return { 'CANCELLED' }

@@ -1,0 +1,58 @@
+-- claim: takes tickets for matches that are not confirmed yet (waiting -> claimed).
+--
+-- KEYS[1] waiting zset: ticket -> order, smaller is earlier
+-- KEYS[2] claims  hash: ticket -> match that holds it
+-- KEYS[3] matches hash: match -> record
+-- KEYS[4] leases  zset: match -> until when it holds its tickets, ms
+-- ARGV[1] lease_ms, until when the matches hold their tickets
+-- ARGV[2..] for each match: match, its forming record, number of tickets n, then n tickets
+-- Returns {"CLAIMED" | "TAKEN", ...}, a word for each match
+-- Limits  tickets <= CLAIM_BATCH_TICKETS; O(tickets * log n)
+--
+-- All or nothing for each match. A match that is already there was made by this very call before its answer got lost.
+
+local waiting, claims, matches, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local lease_ms = ARGV[1]
+
+local asked, everyone = {}, {}
+local at = 2
+while at <= #ARGV do
+  local group = { id = ARGV[at], record = ARGV[at + 1], tickets = {} }
+  for i = 1, tonumber(ARGV[at + 2]) do
+    group.tickets[i] = ARGV[at + 2 + i]
+    everyone[#everyone + 1] = ARGV[at + 2 + i]
+  end
+  asked[#asked + 1] = group
+  at = at + 3 + #group.tickets
+end
+
+local free = {}
+for i, order in ipairs(redis.call('ZMSCORE', waiting, unpack(everyone))) do
+  free[everyone[i]] = order
+end
+local words, gone, made, holds, until_ms = {}, {}, {}, {}, {}
+for i, group in ipairs(asked) do
+  local whole = true
+  for _, ticket in ipairs(group.tickets) do
+    whole = whole and free[ticket]
+  end
+  if whole then
+    words[i] = 'CLAIMED'
+    made[#made + 1], made[#made + 2] = group.id, group.record
+    until_ms[#until_ms + 1], until_ms[#until_ms + 2] = lease_ms, group.id
+    for _, ticket in ipairs(group.tickets) do
+      free[ticket] = false
+      gone[#gone + 1] = ticket
+      holds[#holds + 1], holds[#holds + 2] = ticket, group.id
+    end
+  else
+    words[i] = redis.call('HEXISTS', matches, group.id) == 1 and 'CLAIMED' or 'TAKEN'
+  end
+end
+if #gone > 0 then
+  redis.call('ZREM', waiting, unpack(gone))
+  redis.call('HSET', claims, unpack(holds))
+  redis.call('HSET', matches, unpack(made))
+  redis.call('ZADD', leases, unpack(until_ms))
+end
+return words

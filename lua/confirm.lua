@@ -1,0 +1,59 @@
+-- confirm: matches whose leases still hold are played (claimed -> matched).
+--
+-- KEYS[1] tickets hash: ticket -> record
+-- KEYS[2] seen    zset: ticket -> when its party was last heard of, ms
+-- KEYS[3] claims  hash: ticket -> match that holds it
+-- KEYS[4] matches hash: match -> record
+-- KEYS[5] leases  zset: match -> until when it holds its tickets, ms
+-- KEYS[6] results hash: ticket -> outcome
+-- KEYS[7] forget  zset: ticket or match -> when its outcome may go, ms
+-- KEYS[8] stats   hash: counters and recent wait percentiles
+-- KEYS[9] outbox  stream: what the outside must hear
+-- ARGV[1] now_ms
+-- ARGV[2] forget_ms
+-- ARGV[3] outbox_max entries, 0 for no outbox
+-- ARGV[4..] for each match: match, its confirmed record, number of tickets n, then n tickets
+-- Returns {"CONFIRMED" | "LEASE_LOST", ...}, a word for each match
+-- Limits  tickets <= CLAIM_BATCH_TICKETS; O(tickets * log n)
+--
+-- The fence: a match whose lease has run out is LEASE_LOST and nothing of it changes, also before anybody reclaimed it.
+-- Confirmed before, by this very call, is CONFIRMED again.
+
+local tickets, seen, claims, matches, leases, results, forget, stats, outbox =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+
+local words = {}
+local at = 4
+while at <= #ARGV do
+  local match, record, n = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  local lease = tonumber(redis.call('ZSCORE', leases, match) or 0)
+  if lease > now_ms then
+    local gone, outcomes, forgets = {}, {}, { forget_ms, match }
+    local outcome = '{"status":"matched","match":"' .. match .. '"}'
+    for i = 1, n do
+      local ticket = ARGV[at + 2 + i]
+      gone[i] = ticket
+      outcomes[#outcomes + 1], outcomes[#outcomes + 2] = ticket, outcome
+      forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, ticket
+    end
+    redis.call('ZREM', seen, unpack(gone))
+    redis.call('HDEL', tickets, unpack(gone))
+    redis.call('HDEL', claims, unpack(gone))
+    redis.call('HSET', results, unpack(outcomes))
+    redis.call('ZADD', forget, unpack(forgets))
+    redis.call('HSET', matches, match, record)
+    redis.call('ZREM', leases, match)
+    redis.call('HINCRBY', stats, 'matched', n)
+    if outbox_max ~= '0' then
+      redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', match, 'body', record)
+    end
+    words[#words + 1] = 'CONFIRMED'
+  else
+    local known = redis.call('HGET', matches, match)
+    local before = known and cjson.decode(known).state == 'confirmed'
+    words[#words + 1] = before and 'CONFIRMED' or 'LEASE_LOST'
+  end
+  at = at + 3 + n
+end
+return words

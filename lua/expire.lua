@@ -1,0 +1,63 @@
+-- expire: ends tickets that waited too long or fell silent, and forgets old outcomes (waiting -> expired | cancelled).
+--
+-- KEYS[1] tickets hash: ticket -> record
+-- KEYS[2] waiting zset: ticket -> order, smaller is earlier
+-- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
+-- KEYS[4] matches hash: match -> record
+-- KEYS[5] results hash: ticket -> outcome
+-- KEYS[6] forget  zset: ticket or match -> when its outcome may go, ms
+-- KEYS[7] stats   hash: counters and recent wait percentiles
+-- KEYS[8] outbox  stream: what the outside must hear
+-- ARGV[1] now_ms
+-- ARGV[2] forget_ms
+-- ARGV[3] outbox_max entries, 0 for no outbox
+-- ARGV[4] limit, of tickets and of outcomes
+-- ARGV[5] joined_before_ms, whoever joined later cannot have expired
+-- ARGV[6] seen_before_ms, whoever was last heard of by then is abandoned
+-- Returns {"EXPIRED", tickets expired, tickets abandoned, outcomes forgotten}
+-- Limits  limit <= EXPIRE_BATCH; O(log n + limit)
+--
+-- Tickets held by a match are left alone: their match decides, and its lease is short.
+
+local tickets, waiting, seen, matches, results, forget, stats, outbox =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local joined_before_ms, seen_before_ms = ARGV[5], ARGV[6]
+
+local function finish(ticket, record, status, reason)
+  record.status, record.reason, record.ended_ms = status, reason, now_ms
+  local text = cjson.encode(record)
+  redis.call('HDEL', tickets, ticket)
+  redis.call('ZREM', waiting, ticket)
+  redis.call('ZREM', seen, ticket)
+  redis.call('HSET', results, ticket, text)
+  redis.call('ZADD', forget, forget_ms, ticket)
+  redis.call('HINCRBY', stats, status, 1)
+  if outbox_max ~= '0' then
+    redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'ended', 'id', ticket, 'body', text)
+  end
+end
+
+-- The line is ordered by joining time less a bonus, so the early end holds all expired tickets and some that are only urgent.
+local expired = 0
+for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_before_ms, 'LIMIT', 0, limit)) do
+  local record = cjson.decode(redis.call('HGET', tickets, ticket))
+  if record.expires_ms <= now_ms then
+    finish(ticket, record, 'expired', nil)
+    expired = expired + 1
+  end
+end
+local abandoned = 0
+for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', seen_before_ms, 'LIMIT', 0, limit)) do
+  if redis.call('ZSCORE', waiting, ticket) then
+    finish(ticket, cjson.decode(redis.call('HGET', tickets, ticket)), 'cancelled', 'abandoned')
+    abandoned = abandoned + 1
+  end
+end
+local old = redis.call('ZRANGEBYSCORE', forget, '-inf', now_ms, 'LIMIT', 0, limit)
+if #old > 0 then
+  redis.call('HDEL', results, unpack(old))
+  redis.call('HDEL', matches, unpack(old))
+  redis.call('ZREM', forget, unpack(old))
+end
+return { 'EXPIRED', expired, abandoned, #old }

@@ -1,0 +1,73 @@
+-- match: claims and confirms matches in one step (waiting -> matched), for queues that ask nobody first.
+--
+-- KEYS[1] tickets hash: ticket -> record
+-- KEYS[2] waiting zset: ticket -> order, smaller is earlier
+-- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
+-- KEYS[4] matches hash: match -> record
+-- KEYS[5] results hash: ticket -> outcome
+-- KEYS[6] forget  zset: ticket or match -> when its outcome may go, ms
+-- KEYS[7] stats   hash: counters and recent wait percentiles
+-- KEYS[8] outbox  stream: what the outside must hear
+-- ARGV[1] forget_ms
+-- ARGV[2] outbox_max entries, 0 for no outbox
+-- ARGV[3..] for each match: match, its confirmed record, number of tickets n, then n tickets
+-- Returns {"MATCHED" | "TAKEN", ...}, a word for each match
+-- Limits  tickets <= CLAIM_BATCH_TICKETS; O(tickets * log n)
+--
+-- All or nothing for each match: one ticket that no longer waits and the match is TAKEN, its other tickets untouched.
+-- A match that is already there was made by this very call before its answer got lost: MATCHED again, nothing changes.
+
+local tickets, waiting, seen, matches, results, forget, stats, outbox =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local forget_ms, outbox_max = ARGV[1], ARGV[2]
+
+local asked, everyone = {}, {}
+local at = 3
+while at <= #ARGV do
+  local group = { id = ARGV[at], record = ARGV[at + 1], tickets = {} }
+  for i = 1, tonumber(ARGV[at + 2]) do
+    group.tickets[i] = ARGV[at + 2 + i]
+    everyone[#everyone + 1] = ARGV[at + 2 + i]
+  end
+  asked[#asked + 1] = group
+  at = at + 3 + #group.tickets
+end
+
+local free = {}
+for i, order in ipairs(redis.call('ZMSCORE', waiting, unpack(everyone))) do
+  free[everyone[i]] = order
+end
+local words, gone, made, outcomes, forgets = {}, {}, {}, {}, {}
+for i, group in ipairs(asked) do
+  local whole = true
+  for _, ticket in ipairs(group.tickets) do
+    whole = whole and free[ticket]
+  end
+  if whole then
+    words[i] = 'MATCHED'
+    made[#made + 1], made[#made + 2] = group.id, group.record
+    forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, group.id
+    local outcome = '{"status":"matched","match":"' .. group.id .. '"}'
+    for _, ticket in ipairs(group.tickets) do
+      free[ticket] = false
+      gone[#gone + 1] = ticket
+      outcomes[#outcomes + 1], outcomes[#outcomes + 2] = ticket, outcome
+      forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, ticket
+    end
+    if outbox_max ~= '0' then
+      redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', group.id, 'body', group.record)
+    end
+  else
+    words[i] = redis.call('HEXISTS', matches, group.id) == 1 and 'MATCHED' or 'TAKEN'
+  end
+end
+if #gone > 0 then
+  redis.call('ZREM', waiting, unpack(gone))
+  redis.call('ZREM', seen, unpack(gone))
+  redis.call('HDEL', tickets, unpack(gone))
+  redis.call('HSET', results, unpack(outcomes))
+  redis.call('HSET', matches, unpack(made))
+  redis.call('ZADD', forget, unpack(forgets))
+  redis.call('HINCRBY', stats, 'matched', #gone)
+end
+return words

@@ -1,0 +1,43 @@
+-- poll: reads where a ticket is, as one of its players; reading is proof of life.
+--
+-- KEYS[1] tickets hash: ticket -> record
+-- KEYS[2] seen    zset: ticket -> when its party was last heard of, ms
+-- KEYS[3] claims  hash: ticket -> match that holds it
+-- KEYS[4] matches hash: match -> record
+-- KEYS[5] leases  zset: match -> until when it holds its tickets, ms
+-- KEYS[6] results hash: ticket -> outcome
+-- KEYS[7] stats   hash: counters and recent wait percentiles
+-- ARGV[1] now_ms
+-- ARGV[2] ticket
+-- ARGV[3] player
+-- Returns {"WAITING", record, p50, p90} | {"CLAIMED", record, match, match record, lease_ms, p50, p90}
+--         | {"ENDED", outcome, match record} | {"UNKNOWN"}
+-- Limits  O(log n)
+--
+-- A live ticket of somebody else is UNKNOWN, and is not refreshed. Whose a finished one was stands in what is returned.
+
+local tickets, seen, claims, matches, leases, results, stats =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local now_ms, ticket, player = ARGV[1], ARGV[2], ARGV[3]
+
+local outcome = redis.call('HGET', results, ticket)
+if outcome then
+  local match = cjson.decode(outcome).match
+  return { 'ENDED', outcome, match and redis.call('HGET', matches, match) or false }
+end
+local record = redis.call('HGET', tickets, ticket)
+local own = false
+for _, one in ipairs(record and cjson.decode(record).players or {}) do
+  own = own or one == player
+end
+if not own then
+  return { 'UNKNOWN' }
+end
+redis.call('ZADD', seen, 'XX', 'GT', now_ms, ticket)
+local wait = redis.call('HMGET', stats, 'wait_p50', 'wait_p90')
+local match = redis.call('HGET', claims, ticket)
+if match then
+  local held = redis.call('HGET', matches, match)
+  return { 'CLAIMED', record, match, held, redis.call('ZSCORE', leases, match), wait[1], wait[2] }
+end
+return { 'WAITING', record, wait[1], wait[2] }

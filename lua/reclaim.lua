@@ -1,0 +1,81 @@
+-- reclaim: takes apart the matches whose leases have run out (claimed -> waiting | cancelled).
+--
+-- KEYS[1] tickets hash: ticket -> record
+-- KEYS[2] waiting zset: ticket -> order, smaller is earlier
+-- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
+-- KEYS[4] claims  hash: ticket -> match that holds it
+-- KEYS[5] matches hash: match -> record
+-- KEYS[6] leases  zset: match -> until when it holds its tickets, ms
+-- KEYS[7] results hash: ticket -> outcome
+-- KEYS[8] forget  zset: ticket or match -> when its outcome may go, ms
+-- KEYS[9] stats   hash: counters and recent wait percentiles
+-- KEYS[10] outbox stream: what the outside must hear
+-- ARGV[1] now_ms
+-- ARGV[2] forget_ms
+-- ARGV[3] outbox_max entries, 0 for no outbox
+-- ARGV[4] limit, matches
+-- ARGV[5] priority_step_ms, by which a ticket moves forward in line for each match that fell through
+-- ARGV[6] priority_steps_max
+-- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled}
+-- Limits  matches <= RECLAIM_BATCH_MATCHES
+--
+-- One place for every way in which a match falls through: its matcher died (forming), nobody answered in time (proposed),
+-- it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far and further in front.
+
+local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local limit, step_ms, steps_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local function requeue(ticket, record)
+  record.attempts = record.attempts + 1
+  redis.call('HSET', tickets, ticket, cjson.encode(record))
+  local order = record.joined_ms - step_ms * math.min(record.attempts, steps_max)
+  redis.call('ZADD', waiting, string.format('%.0f', math.max(order, 0)), ticket)
+end
+
+local function cancel(ticket, record, reason)
+  record.status, record.reason, record.ended_ms = 'cancelled', reason, now_ms
+  local text = cjson.encode(record)
+  redis.call('HDEL', tickets, ticket)
+  redis.call('ZREM', seen, ticket)
+  redis.call('HSET', results, ticket, text)
+  redis.call('ZADD', forget, forget_ms, ticket)
+  if outbox_max ~= '0' then
+    redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'ended', 'id', ticket, 'body', text)
+  end
+end
+
+local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)
+local requeued, cancelled, crashed = 0, 0, 0
+for _, match in ipairs(due) do
+  local held = cjson.decode(redis.call('HGET', matches, match))
+  local verdicts = held.verdicts or {}
+  crashed = crashed + (held.state == 'forming' and 1 or 0)
+  for _, team in ipairs(held.teams) do
+    for _, member in ipairs(team) do
+      local ticket = member.ticket
+      if redis.call('HGET', claims, ticket) == match then
+        local record = cjson.decode(redis.call('HGET', tickets, ticket))
+        redis.call('HDEL', claims, ticket)
+        if verdicts[ticket] then
+          cancel(ticket, record, verdicts[ticket])
+          cancelled = cancelled + 1
+        else
+          requeue(ticket, record)
+          requeued = requeued + 1
+        end
+      end
+    end
+  end
+  held.state = 'dropped'
+  redis.call('HSET', matches, match, cjson.encode(held))
+  redis.call('ZREM', leases, match)
+  redis.call('ZADD', forget, forget_ms, match)
+end
+if #due > 0 then
+  redis.call('HINCRBY', stats, 'reclaimed', crashed)
+  redis.call('HINCRBY', stats, 'requeued', requeued)
+  redis.call('HINCRBY', stats, 'cancelled', cancelled)
+end
+return { 'RECLAIMED', #due, requeued, cancelled }

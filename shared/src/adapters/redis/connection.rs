@@ -1,0 +1,149 @@
+//! One server or a cluster behind one call: run a script, within a bounded time, with one lawful retry.
+
+use std::future::Future;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_async::ClusterConnection;
+use redis::{Client, FromRedisValue, RedisError, TlsCertificates, Value};
+use tokio::sync::OnceCell;
+
+use super::reply::Reply;
+use super::scripts::Script;
+use super::settings::Settings;
+use crate::domain::PoolId;
+use crate::ports::StoreError;
+
+/// Longest time that one call may take, connecting and retry included, in milliseconds.
+pub const TIMEOUT_MS: u64 = 2_000;
+/// Longest time to connect, or for one answer, in milliseconds.
+const STEP_TIMEOUT: Duration = Duration::from_millis(900);
+
+/// A store on Redis. Connects when first used; clones share the connection.
+#[derive(Clone)]
+pub struct Redis {
+    kind: Kind,
+    pub(super) outbox_entries_max: usize,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Single(ConnectionManager),
+    Cluster(ClusterClient, std::sync::Arc<OnceCell<ClusterConnection>>),
+}
+
+impl Redis {
+    /// A store that connects when first used. Call it from within a tokio runtime.
+    ///
+    /// # Errors
+    /// The settings cannot be used, for example a certificate that is none.
+    pub fn new(settings: Settings) -> Result<Self, StoreError> {
+        let Settings { info, cluster, root_cert, outbox_entries_max } = settings;
+        let certs = root_cert.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
+        let kind = if cluster {
+            let mut builder = ClusterClientBuilder::new([info])
+                .connection_timeout(STEP_TIMEOUT)
+                .response_timeout(STEP_TIMEOUT)
+                .retries(3)
+                .max_retry_wait(100);
+            if let Some(certs) = certs {
+                builder = builder.certs(certs);
+            }
+            Kind::Cluster(builder.build().map_err(unavailable)?, std::sync::Arc::default())
+        } else {
+            let client = match certs {
+                Some(certs) => Client::build_with_tls(info, certs),
+                None => Client::open(info),
+            };
+            let config = ConnectionManagerConfig::new()
+                .set_connection_timeout(Some(STEP_TIMEOUT))
+                .set_response_timeout(Some(STEP_TIMEOUT))
+                .set_max_delay(Duration::from_millis(100))
+                .set_number_of_retries(1);
+            let client = client.map_err(unavailable)?;
+            Kind::Single(ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?)
+        };
+        Ok(Self { kind, outbox_entries_max })
+    }
+
+    /// Runs a script on a pool's keys. `args` come after the keys, in the order of the script's header.
+    pub(super) async fn run(
+        &self,
+        script: &'static Script,
+        pool: &PoolId,
+        args: &[Arg<'_>],
+    ) -> Result<Reply, StoreError> {
+        let keys: Vec<String> = script.keys.iter().map(|key| key.of_pool(pool)).collect();
+        self.run_on(script, &keys, args).await
+    }
+
+    /// Runs a script on these keys.
+    pub(super) async fn run_on(
+        &self,
+        script: &'static Script,
+        keys: &[String],
+        args: &[Arg<'_>],
+    ) -> Result<Reply, StoreError> {
+        let mut call = script.prepare();
+        for key in keys {
+            call.key(key);
+        }
+        for arg in args {
+            match arg {
+                Arg::Int(number) => call.arg(*number),
+                Arg::Text(text) => call.arg(*text),
+            };
+        }
+        let value: Value = match &self.kind {
+            Kind::Single(manager) => bounded(|| async { call.invoke_async(&mut manager.clone()).await }).await?,
+            Kind::Cluster(client, cell) => {
+                bounded(|| async { call.invoke_async(&mut connected(client, cell).await?).await }).await?
+            }
+        };
+        Reply::new(script.name, value)
+    }
+
+    /// Runs a plain command.
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+        match &self.kind {
+            Kind::Single(manager) => bounded(|| async { command.query_async(&mut manager.clone()).await }).await,
+            Kind::Cluster(client, cell) => {
+                bounded(|| async { command.query_async(&mut connected(client, cell).await?).await }).await
+            }
+        }
+    }
+}
+
+/// An argument of a script.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Arg<'a> {
+    Int(u64),
+    Text(&'a str),
+}
+
+async fn connected(
+    client: &ClusterClient,
+    cell: &OnceCell<ClusterConnection>,
+) -> Result<ClusterConnection, RedisError> {
+    cell.get_or_try_init(|| client.get_async_connection()).await.cloned()
+}
+
+/// Asks, and asks once more if the connection turned out dead: the client reconnects behind the command that meets a dead
+/// connection, but fails that command. Asking again is lawful because every script may run twice.
+async fn bounded<T, F: Future<Output = Result<T, RedisError>>>(mut ask: impl FnMut() -> F) -> Result<T, StoreError> {
+    let twice = async {
+        match ask().await {
+            Err(error) if error.is_connection_dropped() || (error.is_io_error() && !error.is_timeout()) => ask().await,
+            answer => answer,
+        }
+    };
+    match tokio::time::timeout(Duration::from_millis(TIMEOUT_MS), twice).await {
+        Ok(answer) => answer.map_err(unavailable),
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {TIMEOUT_MS} ms"))),
+    }
+}
+
+fn unavailable(error: RedisError) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}

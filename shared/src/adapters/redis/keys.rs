@@ -1,0 +1,76 @@
+//! Every key name. All keys of a pool share the hash tag `{<pool>}`, so a pool lives in one cluster slot.
+
+use crate::domain::{PlayerId, PoolId};
+
+/// The kinds of keys, in the words of the script headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// ticket -> record
+    Tickets,
+    /// ticket -> order
+    Waiting,
+    /// ticket -> when last heard of
+    Seen,
+    /// ticket -> match
+    Claims,
+    /// match -> record
+    Matches,
+    /// match -> until when it holds its tickets
+    Leases,
+    /// ticket -> outcome
+    Results,
+    /// ticket or match -> when its outcome may go
+    Forget,
+    /// what the outside must hear
+    Outbox,
+    /// who leads
+    Leader,
+    /// counters and percentiles
+    Stats,
+    /// the latest waits
+    Waits,
+    /// a player's ticket; not a pool's key, it has a slot of its own
+    Player,
+}
+
+impl Key {
+    /// The key's name and Redis type, as they stand in script headers.
+    pub fn name_and_type(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tickets => ("tickets", "hash"),
+            Self::Waiting => ("waiting", "zset"),
+            Self::Seen => ("seen", "zset"),
+            Self::Claims => ("claims", "hash"),
+            Self::Matches => ("matches", "hash"),
+            Self::Leases => ("leases", "zset"),
+            Self::Results => ("results", "hash"),
+            Self::Forget => ("forget", "zset"),
+            Self::Outbox => ("outbox", "stream"),
+            Self::Leader => ("leader", "string"),
+            Self::Stats => ("stats", "hash"),
+            Self::Waits => ("waits", "list"),
+            Self::Player => ("player", "string"),
+        }
+    }
+
+    /// The key of this kind in a pool: `mm:{ranked-1v1.eu}:tickets`.
+    pub fn of_pool(self, pool: &PoolId) -> String {
+        format!("mm:{{{pool}}}:{}", self.name_and_type().0)
+    }
+}
+
+/// The key of a player: `mm:player:{ann}`.
+pub fn of_player(player: &PlayerId) -> String {
+    format!("mm:player:{{{player}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_lives_in_one_slot() {
+        assert_eq!(Key::Tickets.of_pool(&"ranked-1v1.eu".parse().unwrap()), "mm:{ranked-1v1.eu}:tickets");
+        assert_eq!(of_player(&"ann".parse().unwrap()), "mm:player:{ann}");
+    }
+}

@@ -1,0 +1,130 @@
+//! A matcher's side of a pool.
+
+use super::connection::{Arg, Redis};
+use super::record;
+use super::scripts::{self, Script};
+use crate::domain::limits::{KEEP_MS, RECENT_WAITS_MAX};
+use crate::domain::matching::Candidate;
+use crate::domain::{CancelReason, Match, MatchId, PoolId, TicketId};
+use crate::ports::{Claim, Dropped, Matches, StoreError};
+
+impl Redis {
+    /// Runs a script that takes groups of tickets and answers a word for each: `held` as asked, any other not.
+    async fn run_groups(
+        &self,
+        script: &'static Script,
+        head: &[Arg<'_>],
+        matches: &[Match],
+        held: &str,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let Some(first) = matches.first() else { return Ok(Vec::new()) };
+        let records: Vec<String> = matches.iter().map(record::write_match).collect();
+        let mut args = head.to_vec();
+        for (game, record) in matches.iter().zip(&records) {
+            args.extend([
+                Arg::Text(game.id.unique.as_str()),
+                Arg::Text(record),
+                Arg::Int(game.members().count() as u64),
+            ]);
+            args.extend(game.members().map(|member| Arg::Text(member.ticket.unique.as_str())));
+        }
+        let words = self.run(script, &first.id.pool, &args).await?.words()?;
+        claims(script, &words, held, matches.len())
+    }
+}
+
+fn claims(script: &Script, words: &[String], held: &str, expected: usize) -> Result<Vec<Claim>, StoreError> {
+    if words.len() != expected || words.iter().any(|word| !script.words.contains(&word.as_str())) {
+        return Err(StoreError::Corrupt(format!("{}: expected {expected} words, found {words:?}", script.name)));
+    }
+    Ok(words.iter().map(|word| if word == held { Claim::Held } else { Claim::Lost }).collect())
+}
+
+impl Matches for Redis {
+    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Result<Vec<Candidate>, StoreError> {
+        let args = [Arg::Int(offset as u64), Arg::Int(limit as u64)];
+        let reply = self.run(&scripts::SNAPSHOT, pool, &args).await?;
+        if reply.word() != "SNAPSHOT" {
+            return reply.unexpected();
+        }
+        let (ids, records): (Vec<String>, Vec<Option<String>>) = (reply.part(1)?, reply.part(2)?);
+        let seen: Vec<Option<u64>> = reply.part(3)?;
+        let rows = ids.iter().zip(records).zip(seen).filter_map(|((id, record), seen)| Some((id, record?, seen?)));
+        rows.map(|(id, record, seen_ms)| {
+            let id = TicketId::new(pool.clone(), record::unique(id)?);
+            Ok(Candidate { ticket: record::read_ticket(id, &record)?, seen_ms })
+        })
+        .collect()
+    }
+
+    async fn match_now(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
+        let head = [Arg::Int(now_ms + KEEP_MS), Arg::Int(self.outbox_entries_max as u64)];
+        self.run_groups(&scripts::MATCH, &head, matches, "MATCHED").await
+    }
+
+    async fn claim(&self, matches: &[Match], lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
+        self.run_groups(&scripts::CLAIM, &[Arg::Int(lease_ms)], matches, "CLAIMED").await
+    }
+
+    async fn confirm(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
+        let head = [Arg::Int(now_ms), Arg::Int(now_ms + KEEP_MS), Arg::Int(self.outbox_entries_max as u64)];
+        self.run_groups(&scripts::CONFIRM, &head, matches, "CONFIRMED").await
+    }
+
+    async fn heartbeat(&self, matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
+        let Some(first) = matches.first() else { return Ok(Vec::new()) };
+        let mut args = vec![Arg::Int(now_ms), Arg::Int(lease_ms)];
+        args.extend(matches.iter().map(|id| Arg::Text(id.unique.as_str())));
+        let words = self.run(&scripts::HEARTBEAT, &first.pool, &args).await?.words()?;
+        claims(&scripts::HEARTBEAT, &words, "EXTENDED", matches.len())
+    }
+
+    async fn drop_match(
+        &self,
+        id: &MatchId,
+        verdicts: &[(TicketId, CancelReason)],
+        now_ms: u64,
+    ) -> Result<Dropped, StoreError> {
+        let mut args = vec![Arg::Int(now_ms), Arg::Text(id.unique.as_str())];
+        for (ticket, reason) in verdicts {
+            args.extend([Arg::Text(ticket.unique.as_str()), Arg::Text(reason.as_str())]);
+        }
+        let reply = self.run(&scripts::DROP, &id.pool, &args).await?;
+        match reply.word() {
+            "DROPPED" => Ok(Dropped::Done),
+            "LEASE_LOST" => Ok(Dropped::LeaseLost),
+            _ => reply.unexpected(),
+        }
+    }
+
+    async fn lead(&self, pool: &PoolId, token: &str, ttl_ms: u64) -> Result<bool, StoreError> {
+        let reply = self.run(&scripts::LEAD, pool, &[Arg::Text(token), Arg::Int(ttl_ms)]).await?;
+        match reply.word() {
+            "LEADING" => Ok(true),
+            "FOLLOWING" => Ok(false),
+            _ => reply.unexpected(),
+        }
+    }
+
+    async fn resign(&self, pool: &PoolId, token: &str) -> Result<(), StoreError> {
+        let reply = self.run(&scripts::RESIGN, pool, &[Arg::Text(token)]).await?;
+        match reply.word() {
+            "RESIGNED" | "FOLLOWING" => Ok(()),
+            _ => reply.unexpected(),
+        }
+    }
+
+    async fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> Result<(), StoreError> {
+        let latest = &waits_ms[waits_ms.len().saturating_sub(RECENT_WAITS_MAX)..];
+        if latest.is_empty() {
+            return Ok(());
+        }
+        let mut args = vec![Arg::Int(RECENT_WAITS_MAX as u64)];
+        args.extend(latest.iter().map(|wait_ms| Arg::Int(*wait_ms)));
+        let reply = self.run(&scripts::WAITS, pool, &args).await?;
+        match reply.word() {
+            "NOTED" => Ok(()),
+            _ => reply.unexpected(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The store on Redis or Valkey: one server, TLS, or a cluster.
+//!
+//! - `keys`: every key name, made here and nowhere else.
+//! - `scripts`: the Lua family in `lua/`, each with the keys it declares and the words it answers.
+//! - `record`: what the values look like.
+//! - `connection`: one server or a cluster, with bounded time and one lawful retry.
+//! - `tickets`, `players`, `matches`, `upkeep`: the ports.
+//!
+//! Round trips: every call of a port is one, except a pool's first after a restart of Redis, which loads the script.
+
+mod connection;
+mod keys;
+mod matches;
+mod players;
+mod record;
+mod reply;
+pub mod scripts;
+mod settings;
+mod tickets;
+mod upkeep;
+
+pub use connection::{Redis, TIMEOUT_MS};
+pub use keys::Key;
+pub use settings::{Settings, SettingsError};

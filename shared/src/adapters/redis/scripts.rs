@@ -1,0 +1,71 @@
+//! The Lua family: each script with the keys that it declares and the words that it answers.
+//!
+//! The headers of the files in `lua/` say the same in words; `tests/tests/lua.rs` holds them together.
+
+use std::sync::LazyLock;
+
+use super::keys::Key::{
+    self, Claims, Forget, Leader, Leases, Matches, Outbox, Player, Results, Seen, Stats, Tickets, Waiting, Waits,
+};
+
+/// One atomic transition.
+#[derive(Debug)]
+pub struct Script {
+    /// The file's name without `.lua`.
+    pub name: &'static str,
+    /// The keys, in the order of `KEYS`.
+    pub keys: &'static [Key],
+    /// Every word that its answer may begin with; or consist of, for scripts that answer a word for each match.
+    pub words: &'static [&'static str],
+    /// The file's text.
+    pub source: &'static str,
+    script: LazyLock<redis::Script>,
+}
+
+impl Script {
+    /// Ready to take keys and arguments. Runs by its digest, and loads itself where Redis does not know it yet.
+    pub(super) fn prepare(&self) -> redis::ScriptInvocation<'_> {
+        self.script.prepare_invoke()
+    }
+}
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal, $keys:expr, $words:expr;)*) => {
+        $(
+            #[doc = concat!("`lua/", $file, ".lua`")]
+            pub static $name: Script = Script {
+                name: $file,
+                keys: &$keys,
+                words: &$words,
+                source: include_str!(concat!("../../../../lua/", $file, ".lua")),
+                script: LazyLock::new(|| redis::Script::new($name.source)),
+            };
+        )*
+        /// Every script.
+        pub static ALL: &[&Script] = &[$(&$name),*];
+    };
+}
+
+scripts! {
+    JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
+    BURY = "bury", [Tickets, Results, Forget], ["LIVE", "DEAD"];
+    POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Stats], ["WAITING", "CLAIMED", "ENDED", "UNKNOWN"];
+    CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox],
+        ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN"];
+    SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
+    MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox], ["MATCHED", "TAKEN"];
+    CLAIM = "claim", [Waiting, Claims, Matches, Leases], ["CLAIMED", "TAKEN"];
+    CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
+        ["CONFIRMED", "LEASE_LOST"];
+    HEARTBEAT = "heartbeat", [Leases], ["EXTENDED", "LEASE_LOST"];
+    DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
+    RECLAIM = "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
+        ["RECLAIMED"];
+    EXPIRE = "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox], ["EXPIRED"];
+    LEAD = "lead", [Leader], ["LEADING", "FOLLOWING"];
+    RESIGN = "resign", [Leader], ["RESIGNED", "FOLLOWING"];
+    RESERVE = "reserve", [Player], ["RESERVED", "HELD"];
+    UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
+    WAITS = "waits", [Waits, Stats], ["NOTED"];
+    STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets], ["STATUS"];
+}

@@ -1,0 +1,88 @@
+//! Where Redis is, and how to reach it.
+
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+
+/// Everything needed to connect.
+#[derive(Clone)]
+pub struct Settings {
+    pub(super) info: ConnectionInfo,
+    pub(super) cluster: bool,
+    pub(super) root_cert: Option<Vec<u8>>,
+    /// Entries kept in a pool's outbox; 0 writes none, for deployments where nobody drains it.
+    pub outbox_entries_max: usize,
+}
+
+/// Why settings cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The text is no Redis URL. It is not repeated: it may hold a password.
+    #[error("expected redis://, rediss:// or unix://, found something else")]
+    Url,
+}
+
+impl Settings {
+    /// From `redis://user:password@host:port`, `rediss://` for TLS, or `unix:///path`.
+    ///
+    /// # Errors
+    /// The text is no such URL.
+    pub fn from_url(url: &str) -> Result<Self, SettingsError> {
+        let info = url.into_connection_info().map_err(|_| SettingsError::Url)?;
+        Ok(Self { info, cluster: false, root_cert: None, outbox_entries_max: 0 })
+    }
+
+    /// From the parts of an address.
+    pub fn from_parts(host: &str, port: u16, user: Option<&str>, password: Option<&str>, tls: bool) -> Self {
+        let addr = if tls {
+            ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host.to_owned(), port)
+        };
+        let mut login = RedisConnectionInfo::default();
+        if let Some(user) = user {
+            login = login.set_username(user);
+        }
+        if let Some(password) = password {
+            login = login.set_password(password);
+        }
+        let info = addr.into_connection_info().map(|info| info.set_redis_settings(login));
+        let info = info.unwrap_or_else(|never| unreachable!("an address is always connection info: {never}"));
+        Self { info, cluster: false, root_cert: None, outbox_entries_max: 0 }
+    }
+
+    /// Whether the address is one node of a cluster.
+    pub fn cluster(self, cluster: bool) -> Self {
+        Self { cluster, ..self }
+    }
+
+    /// Trusts this PEM certificate authority instead of the public ones.
+    pub fn root_cert(self, pem: Option<Vec<u8>>) -> Self {
+        Self { root_cert: pem, ..self }
+    }
+
+    /// Whether scripts write to the outbox, and how many entries it holds at most.
+    pub fn outbox_entries_max(self, entries: usize) -> Self {
+        Self { outbox_entries_max: entries, ..self }
+    }
+}
+
+/// Without the password.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Settings {{ addr: {}, cluster: {} }}", self.info.addr(), self.cluster)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_shows_in_debug_output_or_errors() {
+        let settings = Settings::from_url("rediss://app:hunter2@cache.example:6380").unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        let error = Settings::from_url("http://app:hunter2@cache.example").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"));
+        let parts = Settings::from_parts("cache.example", 6380, Some("app"), Some("hunter2"), true);
+        assert!(!format!("{parts:?}").contains("hunter2"));
+    }
+}

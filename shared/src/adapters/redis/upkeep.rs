@@ -1,0 +1,86 @@
+//! What keeps a pool honest, and an operator's view of it.
+
+use std::collections::BTreeMap;
+
+use super::connection::{Arg, Redis};
+use super::record;
+use super::scripts;
+use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES};
+use crate::domain::{PoolId, Rules, TicketId, Unique};
+use crate::ports::{Estimate, Expired, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
+
+impl Upkeep for Redis {
+    async fn reclaim(&self, pool: &PoolId, now_ms: u64) -> Result<Reclaimed, StoreError> {
+        let args = [
+            Arg::Int(now_ms),
+            Arg::Int(now_ms + KEEP_MS),
+            Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(RECLAIM_BATCH_MATCHES as u64),
+            Arg::Int(PRIORITY_STEP_MS),
+            Arg::Int(u64::from(PRIORITY_STEPS_MAX)),
+        ];
+        let reply = self.run(&scripts::RECLAIM, pool, &args).await?;
+        match reply.word() {
+            "RECLAIMED" => {
+                Ok(Reclaimed { matches: reply.part(1)?, requeued: reply.part(2)?, cancelled: reply.part(3)? })
+            }
+            _ => reply.unexpected(),
+        }
+    }
+
+    async fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> Result<Expired, StoreError> {
+        let args = [
+            Arg::Int(now_ms),
+            Arg::Int(now_ms + KEEP_MS),
+            Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(EXPIRE_BATCH as u64),
+            Arg::Int(now_ms.saturating_sub(rules.ttl_ms)),
+            Arg::Int(now_ms.saturating_sub(rules.abandon_ms)),
+        ];
+        let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
+        match reply.word() {
+            "EXPIRED" => Ok(Expired { expired: reply.part(1)?, abandoned: reply.part(2)?, forgotten: reply.part(3)? }),
+            _ => reply.unexpected(),
+        }
+    }
+}
+
+impl Pools for Redis {
+    async fn status(&self, pool: &PoolId) -> Result<PoolStatus, StoreError> {
+        let reply = self.run(&scripts::STATUS, pool, &[]).await?;
+        if reply.word() != "STATUS" {
+            return reply.unexpected();
+        }
+        // The first in line is asked for its joining time only, so it needs no name.
+        let nameless = TicketId::new(pool.clone(), Unique::from_bits(0));
+        let first = reply.part::<Option<String>>(6)?.map(|text| record::read_ticket(nameless, &text)).transpose()?;
+        let stats: BTreeMap<String, u64> = reply.part(7)?;
+        let count = |name: &str| stats.get(name).copied().unwrap_or_default();
+        Ok(PoolStatus {
+            waiting: reply.part(1)?,
+            claimed: reply.part(2)?,
+            open_matches: reply.part(3)?,
+            outbox: reply.part(4)?,
+            leader: reply.part(5)?,
+            first_joined_ms: first.map(|ticket| ticket.joined_ms),
+            estimate: Estimate { p50_ms: stats.get("wait_p50").copied(), p90_ms: stats.get("wait_p90").copied() },
+            wait_p99_ms: stats.get("wait_p99").copied(),
+            totals: Totals {
+                joined: count("joined"),
+                matched: count("matched"),
+                cancelled: count("cancelled"),
+                expired: count("expired"),
+                requeued: count("requeued"),
+                reclaimed: count("reclaimed"),
+            },
+        })
+    }
+
+    async fn ping(&self) -> Result<Option<(u64, u64)>, StoreError> {
+        let mut command = redis::cmd("INFO");
+        command.arg("memory");
+        let info: redis::InfoDict = self.query(&command).await?;
+        let figure = |name| info.get::<u64>(name);
+        Ok(figure("used_memory").map(|used| (used, figure("maxmemory").unwrap_or_default())))
+    }
+}

@@ -1,0 +1,296 @@
+//! Roles of the store. Redis plays them all; the memory store is the reference that defines what each call means.
+
+use std::future::Future;
+
+use crate::domain::matching::Candidate;
+use crate::domain::{CancelReason, Match, MatchId, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId};
+
+/// Why a store could not do what it was asked. Expected negatives are values, not errors.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It does not answer, or not in time. Asking again later may help; the call may or may not have happened.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// It holds something that nobody of this version wrote.
+    #[error("the store holds what cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// The answer of every call.
+pub type Answer<T> = Result<T, StoreError>;
+
+/// What a newcomer may expect to wait, from the pool's recent matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Estimate {
+    /// Half of the recent waits were at most this long, in milliseconds. None before the first match.
+    pub p50_ms: Option<u64>,
+    /// Nine of ten were at most this long, in milliseconds.
+    pub p90_ms: Option<u64>,
+}
+
+/// How a join went in the pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joined {
+    /// It waits now.
+    New(Estimate),
+    /// It was there already.
+    Before(Estimate),
+    /// It was there and is over; or another join made sure that it never begins.
+    Ended,
+}
+
+/// Whether a ticket lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Waiting or claimed.
+    Live,
+    /// Over, or unknown and from now on unable to begin.
+    Dead,
+}
+
+/// A ticket that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// Its players; none if it never began to wait.
+    pub players: Vec<PlayerId>,
+    /// When it joined, 0 if it never began to wait.
+    pub joined_ms: u64,
+    /// How many matches fell through under it.
+    pub attempts: u32,
+    /// The match, if it was matched and the match is still remembered.
+    pub played: Option<Match>,
+}
+
+/// Where a ticket is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Polled {
+    /// In line.
+    Waiting {
+        /// The ticket.
+        ticket: Ticket,
+        /// What the pool's recent matches promise.
+        estimate: Estimate,
+    },
+    /// Held by a match that is not confirmed.
+    Claimed {
+        /// The ticket.
+        ticket: Ticket,
+        /// The match.
+        held_by: Match,
+        /// Until when the match holds it.
+        lease_ms: u64,
+        /// What the pool's recent matches promise.
+        estimate: Estimate,
+    },
+    /// Over.
+    Ended(Ended),
+    /// Not there, or not this player's.
+    Unknown,
+}
+
+/// How a cancel went.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cancelled {
+    /// It waited and is cancelled now.
+    Done,
+    /// A match holds it: drop that match, with this ticket's reason, and ask again.
+    Claimed(MatchId),
+    /// It was over already.
+    Ended(Ended),
+    /// Not there, or not this player's.
+    Unknown,
+}
+
+/// What became of one match in a claim, a confirmation or a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// As asked.
+    Held,
+    /// A ticket of it no longer waits, or the lease has run out. Nothing of it has changed.
+    Lost,
+}
+
+/// What became of a match that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// Its lease is over; the next reclaim takes it apart.
+    Done,
+    /// It was not held any more.
+    LeaseLost,
+}
+
+/// What a reclaim did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reclaimed {
+    /// Matches taken apart.
+    pub matches: usize,
+    /// Tickets that wait again.
+    pub requeued: usize,
+    /// Tickets cancelled by a verdict.
+    pub cancelled: usize,
+}
+
+/// What an expiry did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expired {
+    /// Tickets that waited too long.
+    pub expired: usize,
+    /// Tickets that fell silent.
+    pub abandoned: usize,
+    /// Outcomes forgotten.
+    pub forgotten: usize,
+}
+
+/// How a reservation of a player went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// The player is spoken for by the ticket that asked.
+    Done,
+    /// The player is spoken for by this one.
+    Held(TicketId),
+}
+
+/// Counts since the pool's keys came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Tickets that joined.
+    pub joined: u64,
+    /// Tickets matched.
+    pub matched: u64,
+    /// Tickets cancelled, for whatever reason.
+    pub cancelled: u64,
+    /// Tickets that waited too long.
+    pub expired: u64,
+    /// Tickets that went back into line.
+    pub requeued: u64,
+    /// Matches whose matcher died.
+    pub reclaimed: u64,
+}
+
+/// What stands in a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PoolStatus {
+    /// Tickets in line.
+    pub waiting: usize,
+    /// Tickets held by matches that are not confirmed.
+    pub claimed: usize,
+    /// Matches that are not confirmed.
+    pub open_matches: usize,
+    /// Entries that the outside has not heard of yet.
+    pub outbox: usize,
+    /// Whoever leads the pool.
+    pub leader: Option<String>,
+    /// When the first in line joined.
+    pub first_joined_ms: Option<u64>,
+    /// Recent waits.
+    pub estimate: Estimate,
+    /// 99 of 100 recent waits were at most this long, in milliseconds.
+    pub wait_p99_ms: Option<u64>,
+    /// Counts.
+    pub totals: Totals,
+}
+
+/// A phone's side of a pool.
+pub trait Tickets: Send + Sync {
+    /// Lets a ticket wait. Doing it again changes nothing.
+    fn join(&self, ticket: &Ticket) -> impl Future<Output = Answer<Joined>> + Send;
+
+    /// Asks whether a ticket lives; an unknown one can never begin to wait from here on.
+    fn bury(&self, ticket: &TicketId, now_ms: u64) -> impl Future<Output = Answer<Probe>> + Send;
+
+    /// Reads where a ticket is, as one of its players, and remembers that the player was heard of.
+    fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> impl Future<Output = Answer<Polled>> + Send;
+
+    /// Takes a ticket back, as one of its players.
+    fn cancel(
+        &self,
+        ticket: &TicketId,
+        player: &PlayerId,
+        now_ms: u64,
+    ) -> impl Future<Output = Answer<Cancelled>> + Send;
+
+    /// Reads a match.
+    fn find_match(&self, id: &MatchId) -> impl Future<Output = Answer<Option<Match>>> + Send;
+}
+
+/// One ticket a player, across all pools.
+pub trait Players: Send + Sync {
+    /// Speaks for a player, unless another ticket than `dead` does. Lasts `ttl_ms`.
+    fn reserve(
+        &self,
+        player: &PlayerId,
+        ticket: &TicketId,
+        dead: Option<&TicketId>,
+        ttl_ms: u64,
+    ) -> impl Future<Output = Answer<Reserved>> + Send;
+
+    /// Takes a reservation back, if it is this ticket's.
+    fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// A matcher's side of a pool. Each list of matches belongs to one pool and holds at most
+/// [`crate::domain::limits::CLAIM_BATCH_TICKETS`] tickets; the answer has one element for each.
+pub trait Matches: Send + Sync {
+    /// Those who wait, first in line first, a page at a time. Claims nothing.
+    fn snapshot(
+        &self,
+        pool: &PoolId,
+        offset: usize,
+        limit: usize,
+    ) -> impl Future<Output = Answer<Vec<Candidate>>> + Send;
+
+    /// Claims and confirms in one step. All or nothing for each match.
+    fn match_now(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
+
+    /// Claims until `lease_ms`. All or nothing for each match.
+    fn claim(&self, matches: &[Match], lease_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
+
+    /// Confirms matches whose leases hold at `now_ms`.
+    fn confirm(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
+
+    /// Moves leases that hold at `now_ms` to `lease_ms`, never back.
+    fn heartbeat(
+        &self,
+        matches: &[MatchId],
+        now_ms: u64,
+        lease_ms: u64,
+    ) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
+
+    /// Gives a match up whose lease holds at `now_ms`; tickets with a verdict will end instead of waiting again.
+    fn drop_match(
+        &self,
+        id: &MatchId,
+        verdicts: &[(TicketId, CancelReason)],
+        now_ms: u64,
+    ) -> impl Future<Output = Answer<Dropped>> + Send;
+
+    /// Leads the pool for `ttl_ms` from now unless somebody else does.
+    fn lead(&self, pool: &PoolId, token: &str, ttl_ms: u64) -> impl Future<Output = Answer<bool>> + Send;
+
+    /// Leads no more.
+    fn resign(&self, pool: &PoolId, token: &str) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Remembers how long matched tickets waited, in milliseconds; the latest
+    /// [`crate::domain::limits::RECENT_WAITS_MAX`] count.
+    fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// What keeps a pool honest, whatever crashed. Bounded calls: go on while they find something.
+pub trait Upkeep: Send + Sync {
+    /// Takes apart matches whose leases have run out.
+    fn reclaim(&self, pool: &PoolId, now_ms: u64) -> impl Future<Output = Answer<Reclaimed>> + Send;
+
+    /// Ends tickets that waited too long or fell silent, and forgets old outcomes.
+    fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = Answer<Expired>> + Send;
+}
+
+/// An operator's view.
+pub trait Pools: Send + Sync {
+    /// What stands in a pool.
+    fn status(&self, pool: &PoolId) -> impl Future<Output = Answer<PoolStatus>> + Send;
+
+    /// Whether the store answers; its memory in use and its limit, in bytes, where it tells.
+    fn ping(&self) -> impl Future<Output = Answer<Option<(u64, u64)>>> + Send;
+}

@@ -1,0 +1,160 @@
+//! A party asks to play: at most one live ticket for each of its players, whatever is retried, raced or crashed.
+//!
+//! Two steps, because a player's key and a pool's keys live in different slots: reserve every player for the ticket, then let
+//! the ticket wait. What makes the pair safe is `bury`: whoever finds a player reserved for a ticket that does not wait makes
+//! sure that it never will, before taking the player over. So at every moment at most one ticket of a player can be live.
+//!
+//! Round trips: two for a new ticket (players in parallel, then the pool), three for the same one again.
+
+use futures::future::{join_all, try_join_all};
+use sha2::{Digest, Sha256};
+
+use super::view::View;
+use crate::domain::limits::{JOIN_ROUNDS_MAX, PLAYER_GRACE_MS};
+use crate::domain::ticket::round_rating;
+use crate::domain::{Party, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
+use crate::ports::{Ids, Joined, Players, Polled, Probe, Reserved, StoreError, Tickets};
+
+/// What a party asks for; checked already.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// Who asks; one of the party.
+    pub caller: &'a PlayerId,
+    /// Where to play.
+    pub pool: PoolId,
+    /// Who plays.
+    pub party: Party,
+    /// How strong the party is; its mean.
+    pub rating: f64,
+    /// Made by the client, the same for every try of one join. Names the ticket, so that it needs no memory of its own.
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// How it went.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// A new ticket waits.
+    Queued(View),
+    /// This very join was made before, or the same party already waits in this pool: its ticket.
+    Already(View),
+    /// The caller has a live ticket elsewhere, or with other players.
+    CallerBusy(TicketId),
+    /// Another player of the party has a live ticket.
+    MemberBusy(PlayerId),
+    /// Others kept changing the same players' tickets; asking again will do.
+    Contended,
+}
+
+/// The unique part of the ticket that an idempotency key names: 128 bits of SHA-256 over pool, caller and key.
+pub fn unique_of_key(pool: &PoolId, caller: &PlayerId, key: &str) -> Unique {
+    let mut hash = Sha256::new();
+    for part in [pool.as_str(), caller.as_str(), key] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let digest = hash.finalize();
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&digest[..16]);
+    Unique::from_bits(u128::from_be_bytes(bits))
+}
+
+/// Lets a party wait.
+///
+/// # Errors
+/// The store does not answer; the join may or may not have happened, and asking again is safe.
+pub async fn join(
+    store: &(impl Tickets + Players),
+    ids: &impl Ids,
+    rules: &Rules,
+    request: &Request<'_>,
+    now_ms: u64,
+) -> Result<Reply, StoreError> {
+    let mut named = request.idempotency_key.map(|key| unique_of_key(&request.pool, request.caller, key));
+    for _ in 0..JOIN_ROUNDS_MAX {
+        let ticket = Ticket {
+            id: TicketId::new(request.pool.clone(), named.take().unwrap_or_else(|| ids.unique())),
+            party: request.party.clone(),
+            rating: round_rating(request.rating),
+            joined_ms: now_ms,
+            expires_ms: now_ms + rules.ttl_ms,
+            attempts: 0,
+        };
+        match reserve_all(store, request, &ticket, rules, now_ms).await? {
+            Some(Blocked::Settled(reply)) => return Ok(reply),
+            Some(Blocked::Raced) => continue,
+            None => {}
+        }
+        match store.join(&ticket).await? {
+            Joined::New(estimate) => return Ok(Reply::Queued(View::waiting(&ticket, estimate, Some(rules), now_ms))),
+            Joined::Before(_) | Joined::Ended => {
+                let polled = store.poll(&ticket.id, request.caller, now_ms).await?;
+                if let Some(view) = View::of(&ticket.id, polled, request.caller, Some(rules), now_ms) {
+                    return Ok(Reply::Already(view));
+                }
+                // Another join buried it. That one's ticket, or a new one, is found in the next round.
+            }
+        }
+    }
+    Ok(Reply::Contended)
+}
+
+enum Blocked {
+    /// Somebody has a live ticket.
+    Settled(Reply),
+    /// Somebody else took a player meanwhile.
+    Raced,
+}
+
+/// Speaks for every player of the party, or for none.
+async fn reserve_all(
+    store: &(impl Tickets + Players),
+    request: &Request<'_>,
+    ticket: &Ticket,
+    rules: &Rules,
+    now_ms: u64,
+) -> Result<Option<Blocked>, StoreError> {
+    let ttl_ms = rules.ttl_ms + PLAYER_GRACE_MS;
+    let players = request.party.players();
+    let answers = try_join_all(players.iter().map(|player| store.reserve(player, &ticket.id, None, ttl_ms))).await?;
+    let mut blocked = None;
+    for (player, answer) in players.iter().zip(answers) {
+        let Reserved::Held(other) = answer else { continue };
+        blocked = match store.bury(&other, now_ms).await? {
+            Probe::Dead => match store.reserve(player, &ticket.id, Some(&other), ttl_ms).await? {
+                Reserved::Done => continue,
+                Reserved::Held(_) => Some(Blocked::Raced),
+            },
+            Probe::Live if player == request.caller => match same_again(store, request, &other, rules, now_ms).await? {
+                Some(reply) => Some(Blocked::Settled(reply)),
+                None => Some(Blocked::Raced),
+            },
+            Probe::Live => Some(Blocked::Settled(Reply::MemberBusy(player.clone()))),
+        };
+        break;
+    }
+    if blocked.is_some() {
+        // A reservation left behind by a failure here does no harm: the next join buries its ticket.
+        for answer in join_all(players.iter().map(|player| store.unreserve(player, &ticket.id))).await {
+            answer?;
+        }
+    }
+    Ok(blocked)
+}
+
+/// The caller's live ticket, if it asks for what this join asks for. None if it ended meanwhile.
+async fn same_again(
+    store: &impl Tickets,
+    request: &Request<'_>,
+    other: &TicketId,
+    rules: &Rules,
+    now_ms: u64,
+) -> Result<Option<Reply>, StoreError> {
+    let polled = store.poll(other, request.caller, now_ms).await?;
+    let (Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. }) = &polled else { return Ok(None) };
+    let same_party = ticket.party.size() == request.party.size()
+        && ticket.party.players().iter().all(|player| request.party.has(player));
+    if other.pool != request.pool || !same_party {
+        return Ok(Some(Reply::CallerBusy(other.clone())));
+    }
+    Ok(View::of(other, polled, request.caller, Some(rules), now_ms).map(Reply::Already))
+}

@@ -1,0 +1,134 @@
+//! A matcher's run: leads what pools it can, ticks them until its time is up or nobody waits, lets go of them and leaves.
+//!
+//! Runs overlap: a fresh one follows until the one before it resigns, so that a pool is never without a matcher for longer
+//! than one look at the leader key. A matcher that dies is followed when its key's time to live ends.
+
+use futures::future::join_all;
+
+use super::tick::{Pace, Ticked, tick};
+use crate::domain::{PoolId, Queues, Rules};
+use crate::ports::{Clock, Ids, Matches, StoreError, Upkeep};
+
+/// How long a run lasts, and its rhythm. All in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// When to leave, whatever happens.
+    pub until_ms: u64,
+    /// Pause between ticks.
+    pub tick_ms: u64,
+    /// Leave when nobody has waited for so long.
+    pub idle_exit_ms: u64,
+    /// Leave when there was nothing to lead for so long.
+    pub follow_exit_ms: u64,
+    /// How long a silent leader is believed to live.
+    pub leader_ttl_ms: u64,
+    /// How a tick works.
+    pub pace: Pace,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Its time was up.
+    Deadline,
+    /// Nobody waited.
+    Idle,
+    /// Others lead all pools.
+    Following,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Why it ended.
+    pub exit: Exit,
+    /// Ticks, over all pools.
+    pub ticks: usize,
+    /// All of them together.
+    pub total: Ticked,
+    /// Calls that failed; each was tried again in the next round.
+    pub failures: usize,
+    /// The last failure.
+    pub last_failure: Option<String>,
+}
+
+/// A renewal comes so often within a leader's time to live.
+const RENEWALS_PER_TTL: u64 = 3;
+
+struct Led<'a> {
+    pool: PoolId,
+    rules: &'a Rules,
+    leading: bool,
+}
+
+/// Runs a matcher. `token` tells it from all others.
+pub async fn run(
+    store: &(impl Matches + Upkeep),
+    ids: &impl Ids,
+    clock: &impl Clock,
+    queues: &Queues,
+    token: &str,
+    plan: Plan,
+) -> Ran {
+    let mut pools: Vec<Led<'_>> = queues.pools().map(|(pool, rules)| Led { pool, rules, leading: false }).collect();
+    let mut ran = Ran { exit: Exit::Deadline, ticks: 0, total: Ticked::default(), failures: 0, last_failure: None };
+    let mut renew_ms = 0;
+    let (mut busy_ms, mut led_ms) = (clock.now_ms(), clock.now_ms());
+    while clock.now_ms() < plan.until_ms {
+        let now_ms = clock.now_ms();
+        if now_ms >= renew_ms {
+            lead(store, &mut pools, token, plan.leader_ttl_ms, &mut ran).await;
+            renew_ms = now_ms + plan.leader_ttl_ms / RENEWALS_PER_TTL;
+        }
+        let led = pools.iter().filter(|led| led.leading);
+        let ticked = join_all(led.map(|led| tick(store, ids, clock, &led.pool, led.rules, plan.pace))).await;
+        if !ticked.is_empty() {
+            led_ms = now_ms;
+        }
+        for answer in ticked {
+            match answer {
+                Ok(done) => {
+                    ran.ticks += 1;
+                    if done.waiting > 0 {
+                        busy_ms = now_ms;
+                    }
+                    // A ticket that waits long is looked at in every tick; counting it each time would say nothing.
+                    ran.total += Ticked { waiting: 0, ..done };
+                }
+                Err(error) => {
+                    busy_ms = now_ms;
+                    note(&mut ran, error);
+                }
+            }
+        }
+        if now_ms.saturating_sub(led_ms) >= plan.follow_exit_ms {
+            ran.exit = Exit::Following;
+            break;
+        }
+        if led_ms == now_ms && now_ms.saturating_sub(busy_ms) >= plan.idle_exit_ms {
+            ran.exit = Exit::Idle;
+            break;
+        }
+        clock.sleep_ms(plan.tick_ms).await;
+    }
+    let led = pools.iter().filter(|led| led.leading);
+    for answer in join_all(led.map(|led| store.resign(&led.pool, token))).await {
+        answer.unwrap_or_else(|error| note(&mut ran, error));
+    }
+    ran
+}
+
+async fn lead(store: &impl Matches, pools: &mut [Led<'_>], token: &str, ttl_ms: u64, ran: &mut Ran) {
+    let answers = join_all(pools.iter().map(|led| store.lead(&led.pool, token, ttl_ms))).await;
+    for (led, answer) in pools.iter_mut().zip(answers) {
+        led.leading = answer.unwrap_or_else(|error| {
+            note(ran, error);
+            false
+        });
+    }
+}
+
+fn note(ran: &mut Ran, error: StoreError) {
+    ran.failures += 1;
+    ran.last_failure = Some(error.to_string());
+}

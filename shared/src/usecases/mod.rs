@@ -1,0 +1,9 @@
+//! One file for each thing that a caller may want, generic over the ports, with no AWS words.
+
+pub mod cancel;
+pub mod join;
+pub mod matcher;
+pub mod poll;
+pub mod sweep;
+pub mod tick;
+pub mod view;

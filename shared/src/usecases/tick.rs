@@ -1,0 +1,165 @@
+//! One look at a pool: snapshot, form, claim exactly what was formed, confirm.
+//!
+//! Nothing is claimed to look at it: a ticket that finds no match never leaves the line. Any number of ticks may run at once
+//! on one pool: for each match the store says whether all its tickets were still free.
+//!
+//! Round trips: 2 (upkeep and snapshot of up to a page), 1 for each further page, 1 for each batch of matches, 1 to note the
+//! waits of those who were matched. Queues that claim first: 1 more for each batch.
+
+use futures::future::try_join;
+
+use crate::domain::limits::{CLAIM_BATCH_TICKETS, SNAPSHOT_PAGE_TICKETS, SNAPSHOT_TICKETS_MAX, SWEEP_CALLS_MAX};
+use crate::domain::matching::{self, Candidate, Group};
+use crate::domain::{Match, MatchId, MatchState, Member, PoolId, Rules};
+use crate::ports::{Claim, Clock, Ids, Matches, StoreError, Upkeep};
+
+/// How matches are made, apart from the rules of the queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How long a claim holds without a heartbeat, in milliseconds.
+    pub lease_ms: u64,
+    /// Tickets of one claim call.
+    pub claim_batch_tickets: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { lease_ms: 10_000, claim_batch_tickets: CLAIM_BATCH_TICKETS }
+    }
+}
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ticked {
+    /// Tickets looked at.
+    pub waiting: usize,
+    /// Matches confirmed.
+    pub matches: usize,
+    /// Tickets in them.
+    pub matched: usize,
+    /// Matches that others were faster with.
+    pub lost: usize,
+    /// Matches taken apart because their leases ran out.
+    pub reclaimed: usize,
+    /// Tickets that ended because they waited too long or fell silent.
+    pub ended: usize,
+}
+
+impl std::ops::AddAssign for Ticked {
+    fn add_assign(&mut self, other: Self) {
+        self.waiting += other.waiting;
+        self.matches += other.matches;
+        self.matched += other.matched;
+        self.lost += other.lost;
+        self.reclaimed += other.reclaimed;
+        self.ended += other.ended;
+    }
+}
+
+/// Looks at a pool once.
+///
+/// # Errors
+/// The store does not answer. Whatever was claimed by then comes back when its lease runs out.
+pub async fn tick(
+    store: &(impl Matches + Upkeep),
+    ids: &impl Ids,
+    clock: &impl Clock,
+    pool: &PoolId,
+    rules: &Rules,
+    pace: Pace,
+) -> Result<Ticked, StoreError> {
+    let now_ms = clock.now_ms();
+    let mut done = upkeep(store, pool, rules, now_ms).await?;
+    let candidates = snapshot(store, pool).await?;
+    done.waiting = candidates.len();
+
+    let mut waits_ms = Vec::new();
+    let mut batch = Vec::new();
+    let mut tickets = 0;
+    for group in matching::form(&candidates, rules, now_ms) {
+        let game = game(&group, &candidates, MatchId::new(pool.clone(), ids.unique()), now_ms);
+        let size = game.members().count();
+        if tickets + size > pace.claim_batch_tickets && !batch.is_empty() {
+            play(store, clock, rules, pace, std::mem::take(&mut batch), &mut done, &mut waits_ms).await?;
+            tickets = 0;
+        }
+        tickets += size;
+        batch.push(game);
+    }
+    if !batch.is_empty() {
+        play(store, clock, rules, pace, batch, &mut done, &mut waits_ms).await?;
+    }
+    if !waits_ms.is_empty() {
+        store.note_waits(pool, &waits_ms).await?;
+    }
+    Ok(done)
+}
+
+/// Reclaims and expires until nothing is due, within a bound.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn upkeep(store: &impl Upkeep, pool: &PoolId, rules: &Rules, now_ms: u64) -> Result<Ticked, StoreError> {
+    let mut done = Ticked::default();
+    for _ in 0..SWEEP_CALLS_MAX {
+        let (reclaimed, expired) = try_join(store.reclaim(pool, now_ms), store.expire(pool, rules, now_ms)).await?;
+        done.reclaimed += reclaimed.matches;
+        done.ended += expired.expired + expired.abandoned + reclaimed.cancelled;
+        if reclaimed.matches + expired.expired + expired.abandoned + expired.forgotten == 0 {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+async fn snapshot(store: &impl Matches, pool: &PoolId) -> Result<Vec<Candidate>, StoreError> {
+    let mut candidates = Vec::new();
+    while candidates.len() < SNAPSHOT_TICKETS_MAX {
+        let page = store.snapshot(pool, candidates.len(), SNAPSHOT_PAGE_TICKETS).await?;
+        let last = page.len() < SNAPSHOT_PAGE_TICKETS;
+        candidates.extend(page);
+        if last {
+            break;
+        }
+    }
+    Ok(candidates)
+}
+
+fn game(group: &Group, candidates: &[Candidate], id: MatchId, now_ms: u64) -> Match {
+    let member = |i: &usize| Member::of(&candidates[*i].ticket);
+    let teams = group.teams.iter().map(|team| team.iter().map(member).collect()).collect();
+    Match { id, state: MatchState::Forming, created_ms: now_ms, teams }
+}
+
+/// Takes a batch of formed matches as far as they get.
+async fn play(
+    store: &impl Matches,
+    clock: &impl Clock,
+    rules: &Rules,
+    pace: Pace,
+    mut games: Vec<Match>,
+    done: &mut Ticked,
+    waits_ms: &mut Vec<u64>,
+) -> Result<(), StoreError> {
+    let formed = games.len();
+    if rules.claim_first {
+        let claims = store.claim(&games, clock.now_ms() + pace.lease_ms).await?;
+        games = held(games, &claims);
+    }
+    games.iter_mut().for_each(|game| game.state = MatchState::Confirmed);
+    let now_ms = clock.now_ms();
+    let claims =
+        if rules.claim_first { store.confirm(&games, now_ms).await? } else { store.match_now(&games, now_ms).await? };
+    let confirmed = held(games, &claims);
+    done.lost += formed - confirmed.len();
+    done.matches += confirmed.len();
+    for member in confirmed.iter().flat_map(Match::members) {
+        done.matched += 1;
+        waits_ms.push(now_ms.saturating_sub(member.joined_ms));
+    }
+    Ok(())
+}
+
+fn held(games: Vec<Match>, claims: &[Claim]) -> Vec<Match> {
+    games.into_iter().zip(claims).filter(|(_, claim)| **claim == Claim::Held).map(|(game, _)| game).collect()
+}

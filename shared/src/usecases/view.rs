@@ -1,0 +1,121 @@
+//! What a player may see of a ticket.
+
+use crate::domain::pacing::retry_after_ms;
+use crate::domain::{CancelReason, Match, MatchState, Outcome, PlayerId, Rules, Ticket, TicketId};
+use crate::ports::{Ended, Estimate, Polled};
+
+/// A ticket as its players see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// Where it is.
+    pub status: Status,
+    /// Grows with every change, so that late and repeated news can be told from new ones.
+    pub version: u64,
+    /// When to ask again, in milliseconds. None once it is over.
+    pub retry_after_ms: Option<u64>,
+    /// How long it has waited, in milliseconds; none once it is over.
+    pub waited_ms: Option<u64>,
+    /// What the pool's recent matches promise.
+    pub estimate: Estimate,
+    /// The match, once it is known to the player.
+    pub game: Option<Match>,
+}
+
+/// The public side of a ticket's state. That a match tries for a ticket without asking its players is nobody's business, so
+/// a claimed ticket is waiting until it is proposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// In line.
+    Waiting,
+    /// Its players are asked.
+    Proposed,
+    /// In a match that is played.
+    Matched,
+    /// Ended, for this reason.
+    Cancelled(CancelReason),
+    /// Nobody was found in time.
+    Expired,
+}
+
+impl Status {
+    /// The status' stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Proposed => "proposed",
+            Self::Matched => "matched",
+            Self::Cancelled(_) => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Versions per round of a ticket: waiting, proposed, over. A match that falls through begins the next round.
+const VERSIONS_PER_ROUND: u64 = 3;
+
+fn version(attempts: u32, status: Status) -> u64 {
+    let step = match status {
+        Status::Waiting => 1,
+        Status::Proposed => 2,
+        Status::Matched | Status::Cancelled(_) | Status::Expired => 3,
+    };
+    u64::from(attempts) * VERSIONS_PER_ROUND + step
+}
+
+impl View {
+    /// A ticket in line, or held by a match that its players do not know of.
+    pub fn waiting(ticket: &Ticket, estimate: Estimate, rules: Option<&Rules>, now_ms: u64) -> Self {
+        let waited_ms = ticket.waited_ms(now_ms);
+        let presence_ms = rules.map_or(Rules::default().presence_ms, |rules| rules.presence_ms);
+        Self {
+            ticket: ticket.id.clone(),
+            status: Status::Waiting,
+            version: version(ticket.attempts, Status::Waiting),
+            retry_after_ms: Some(retry_after_ms(waited_ms, presence_ms)),
+            waited_ms: Some(waited_ms),
+            estimate,
+            game: None,
+        }
+    }
+
+    /// A ticket that is over, as one of its players sees it; none for anybody else.
+    pub fn ended(ticket: &TicketId, ended: Ended, player: &PlayerId) -> Option<Self> {
+        if !ended.players.contains(player) {
+            return None;
+        }
+        let status = match ended.outcome {
+            Outcome::Matched(_) => Status::Matched,
+            Outcome::Cancelled(reason) => Status::Cancelled(reason),
+            Outcome::Expired => Status::Expired,
+        };
+        Some(Self {
+            ticket: ticket.clone(),
+            status,
+            version: version(ended.attempts, status),
+            retry_after_ms: None,
+            waited_ms: None,
+            estimate: Estimate::default(),
+            game: ended.played,
+        })
+    }
+
+    /// What the store says of a ticket, as `player` sees it; none for a ticket that is not there or not theirs.
+    pub fn of(id: &TicketId, polled: Polled, player: &PlayerId, rules: Option<&Rules>, now_ms: u64) -> Option<Self> {
+        match polled {
+            Polled::Waiting { ticket, estimate } => Some(Self::waiting(&ticket, estimate, rules, now_ms)),
+            Polled::Claimed { ticket, held_by, estimate, .. } => {
+                let mut view = Self::waiting(&ticket, estimate, rules, now_ms);
+                if held_by.state == MatchState::Proposed {
+                    view.status = Status::Proposed;
+                    view.version = version(ticket.attempts, Status::Proposed);
+                    view.game = Some(held_by);
+                }
+                Some(view)
+            }
+            Polled::Ended(ended) => Self::ended(id, ended, player),
+            Polled::Unknown => None,
+        }
+    }
+}
