@@ -1,1 +1,3 @@
+//! The `muster` command.
+
 fn main() {}

@@ -1,0 +1,3 @@
+//! What the `muster` command and the integration tests share: a whole deployment on loopback, made of real parts.
+
+pub mod local;
