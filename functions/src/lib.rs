@@ -1,1 +1,16 @@
+//! The Lambda shell of Muster: an event comes in, a use case runs, a reply goes out.
+//!
+//! - [`config`]: the environment, read once, every problem reported at once.
+//! - [`identity`]: who the caller has proved to be.
+//! - [`body`]: what requests and replies look like.
+//! - [`problem`]: one table from everything that can go wrong to a status and a stable code.
+//! - [`handlers`]: one file for each function, generic over the store.
+//! - [`shell`]: what all of them share; a binary in `src/bin` names its handler and nothing else.
 
+pub mod body;
+pub mod config;
+pub mod handlers;
+pub mod identity;
+pub mod problem;
+pub mod queues;
+pub mod shell;

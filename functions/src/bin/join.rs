@@ -1,1 +1,9 @@
-fn main() {}
+//! `POST /queue/join`
+
+use lambda_runtime::Error;
+use muster_functions::{handlers, shell};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shell::serve(handlers::join::handle).await
+}

@@ -1,0 +1,9 @@
+//! `DELETE /queue/{ticket_id}`
+
+use lambda_runtime::Error;
+use muster_functions::{handlers, shell};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shell::serve(handlers::cancel::handle).await
+}

@@ -1,0 +1,9 @@
+//! `GET /match/{id}`
+
+use lambda_runtime::Error;
+use muster_functions::{handlers, shell};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shell::serve(handlers::poll_match::handle).await
+}

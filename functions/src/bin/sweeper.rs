@@ -1,0 +1,9 @@
+//! Fired every minute: puts right what crashes left behind.
+
+use lambda_runtime::Error;
+use muster_functions::{handlers, shell};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shell::work(handlers::sweeper::handle).await
+}

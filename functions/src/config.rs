@@ -1,0 +1,306 @@
+//! The environment, read once. Every problem is reported at once, and a bad value stops the start.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `STAGE` | `prod` | `local`, `dev` or `prod` |
+//! | `AUTH_MODE` | `jwt` | `jwt`: the player is the authorizer's `sub`; `header`: `x-muster-player`, never in `prod` |
+//! | `REDIS_URL` | | `redis://`, `rediss://` or `unix://`; or the parts below |
+//! | `REDIS_HOST`, `REDIS_PORT` | , 6379 | address, where there is no `REDIS_URL` |
+//! | `REDIS_USER`, `REDIS_PASSWORD` | | login |
+//! | `REDIS_TLS`, `REDIS_CLUSTER` | `false` | transport encryption; cluster mode |
+//! | `REDIS_CA_FILE` | | PEM authority to trust instead of the public ones |
+//! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path |
+//! | `MMR_DELTA_INITIAL` | 50 | rating window on joining, for queues that name none |
+//! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that name none |
+//! | `MIN_PLAYERS_PER_MATCH`, `MAX_PLAYERS_PER_MATCH` | 2, 10 | a queue outside is refused |
+//! | `LOCK_TTL` | `10s` | the lease: how long a claim holds without a heartbeat |
+//! | `HEARTBEAT_INTERVAL` | `2s` | how often a matcher renews leases and leadership |
+//! | `CLAIM_BATCH_SIZE` | 400 | tickets of one claim call, at most 400 |
+//! | `TICK_INTERVAL` | `100ms` | pause between a matcher's looks at its pools |
+//! | `MATCHER_RUN` | `70s` | longest matcher run; longer than its schedule, so that runs overlap |
+//! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long |
+//! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run |
+
+use std::time::Duration;
+
+use muster::adapters::redis::Settings;
+use muster::domain::limits::CLAIM_BATCH_TICKETS;
+use muster::domain::window::Window;
+use muster::domain::{Queues, Rules};
+use muster::usecases::tick::Pace;
+
+use crate::queues;
+
+/// How callers prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// By the authorizer's verified `sub`.
+    Jwt,
+    /// By a header that anybody can send. For local use.
+    Header,
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How callers prove who they are.
+    pub auth: AuthMode,
+    /// Where Redis is.
+    pub redis: Settings,
+    /// What is played.
+    pub queues: Queues,
+    /// How matches are made.
+    pub pace: Pace,
+    /// How long a silent leader is believed to live, in milliseconds.
+    pub leader_ttl_ms: u64,
+    /// Pause between ticks, in milliseconds.
+    pub tick_ms: u64,
+    /// Longest matcher run, in milliseconds.
+    pub matcher_run_ms: u64,
+    /// A matcher leaves when nobody waited for so long, in milliseconds.
+    pub idle_exit_ms: u64,
+    /// Pause between sweeps, in milliseconds.
+    pub sweep_ms: u64,
+    /// Length of a sweeper run, in milliseconds.
+    pub sweeper_run_ms: u64,
+}
+
+/// A leader is believed dead after so many missed renewals.
+const LEADER_TTL_HEARTBEATS: u64 = 2;
+
+impl Config {
+    /// From the process environment.
+    ///
+    /// # Errors
+    /// Every problem, a line each.
+    #[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes Config")]
+    pub fn from_env() -> Result<Self, Vec<String>> {
+        Self::read(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// From whatever `lookup` finds.
+    ///
+    /// # Errors
+    /// Every problem, a line each.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
+        let mut env = Reader { lookup, problems: Vec::new() };
+        let stage = env.choice("STAGE", &[("prod", "prod"), ("dev", "dev"), ("local", "local")]);
+        let auth = env.choice("AUTH_MODE", &[("jwt", AuthMode::Jwt), ("header", AuthMode::Header)]);
+        if stage == "prod" && auth == AuthMode::Header {
+            env.problems.push("AUTH_MODE: expected jwt where STAGE is prod, found header".into());
+        }
+        let heartbeat_ms = env.duration("HEARTBEAT_INTERVAL", 2_000);
+        let lease_ms = env.duration("LOCK_TTL", 10_000);
+        if lease_ms < 2 * heartbeat_ms {
+            let line =
+                format!("LOCK_TTL: expected at least twice HEARTBEAT_INTERVAL {heartbeat_ms} ms, found {lease_ms} ms");
+            env.problems.push(line);
+        }
+        let config = Self {
+            auth,
+            redis: env.redis(),
+            queues: env.queues(),
+            pace: Pace {
+                lease_ms,
+                claim_batch_tickets: env.number("CLAIM_BATCH_SIZE", 1, CLAIM_BATCH_TICKETS, CLAIM_BATCH_TICKETS),
+            },
+            leader_ttl_ms: LEADER_TTL_HEARTBEATS * heartbeat_ms,
+            tick_ms: env.duration("TICK_INTERVAL", 100),
+            matcher_run_ms: env.duration("MATCHER_RUN", 70_000),
+            idle_exit_ms: env.duration("IDLE_EXIT", 20_000),
+            sweep_ms: env.duration("SWEEP_INTERVAL", 2_000),
+            sweeper_run_ms: env.duration("SWEEPER_RUN", 55_000),
+        };
+        if env.problems.is_empty() { Ok(config) } else { Err(env.problems) }
+    }
+}
+
+struct Reader<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn refuse(&mut self, name: &str, expected: &str, found: &str) {
+        self.problems.push(format!("{name}: expected {expected}, found {found:?}"));
+    }
+
+    /// One of several texts, the first where there is none.
+    fn choice<T: Copy>(&mut self, name: &str, values: &[(&str, T)]) -> T {
+        let Some(text) = (self.lookup)(name) else { return values[0].1 };
+        if let Some((_, value)) = values.iter().find(|(value, _)| *value == text) {
+            return *value;
+        }
+        let expected: Vec<&str> = values.iter().map(|(value, _)| *value).collect();
+        self.refuse(name, &expected.join(" or "), &text);
+        values[0].1
+    }
+
+    fn number<T: std::str::FromStr + PartialOrd + Copy + std::fmt::Display>(
+        &mut self,
+        name: &str,
+        min: T,
+        max: T,
+        default: T,
+    ) -> T {
+        let Some(text) = (self.lookup)(name) else { return default };
+        match text.parse::<T>() {
+            Ok(number) if number >= min && number <= max => number,
+            _ => {
+                self.refuse(name, &format!("a number from {min} to {max}"), &text);
+                default
+            }
+        }
+    }
+
+    /// Milliseconds of a text like `10s`.
+    fn duration(&mut self, name: &str, default_ms: u64) -> u64 {
+        let Some(text) = (self.lookup)(name) else { return default_ms };
+        match humantime::parse_duration(&text) {
+            Ok(duration) if duration >= Duration::from_millis(1) && duration <= Duration::from_secs(900) => {
+                u64::try_from(duration.as_millis()).unwrap_or(default_ms)
+            }
+            _ => {
+                self.refuse(name, "a duration from 1ms to 15m, like 10s", &text);
+                default_ms
+            }
+        }
+    }
+
+    fn redis(&mut self) -> Settings {
+        let nowhere = Settings::from_parts("localhost", 6379, None, None, false);
+        let cluster = self.choice("REDIS_CLUSTER", &[("false", false), ("true", true)]);
+        let tls = self.choice("REDIS_TLS", &[("false", false), ("true", true)]);
+        let port = self.number("REDIS_PORT", 1, u16::MAX, 6379);
+        let get = self.lookup;
+        let settings = match (get("REDIS_URL"), get("REDIS_HOST")) {
+            (Some(_), Some(_)) => {
+                self.problems.push("REDIS_URL, REDIS_HOST: expected one of them, found both".into());
+                nowhere
+            }
+            (None, None) => {
+                self.problems.push("REDIS_URL, REDIS_HOST: expected one of them, found neither".into());
+                nowhere
+            }
+            (Some(url), None) => Settings::from_url(&url).unwrap_or_else(|error| {
+                self.problems.push(format!("REDIS_URL: {error}"));
+                nowhere
+            }),
+            (None, Some(host)) => {
+                let (user, password) = (get("REDIS_USER"), get("REDIS_PASSWORD"));
+                Settings::from_parts(&host, port, user.as_deref(), password.as_deref(), tls)
+            }
+        };
+        let authority = get("REDIS_CA_FILE").and_then(|path| match std::fs::read(&path) {
+            Ok(pem) => Some(pem),
+            Err(error) => {
+                self.problems.push(format!("REDIS_CA_FILE: expected a readable file, found {path:?}: {error}"));
+                None
+            }
+        });
+        settings.cluster(cluster).root_cert(authority)
+    }
+
+    fn queues(&mut self) -> Queues {
+        let default = Rules::default();
+        let window = Window {
+            initial: self.number("MMR_DELTA_INITIAL", 0.0, 1e6, default.window.initial),
+            growth_per_s: self.number("MMR_SCALING_FACTOR", 0.0, 1e6, default.window.growth_per_s),
+            ..default.window
+        };
+        let min = self.number("MIN_PLAYERS_PER_MATCH", 2, 32, 2);
+        let max = self.number("MAX_PLAYERS_PER_MATCH", 2, 32, 10);
+        let text = match ((self.lookup)("QUEUES"), (self.lookup)("QUEUES_FILE")) {
+            (Some(_), Some(_)) => {
+                self.problems.push("QUEUES, QUEUES_FILE: expected one of them, found both".into());
+                None
+            }
+            (Some(text), None) => Some(text),
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => Some(text),
+                Err(error) => {
+                    self.problems.push(format!("QUEUES_FILE: expected a readable file, found {path:?}: {error}"));
+                    None
+                }
+            },
+            (None, None) => None,
+        };
+        let rules = Rules { window, ..default };
+        match queues::read(text.as_deref().unwrap_or(queues::DEFAULT), &rules) {
+            Ok(queues) => {
+                for queue in queues.iter().filter(|queue| !(min..=max).contains(&queue.rules.match_size())) {
+                    let size = queue.rules.match_size();
+                    let name = &queue.name;
+                    self.problems.push(format!("queue {name}: expected {min} to {max} players a match, found {size}"));
+                }
+                queues
+            }
+            Err(problems) => {
+                self.problems.extend(problems);
+                queues::read(queues::DEFAULT, &Rules::default())
+                    .unwrap_or_else(|problems| unreachable!("the default queues are tested: {problems:?}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Config::read(&find)
+    }
+
+    const REDIS: (&str, &str) = ("REDIS_URL", "redis://localhost");
+
+    #[test]
+    fn redis_is_all_that_must_be_named() {
+        let config = read(&[REDIS]).unwrap();
+        assert_eq!(config.auth, AuthMode::Jwt);
+        assert_eq!((config.pace.lease_ms, config.pace.claim_batch_tickets), (10_000, CLAIM_BATCH_TICKETS));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let problems = read(&[
+            ("AUTH_MODE", "header"),
+            ("LOCK_TTL", "soon"),
+            ("CLAIM_BATCH_SIZE", "401"),
+            ("MMR_SCALING_FACTOR", "NaN"),
+            ("QUEUES", "{}"),
+        ])
+        .unwrap_err();
+        for name in
+            ["AUTH_MODE", "REDIS_URL, REDIS_HOST", "LOCK_TTL", "CLAIM_BATCH_SIZE", "MMR_SCALING_FACTOR", "queues"]
+        {
+            assert!(problems.iter().any(|line| line.starts_with(name)), "{name} not in {problems:#?}");
+        }
+    }
+
+    #[test]
+    fn header_identity_is_refused_in_production_and_lawful_elsewhere() {
+        assert!(read(&[REDIS, ("AUTH_MODE", "header")]).is_err(), "prod unless said otherwise");
+        assert!(read(&[REDIS, ("AUTH_MODE", "header"), ("STAGE", "prod")]).is_err());
+        assert_eq!(read(&[REDIS, ("AUTH_MODE", "header"), ("STAGE", "local")]).unwrap().auth, AuthMode::Header);
+    }
+
+    #[test]
+    fn no_password_is_in_a_problem() {
+        let problems = read(&[("REDIS_URL", "http://app:hunter2@cache")]).unwrap_err();
+        assert!(!problems.join("\n").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_queue_outside_the_players_bounds_is_refused() {
+        let problems = read(&[REDIS, ("MAX_PLAYERS_PER_MATCH", "8")]).unwrap_err();
+        assert_eq!(problems, ["queue casual-5v5: expected 2 to 8 players a match, found 10"]);
+    }
+
+    #[test]
+    fn a_lease_outlives_a_missed_heartbeat() {
+        assert!(read(&[REDIS, ("LOCK_TTL", "4s"), ("HEARTBEAT_INTERVAL", "2s")]).is_ok());
+        assert!(read(&[REDIS, ("LOCK_TTL", "3999ms"), ("HEARTBEAT_INTERVAL", "2s")]).is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! `POST /queue/join`: 202 a new ticket waits · 200 the same ticket again.
+
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use muster::domain::limits::IDEMPOTENCY_KEY_BYTES_MAX;
+use muster::domain::queue::NoSuchPool;
+use muster::domain::{Party, PlayerId};
+use muster::ports::{Clock, Ids, Players, Tickets};
+use muster::usecases::join::{self, Reply};
+
+use crate::body::{JoinBody, TicketBody};
+use crate::identity::caller;
+use crate::problem::{Code, Problem};
+use crate::shell::{Answer, App, json};
+
+/// Made by the client, the same for every try of one join.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Lets the caller's party wait.
+///
+/// # Errors
+/// The request is refused or the store does not answer.
+pub async fn handle<S: Tickets + Players, W: Clock + Ids>(app: &App<S, W>, request: Request) -> Answer {
+    let caller = caller(&request, app.config.auth)?;
+    let key = idempotency_key(&request)?;
+    let body = JoinBody::read(request.body().as_ref())?;
+    let (pool, rules) = app.config.queues.pool(&body.queue, &body.region).map_err(|unknown| match unknown {
+        NoSuchPool::Queue => Problem::new(Code::UnknownQueue, format!("expected a queue, found {:?}", body.queue)),
+        NoSuchPool::Region => {
+            Problem::new(Code::UnknownRegion, format!("expected a region of {}, found {:?}", body.queue, body.region))
+        }
+    })?;
+    let request = join::Request {
+        caller: &caller,
+        pool,
+        party: party(&body, &caller, rules.team_size)?,
+        rating: body.rating(rules)?,
+        idempotency_key: key.as_deref(),
+    };
+    match join::join(&app.store, &app.world, rules, &request, app.world.now_ms()).await? {
+        Reply::Queued(view) => Ok(json(StatusCode::ACCEPTED, &TicketBody::from(&view), view.retry_after_ms)),
+        Reply::Already(view) => Ok(json(StatusCode::OK, &TicketBody::from(&view), view.retry_after_ms)),
+        Reply::CallerBusy(ticket) => {
+            let problem = Problem::new(Code::AlreadyQueued, "cancel the other ticket first, or go on with it");
+            Err(problem.with("ticket_id", ticket.to_string()))
+        }
+        Reply::MemberBusy(player) => {
+            let problem = Problem::new(Code::PartyMemberQueued, "that player must cancel first");
+            Err(problem.with("player_id", player.to_string()))
+        }
+        Reply::Contended => Err(Problem::new(Code::Contended, "expected one join at a time; ask again soon")),
+    }
+}
+
+fn party(body: &JoinBody, caller: &PlayerId, team_size: usize) -> Result<Party, Problem> {
+    let Some(names) = &body.party else { return Ok(Party::solo(caller.clone())) };
+    let player = |name: &String| {
+        name.parse::<PlayerId>().map_err(|error| Problem::new(Code::InvalidPlayerId, error.to_string()))
+    };
+    let players = names.iter().map(player).collect::<Result<_, _>>()?;
+    Ok(Party::new(players, caller, team_size)?)
+}
+
+fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
+    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let bytes = value.as_bytes();
+    match value.to_str() {
+        Ok(text) if !bytes.is_empty() && bytes.len() <= IDEMPOTENCY_KEY_BYTES_MAX => Ok(Some(text.to_owned())),
+        _ => {
+            let detail = format!(
+                "expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters, found {} bytes",
+                bytes.len()
+            );
+            Err(Problem::new(Code::InvalidIdempotencyKey, detail))
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Everything that can go wrong for a caller: one table from code to status and title (RFC 9457).
+//!
+//! The code is stable and for programs, the title for people, the detail for this very case. Causes inside Muster go to the
+//! log, never into a reply.
+
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::{Body, Response};
+use muster::domain::party::PartyError;
+use muster::ports::StoreError;
+use serde_json::{Value, json};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $status:literal $code:literal $title:literal,)*) => {
+        /// A stable name for each thing that can go wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $(
+                #[doc = $title]
+                $variant,
+            )*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Status, code and title.
+            pub fn row(self) -> (u16, &'static str, &'static str) {
+                match self {
+                    $(Self::$variant => ($status, $code, $title),)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    BodyTooLarge = 413 "body_too_large" "The request body is too large",
+    MalformedJson = 400 "malformed_json" "The request body is not JSON",
+    InvalidBody = 400 "invalid_body" "The request body has a wrong or missing field",
+    UnknownField = 400 "unknown_field" "The request body has a field that is not known",
+    UnknownQueue = 400 "unknown_queue" "There is no such queue",
+    UnknownRegion = 400 "unknown_region" "The queue is not played in that region",
+    RatingOutOfRange = 400 "rating_out_of_range" "The rating is outside the queue's scale",
+    InvalidPlayerId = 400 "invalid_player_id" "A player id has a wrong form",
+    PartyEmpty = 400 "party_empty" "The party has no players",
+    PartyDuplicate = 400 "party_duplicate" "The party names a player twice",
+    PartyTooLarge = 400 "party_too_large" "The party is larger than a team",
+    PartyWithoutCaller = 400 "party_without_caller" "The party does not include the caller",
+    InvalidIdempotencyKey = 400 "invalid_idempotency_key" "The idempotency key has a wrong form",
+    InvalidId = 400 "invalid_id" "The id has a wrong form",
+    Unauthenticated = 401 "unauthenticated" "The caller has not proved who they are",
+    NotFound = 404 "not_found" "There is nothing of the caller's under that id",
+    AlreadyQueued = 409 "already_queued" "The caller already waits elsewhere or with other players",
+    PartyMemberQueued = 409 "party_member_queued" "A player of the party already waits",
+    Contended = 503 "contended" "Others kept changing the same thing",
+    StoreUnavailable = 503 "store_unavailable" "The store does not answer",
+    Internal = 500 "internal" "Something is wrong inside",
+}
+
+/// Seconds after which a 503 should be tried again.
+const RETRY_AFTER_S: u64 = 1;
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What went wrong.
+    pub code: Code,
+    /// What was expected and what was found, in this case.
+    pub detail: String,
+    /// Further members of the reply.
+    pub extra: Option<(&'static str, Value)>,
+}
+
+impl Problem {
+    /// A refusal with its detail.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), extra: None }
+    }
+
+    /// With one further member.
+    pub fn with(self, name: &'static str, value: impl Into<Value>) -> Self {
+        Self { extra: Some((name, value.into())), ..self }
+    }
+
+    /// The reply.
+    pub fn into_response(self) -> Response<Body> {
+        let (status, code, title) = self.code.row();
+        let mut body =
+            json!({ "type": "about:blank", "title": title, "status": status, "code": code, "detail": self.detail });
+        if let Some((name, value)) = self.extra {
+            body[name] = value;
+        }
+        let mut response = Response::new(Body::Text(body.to_string()));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == 503 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "store");
+        match error {
+            StoreError::Unavailable(_) => {
+                Self::new(Code::StoreUnavailable, "expected an answer in time; ask again soon")
+            }
+            StoreError::Corrupt(_) => Self::new(Code::Internal, "the cause is in the log under this request's id"),
+        }
+    }
+}
+
+impl From<PartyError> for Problem {
+    fn from(error: PartyError) -> Self {
+        let code = match error {
+            PartyError::Empty => Code::PartyEmpty,
+            PartyError::Duplicate(_) => Code::PartyDuplicate,
+            PartyError::TooLarge { .. } => Code::PartyTooLarge,
+            PartyError::CallerMissing => Code::PartyWithoutCaller,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_unique_and_every_status_an_error() {
+        let mut codes: Vec<&str> = Code::ALL.iter().map(|code| code.row().1).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Code::ALL.len());
+        assert!(Code::ALL.iter().all(|code| (400..600).contains(&code.row().0)));
+    }
+
+    #[test]
+    fn the_cause_inside_never_reaches_the_caller() {
+        let problem = Problem::from(StoreError::Unavailable("redis://app:hunter2@cache refused".into()));
+        let response = problem.into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert!(!format!("{:?}", response.body()).contains("cache"));
+    }
+}
