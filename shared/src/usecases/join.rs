@@ -80,7 +80,7 @@ pub async fn join(
             attempts: 0,
         };
         match reserve_all(store, request, &ticket, rules, now_ms).await? {
-            Some(Blocked::Settled(reply)) => return Ok(reply),
+            Some(Blocked::Settled(reply)) => return Ok(*reply),
             Some(Blocked::Raced) => continue,
             None => {}
         }
@@ -100,7 +100,7 @@ pub async fn join(
 
 enum Blocked {
     /// Somebody has a live ticket.
-    Settled(Reply),
+    Settled(Box<Reply>),
     /// Somebody else took a player meanwhile.
     Raced,
 }
@@ -125,10 +125,10 @@ async fn reserve_all(
                 Reserved::Held(_) => Some(Blocked::Raced),
             },
             Probe::Live if player == request.caller => match same_again(store, request, &other, rules, now_ms).await? {
-                Some(reply) => Some(Blocked::Settled(reply)),
+                Some(reply) => Some(Blocked::Settled(Box::new(reply))),
                 None => Some(Blocked::Raced),
             },
-            Probe::Live => Some(Blocked::Settled(Reply::MemberBusy(player.clone()))),
+            Probe::Live => Some(Blocked::Settled(Box::new(Reply::MemberBusy(player.clone())))),
         };
         break;
     }

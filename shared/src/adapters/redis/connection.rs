@@ -1,6 +1,7 @@
 //! One server or a cluster behind one call: run a script, within a bounded time, with one lawful retry.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -30,7 +31,18 @@ pub struct Redis {
 #[derive(Clone)]
 enum Kind {
     Single(ConnectionManager),
-    Cluster(ClusterClient, std::sync::Arc<OnceCell<ClusterConnection>>),
+    Cluster(Arc<Cluster>),
+}
+
+struct Cluster {
+    client: ClusterClient,
+    connection: OnceCell<ClusterConnection>,
+}
+
+impl Cluster {
+    async fn connected(&self) -> Result<ClusterConnection, RedisError> {
+        self.connection.get_or_try_init(|| self.client.get_async_connection()).await.cloned()
+    }
 }
 
 impl Redis {
@@ -50,7 +62,10 @@ impl Redis {
             if let Some(certs) = certs {
                 builder = builder.certs(certs);
             }
-            Kind::Cluster(builder.build().map_err(unavailable)?, std::sync::Arc::default())
+            Kind::Cluster(Arc::new(Cluster {
+                client: builder.build().map_err(unavailable)?,
+                connection: OnceCell::new(),
+            }))
         } else {
             let client = match certs {
                 Some(certs) => Client::build_with_tls(info, certs),
@@ -97,8 +112,8 @@ impl Redis {
         }
         let value: Value = match &self.kind {
             Kind::Single(manager) => bounded(|| async { call.invoke_async(&mut manager.clone()).await }).await?,
-            Kind::Cluster(client, cell) => {
-                bounded(|| async { call.invoke_async(&mut connected(client, cell).await?).await }).await?
+            Kind::Cluster(cluster) => {
+                bounded(|| async { call.invoke_async(&mut cluster.connected().await?).await }).await?
             }
         };
         Reply::new(script.name, value)
@@ -108,8 +123,8 @@ impl Redis {
     pub(super) async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
         match &self.kind {
             Kind::Single(manager) => bounded(|| async { command.query_async(&mut manager.clone()).await }).await,
-            Kind::Cluster(client, cell) => {
-                bounded(|| async { command.query_async(&mut connected(client, cell).await?).await }).await
+            Kind::Cluster(cluster) => {
+                bounded(|| async { command.query_async(&mut cluster.connected().await?).await }).await
             }
         }
     }
@@ -120,13 +135,6 @@ impl Redis {
 pub(super) enum Arg<'a> {
     Int(u64),
     Text(&'a str),
-}
-
-async fn connected(
-    client: &ClusterClient,
-    cell: &OnceCell<ClusterConnection>,
-) -> Result<ClusterConnection, RedisError> {
-    cell.get_or_try_init(|| client.get_async_connection()).await.cloned()
 }
 
 /// Asks, and asks once more if the connection turned out dead: the client reconnects behind the command that meets a dead
