@@ -50,3 +50,14 @@ pub const JOIN_ROUNDS_MAX: usize = 4;
 pub const PLAYER_GRACE_MS: u64 = 900_000;
 /// How often a cancel starts anew when the ticket's match changes under it.
 pub const CANCEL_ROUNDS_MAX: usize = 4;
+
+/// Entries of the outbox handed out at once.
+pub const OUTBOX_TAKE_MAX: usize = 100;
+/// After so long another reader's unfinished entry is anybody's, in milliseconds.
+pub const OUTBOX_IDLE_MS: u64 = 5_000;
+/// An entry that the ledger refuses is put aside when it was handed out so often.
+pub const OUTBOX_DELIVERIES_MAX: u64 = 5;
+/// Tickets younger than this are not restored from the ledger: their join may still be on its way to the store.
+pub const RESTORE_AGE_MS: u64 = 3_000;
+/// How long the ledger keeps tickets and matches after their end: 30 days, in milliseconds.
+pub const LEDGER_KEEP_MS: u64 = 30 * 24 * 3_600_000;

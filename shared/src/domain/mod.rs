@@ -3,6 +3,7 @@
 //! Nothing here touches a clock, randomness, a network or a serialisation format; every function takes `now_ms` and
 //! returns data. Same inputs, same answers.
 
+pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod matches;
@@ -14,6 +15,7 @@ pub mod teams;
 pub mod ticket;
 pub mod window;
 
+pub use event::{EndedTicket, Event};
 pub use ids::{MatchId, PlayerId, PoolId, QueueName, Region, TicketId, Unique};
 pub use matches::{Match, MatchState, Member};
 pub use party::Party;

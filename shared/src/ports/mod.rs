@@ -3,11 +3,13 @@
 //! A store may play several roles; a use case names only those it needs. All times are milliseconds since the Unix epoch and
 //! come from the caller, so that every store behaves the same under a virtual clock.
 
+mod ledger;
 mod store;
 mod system;
 
+pub use ledger::{Entry, Ledger, Mode, Outbox, Page, Recorded};
 pub use store::{
-    Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools, Probe,
-    Reclaimed, Reserved, StoreError, Tickets, Totals, Upkeep,
+    Answer, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools,
+    Probe, Reclaimed, Reserved, StoreError, Tickets, Totals, Upkeep,
 };
 pub use system::{Clock, Ids};

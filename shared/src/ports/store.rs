@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::domain::matching::Candidate;
-use crate::domain::{CancelReason, Match, MatchId, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId};
+use crate::domain::{CancelReason, Match, MatchId, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
 
 /// Why a store could not do what it was asked. Expected negatives are values, not errors.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -210,6 +210,10 @@ pub trait Tickets: Send + Sync {
         player: &PlayerId,
         now_ms: u64,
     ) -> impl Future<Output = Answer<Cancelled>> + Send;
+
+    /// Which of these tickets of a pool are there, live or over. At most
+    /// [`crate::domain::limits::SNAPSHOT_PAGE_TICKETS`]; the answer has one element for each.
+    fn known(&self, pool: &PoolId, tickets: &[Unique]) -> impl Future<Output = Answer<Vec<bool>>> + Send;
 
     /// Reads a match.
     fn find_match(&self, id: &MatchId) -> impl Future<Output = Answer<Option<Match>>> + Send;

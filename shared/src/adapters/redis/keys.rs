@@ -23,6 +23,8 @@ pub enum Key {
     Forget,
     /// what the outside must hear
     Outbox,
+    /// what the outside could not be told
+    Dead,
     /// who leads
     Leader,
     /// counters and percentiles
@@ -46,6 +48,7 @@ impl Key {
             Self::Results => ("results", "hash"),
             Self::Forget => ("forget", "zset"),
             Self::Outbox => ("outbox", "stream"),
+            Self::Dead => ("dead", "stream"),
             Self::Leader => ("leader", "string"),
             Self::Stats => ("stats", "hash"),
             Self::Waits => ("waits", "list"),

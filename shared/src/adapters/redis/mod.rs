@@ -11,6 +11,7 @@
 mod connection;
 mod keys;
 mod matches;
+mod outbox;
 mod players;
 mod record;
 mod reply;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    CancelReason, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId, PoolId, Ticket, TicketId, Unique,
+    CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId, PoolId, Ticket,
+    TicketId, Unique,
 };
 use crate::ports::{Ended, StoreError};
 
@@ -30,6 +31,10 @@ pub(super) struct OutcomeRecord {
     joined_ms: u64,
     #[serde(default)]
     attempts: u32,
+    #[serde(default)]
+    rating: f64,
+    #[serde(default)]
+    ended_ms: u64,
 }
 
 /// A value of `matches`.
@@ -121,16 +126,43 @@ pub(super) fn read_match(id: MatchId, text: &str) -> Result<Match, StoreError> {
     Ok(Match { id, state, created_ms, teams })
 }
 
+impl OutcomeRecord {
+    fn outcome(&self, pool: &PoolId) -> Result<Outcome, StoreError> {
+        match (self.status.as_str(), self.reason.as_deref().and_then(CancelReason::from_text), &self.game) {
+            ("matched", _, Some(id)) => Ok(Outcome::Matched(match_id(pool, id)?)),
+            ("cancelled", Some(reason), _) => Ok(Outcome::Cancelled(reason)),
+            ("expired", _, _) => Ok(Outcome::Expired),
+            _ => Err(corrupt(format!("outcome {} {:?}", self.status, self.reason))),
+        }
+    }
+}
+
+/// What an entry of the outbox tells.
+pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Result<Event, StoreError> {
+    match kind {
+        "matched" => Ok(Event::Matched(read_match(match_id(pool, id)?, body)?)),
+        "ended" => {
+            let record: OutcomeRecord = read(body)?;
+            Ok(Event::Ended(EndedTicket {
+                ticket: TicketId::new(pool.clone(), unique(id)?),
+                players: players(&record.players)?,
+                rating: record.rating,
+                joined_ms: record.joined_ms,
+                attempts: record.attempts,
+                outcome: record.outcome(pool)?,
+                ended_ms: record.ended_ms,
+            }))
+        }
+        _ => Err(corrupt(format!("outbox entry of kind {kind:?}"))),
+    }
+}
+
 /// An outcome with the match it names, if that is still remembered.
 pub(super) fn read_ended(ticket: &TicketId, text: &str, game: Option<String>) -> Result<Ended, StoreError> {
-    let OutcomeRecord { status, reason, game: id, players: names, joined_ms, attempts } = read(text)?;
-    let outcome = match (status.as_str(), reason.as_deref().and_then(CancelReason::from_text), id) {
-        ("matched", _, Some(id)) => Outcome::Matched(match_id(&ticket.pool, &id)?),
-        ("cancelled", Some(reason), _) => Outcome::Cancelled(reason),
-        ("expired", _, _) => Outcome::Expired,
-        _ => return Err(corrupt(format!("outcome {text}"))),
-    };
-    let mut ended = Ended { outcome, players: players(&names)?, joined_ms, attempts, played: None };
+    let record: OutcomeRecord = read(text)?;
+    let (joined_ms, attempts) = (record.joined_ms, record.attempts);
+    let outcome = record.outcome(&ticket.pool)?;
+    let mut ended = Ended { outcome, players: players(&record.players)?, joined_ms, attempts, played: None };
     if let (Outcome::Matched(id), Some(text)) = (&ended.outcome, game) {
         let game = read_match(id.clone(), &text)?;
         if let Some(member) = game.members().find(|member| member.ticket == *ticket) {

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use super::keys::Key::{
-    self, Claims, Forget, Leader, Leases, Matches, Outbox, Player, Results, Seen, Stats, Tickets, Waiting, Waits,
+    self, Claims, Dead, Forget, Leader, Leases, Matches, Outbox, Player, Results, Seen, Stats, Tickets, Waiting, Waits,
 };
 
 /// One atomic transition.
@@ -49,6 +49,7 @@ macro_rules! scripts {
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
     BURY = "bury", [Tickets, Results, Forget], ["LIVE", "DEAD"];
+    KNOWN = "known", [Tickets, Results], ["KNOWN"];
     POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Stats], ["WAITING", "CLAIMED", "ENDED", "UNKNOWN"];
     CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN"];
@@ -67,5 +68,9 @@ scripts! {
     RESERVE = "reserve", [Player], ["RESERVED", "HELD"];
     UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
     WAITS = "waits", [Waits, Stats], ["NOTED"];
+    TAKE = "take", [Outbox], ["TAKEN"];
+    TOLD = "told", [Outbox], ["TOLD"];
+    ASIDE = "aside", [Outbox, Dead], ["ASIDE"];
+    REPLAY = "replay", [Outbox, Dead], ["REPLAYED"];
     STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets], ["STATUS"];
 }

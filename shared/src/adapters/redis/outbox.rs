@@ -1,0 +1,70 @@
+//! What the store still has to tell: a stream with one consumer group, so that any number of readers share the work.
+
+use super::connection::{Arg, Redis};
+use super::keys::Key;
+use super::record;
+use super::scripts;
+use crate::domain::PoolId;
+use crate::ports::{Entry, Outbox, StoreError};
+
+/// An entry of a stream: its id, then names and values in turn.
+type Row = (String, Vec<String>);
+
+fn field<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
+    let mut pairs = row.1.chunks_exact(2);
+    pairs.find(|pair| pair[0] == name).map(|pair| pair[1].as_str())
+}
+
+impl Redis {
+    async fn run_ids(&self, script: &'static scripts::Script, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let args: Vec<Arg<'_>> = ids.iter().map(|id| Arg::Text(id)).collect();
+        let reply = self.run(script, pool, &args).await?;
+        if script.words.contains(&reply.word()) { Ok(()) } else { reply.unexpected() }
+    }
+}
+
+impl Outbox for Redis {
+    async fn take(&self, pool: &PoolId, reader: &str, limit: usize, idle_ms: u64) -> Result<Vec<Entry>, StoreError> {
+        let args = [Arg::Text(reader), Arg::Int(limit as u64), Arg::Int(idle_ms)];
+        let reply = self.run(&scripts::TAKE, pool, &args).await?;
+        if reply.word() != "TAKEN" {
+            return reply.unexpected();
+        }
+        let (rows, deliveries): (Vec<Row>, Vec<u64>) = (reply.part(1)?, reply.part(2)?);
+        let entry = |(row, deliveries): (Row, u64)| {
+            let parts = (field(&row, "kind"), field(&row, "id"), field(&row, "body"));
+            let event = match parts {
+                (Some(kind), Some(id), Some(body)) => record::read_event(pool, kind, id, body).ok(),
+                _ => None,
+            };
+            Entry { id: row.0, deliveries, event }
+        };
+        Ok(rows.into_iter().zip(deliveries).map(entry).collect())
+    }
+
+    async fn told(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.run_ids(&scripts::TOLD, pool, ids).await
+    }
+
+    async fn put_aside(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.run_ids(&scripts::ASIDE, pool, ids).await
+    }
+
+    async fn aside(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let mut command = redis::cmd("XRANGE");
+        command.arg(Key::Dead.of_pool(pool)).arg("-").arg("+").arg("COUNT").arg(limit);
+        let rows: Vec<Row> = self.query(&command).await?;
+        Ok(rows.into_iter().map(|row| (row.0.clone(), row.1.join(" "))).collect())
+    }
+
+    async fn replay(&self, pool: &PoolId, limit: usize) -> Result<usize, StoreError> {
+        let reply = self.run(&scripts::REPLAY, pool, &[Arg::Int(limit as u64)]).await?;
+        match reply.word() {
+            "REPLAYED" => reply.part(1),
+            _ => reply.unexpected(),
+        }
+    }
+}

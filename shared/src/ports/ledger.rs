@@ -1,0 +1,90 @@
+//! The durable record beside the store, and what the store still has to tell it.
+//!
+//! A ledger also plays [`super::Tickets`] and [`super::Players`], so that the very use case that joins in the store joins in
+//! the ledger while the store is away.
+
+use std::future::Future;
+
+use super::store::Answer;
+use crate::domain::{Event, PoolId, Ticket, TicketId};
+
+/// How a ticket came into the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Beside the store, which holds the truth about it.
+    Normal,
+    /// In place of the store, which has yet to hear of it.
+    Fallback,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It stands in the ledger.
+    Done,
+    /// The ledger does not take this one, now or later.
+    Refused,
+}
+
+/// A page of tickets that still wait.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    /// The tickets, and how each came.
+    pub tickets: Vec<(Ticket, Mode)>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<String>,
+}
+
+/// The durable record.
+pub trait Ledger: Send + Sync {
+    /// Notes a ticket that joined the store. A note that arrives after the ticket's outcome changes nothing.
+    fn note_join(&self, ticket: &Ticket) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Records events. The same event again changes nothing. The answer has one element for each.
+    fn record(&self, events: &[Event]) -> impl Future<Output = Answer<Vec<Recorded>>> + Send;
+
+    /// Tickets of a pool that still wait as far as the ledger knows, a page at a time.
+    fn waiting(&self, pool: &PoolId, page: Option<&str>) -> impl Future<Output = Answer<Page>> + Send;
+
+    /// Notes that a fallback ticket now waits in the store. False if it was cancelled in the ledger meanwhile.
+    fn imported(&self, ticket: &TicketId) -> impl Future<Output = Answer<bool>> + Send;
+
+    /// Whether there is a ledger, and it answers.
+    fn reachable(&self) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// An entry of a pool's outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its place in the outbox.
+    pub id: String,
+    /// How often it was handed out, this time included.
+    pub deliveries: u64,
+    /// What happened; none if nobody of this version can read it.
+    pub event: Option<Event>,
+}
+
+/// What the store still has to tell.
+pub trait Outbox: Send + Sync {
+    /// Hands out up to `limit` entries to `reader`: new ones, and those that another reader took `idle_ms` ago and never
+    /// finished.
+    fn take(
+        &self,
+        pool: &PoolId,
+        reader: &str,
+        limit: usize,
+        idle_ms: u64,
+    ) -> impl Future<Output = Answer<Vec<Entry>>> + Send;
+
+    /// Entries that were told; they go.
+    fn told(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Entries that cannot be told; they are put aside, to be looked at by a person.
+    fn put_aside(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Up to `limit` entries that were put aside, as text.
+    fn aside(&self, pool: &PoolId, limit: usize) -> impl Future<Output = Answer<Vec<(String, String)>>> + Send;
+
+    /// Puts up to `limit` entries back that were put aside. How many they were.
+    fn replay(&self, pool: &PoolId, limit: usize) -> impl Future<Output = Answer<usize>> + Send;
+}
