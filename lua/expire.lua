@@ -13,16 +13,18 @@
 -- ARGV[3] outbox_max entries, 0 for no outbox
 -- ARGV[4] limit, of tickets and of outcomes
 -- ARGV[5] joined_before_ms, whoever joined later cannot have expired
--- ARGV[6] seen_before_ms, whoever was last heard of by then is abandoned
+-- ARGV[6] abandon_ms, whoever was not heard of for so long is abandoned
+-- ARGV[7] gap_ms, after a longer gap between two calls everyone may be heard of again first
 -- Returns {"EXPIRED", tickets expired, tickets abandoned, outcomes forgotten}
 -- Limits  limit <= EXPIRE_BATCH; O(log n + limit)
 --
+-- Nobody is silent while nobody can be heard: if Redis was away, all tickets look silent when it is back.
 -- Tickets held by a match are left alone: their match decides, and its lease is short.
 
 local tickets, waiting, seen, matches, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local joined_before_ms, seen_before_ms = ARGV[5], ARGV[6]
+local joined_before_ms, abandon_ms, gap_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local function finish(ticket, record, status, reason)
   record.status, record.reason, record.ended_ms = status, reason, now_ms
@@ -47,8 +49,17 @@ for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_befo
     expired = expired + 1
   end
 end
+local times = redis.call('HMGET', stats, 'upkeep_ms', 'grace_ms')
+local upkeep_ms, grace_ms = tonumber(times[1] or 0), tonumber(times[2] or 0)
+if now_ms > upkeep_ms + gap_ms then
+  grace_ms = now_ms + abandon_ms
+end
+redis.call('HSET', stats, 'upkeep_ms', math.max(now_ms, upkeep_ms), 'grace_ms', grace_ms)
 local abandoned = 0
-for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', seen_before_ms, 'LIMIT', 0, limit)) do
+local silent = now_ms < grace_ms and {} or redis.call(
+  'ZRANGEBYSCORE', seen, '-inf', now_ms - abandon_ms, 'LIMIT', 0, limit
+)
+for _, ticket in ipairs(silent) do
   if redis.call('ZSCORE', waiting, ticket) then
     finish(ticket, cjson.decode(redis.call('HGET', tickets, ticket)), 'cancelled', 'abandoned')
     abandoned = abandoned + 1

@@ -67,6 +67,8 @@ impl JoinBody {
 pub struct TicketBody {
     ticket_id: String,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -103,9 +105,17 @@ struct MemberBody {
 
 impl From<&View> for TicketBody {
     fn from(view: &View) -> Self {
+        Self::new(view, false)
+    }
+}
+
+impl TicketBody {
+    /// The reply that shows `view`; `fallback` where the ledger stands in for the store.
+    pub fn new(view: &View, fallback: bool) -> Self {
         Self {
             ticket_id: view.ticket.to_string(),
             status: view.status.as_str(),
+            mode: fallback.then_some("fallback"),
             version: view.version,
             reason: match view.status {
                 Status::Cancelled(reason) => Some(reason.as_str()),

@@ -9,6 +9,7 @@
 //! | `REDIS_USER`, `REDIS_PASSWORD` | | login |
 //! | `REDIS_TLS`, `REDIS_CLUSTER` | `false` | transport encryption; cluster mode |
 //! | `REDIS_CA_FILE` | | PEM authority to trust instead of the public ones |
+//! | `LEDGER_TABLE` | | the DynamoDB table of the ledger; without one Muster runs on Redis alone |
 //! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path |
 //! | `MMR_DELTA_INITIAL` | 50 | rating window on joining, for queues that name none |
 //! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that name none |
@@ -19,6 +20,8 @@
 //! | `TICK_INTERVAL` | `100ms` | pause between a matcher's looks at its pools |
 //! | `MATCHER_RUN` | `70s` | longest matcher run; longer than its schedule, so that runs overlap |
 //! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long |
+//! | `DRAIN_INTERVAL` | `100ms` | pause between looks at an empty outbox |
+//! | `RESTORE_INTERVAL` | `10s` | pause between a sweeper's looks for tickets that only the ledger has |
 //! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run |
 
 use std::time::Duration;
@@ -47,6 +50,8 @@ pub struct Config {
     pub auth: AuthMode,
     /// Where Redis is.
     pub redis: Settings,
+    /// The ledger's table; none for a deployment on Redis alone.
+    pub ledger_table: Option<String>,
     /// What is played.
     pub queues: Queues,
     /// How matches are made.
@@ -59,6 +64,10 @@ pub struct Config {
     pub matcher_run_ms: u64,
     /// A matcher leaves when nobody waited for so long, in milliseconds.
     pub idle_exit_ms: u64,
+    /// Pause between looks at an empty outbox, in milliseconds.
+    pub drain_ms: u64,
+    /// Pause between looks for tickets that only the ledger has, in milliseconds.
+    pub restore_ms: u64,
     /// Pause between sweeps, in milliseconds.
     pub sweep_ms: u64,
     /// Length of a sweeper run, in milliseconds.
@@ -99,6 +108,7 @@ impl Config {
         let config = Self {
             auth,
             redis: env.redis(),
+            ledger_table: (env.lookup)("LEDGER_TABLE"),
             queues: env.queues(),
             pace: Pace {
                 lease_ms,
@@ -108,6 +118,8 @@ impl Config {
             tick_ms: env.duration("TICK_INTERVAL", 100),
             matcher_run_ms: env.duration("MATCHER_RUN", 70_000),
             idle_exit_ms: env.duration("IDLE_EXIT", 20_000),
+            drain_ms: env.duration("DRAIN_INTERVAL", 100),
+            restore_ms: env.duration("RESTORE_INTERVAL", 10_000),
             sweep_ms: env.duration("SWEEP_INTERVAL", 2_000),
             sweeper_run_ms: env.duration("SWEEPER_RUN", 55_000),
         };

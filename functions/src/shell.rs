@@ -2,11 +2,13 @@
 
 use std::future::Future;
 
+use crate::no_ledger::DynamoDb;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
 use lambda_runtime::LambdaEvent;
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
+use muster::domain::limits::OUTBOX_ENTRIES_MAX;
 use serde::Serialize;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -14,19 +16,21 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 use crate::problem::Problem;
 
-/// What a handler works with. `S` is the store, `W` the world: time and randomness.
+/// What a handler works with. `S` is the store, `L` the ledger, `W` the world: time and randomness.
 #[derive(Debug)]
-pub struct App<S, W> {
+pub struct App<S, L, W> {
     /// What is set.
     pub config: Config,
     /// Where tickets wait.
     pub store: S,
+    /// What remembers, where one is configured.
+    pub ledger: Option<L>,
     /// Time and randomness.
     pub world: W,
 }
 
 /// The application of a deployed function.
-pub type LiveApp = App<Redis, System>;
+pub type LiveApp = App<Redis, DynamoDb, System>;
 
 /// An answer to a player.
 pub type Answer = Result<Response<Body>, Problem>;
@@ -44,8 +48,11 @@ fn start() -> Result<LiveApp, Error> {
         problems.iter().for_each(|problem| tracing::error!(problem, "configuration"));
         Error::from(format!("the configuration has {} problems: {}", problems.len(), problems.join("; ")))
     })?;
-    let store = Redis::new(config.redis.clone())?;
-    Ok(App { config, store, world: System })
+    // Without a ledger nobody would drain the outbox, so nothing is written to it.
+    let outbox_entries_max = if config.ledger_table.is_some() { OUTBOX_ENTRIES_MAX } else { 0 };
+    let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max))?;
+    let ledger = config.ledger_table.clone().map(DynamoDb::new);
+    Ok(App { config, store, ledger, world: System })
 }
 
 /// Serves HTTP requests with `handler`, forever.

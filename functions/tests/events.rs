@@ -12,6 +12,7 @@ use muster::domain::Unique;
 use muster::ports::{Clock, Ids};
 use muster_functions::config::Config;
 use muster_functions::handlers;
+use muster_functions::no_ledger::DynamoDb;
 use muster_functions::shell::{Answer, App};
 use serde_json::{Value, json};
 
@@ -38,9 +39,9 @@ impl Ids for World {
     }
 }
 
-fn app() -> App<Memory, World> {
+fn app() -> App<Memory, DynamoDb, World> {
     let redis = |name: &str| (name == "REDIS_URL").then(|| "redis://localhost".to_owned());
-    App { config: Config::read(&redis).unwrap(), store: Memory::default(), world: World::default() }
+    App { config: Config::read(&redis).unwrap(), store: Memory::default(), ledger: None, world: World::default() }
 }
 
 fn sample(name: &str) -> Value {
@@ -71,7 +72,7 @@ fn read(answer: Answer) -> (u16, String, Value) {
 }
 
 /// A run of the matcher that ends when nobody waits.
-async fn run_matcher(app: &App<Memory, World>) -> Value {
+async fn run_matcher(app: &App<Memory, DynamoDb, World>) -> Value {
     let mut context = Context::default();
     context.deadline = app.world.now_ms() + 60_000;
     let report = handlers::matcher::handle(app, LambdaEvent::new(sample("matcher"), context)).await.unwrap();

@@ -3,7 +3,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::TicketId;
-use muster::ports::{Clock, Matches, Tickets, Upkeep};
+use muster::ports::{Clock, Ledger, Matches, Tickets, Upkeep};
 use muster::usecases::cancel::cancel;
 
 use crate::body::TicketBody;
@@ -15,7 +15,12 @@ use crate::shell::{Answer, App, json};
 ///
 /// # Errors
 /// The request is refused, there is no such ticket of the caller's, or the store does not answer.
-pub async fn handle<S: Tickets + Matches + Upkeep, W: Clock>(app: &App<S, W>, request: Request) -> Answer {
+pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
+where
+    S: Tickets + Matches + Upkeep,
+    L: Ledger + Tickets,
+    W: Clock,
+{
     let caller = caller(&request, app.config.auth)?;
     let parameters = request.path_parameters();
     let id: TicketId = parameters
@@ -23,7 +28,7 @@ pub async fn handle<S: Tickets + Matches + Upkeep, W: Clock>(app: &App<S, W>, re
         .unwrap_or_default()
         .parse()
         .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
-    match cancel(&app.store, &id, &caller, app.world.now_ms()).await? {
+    match cancel(&app.store, &app.ledger, &id, &caller, app.world.now_ms()).await? {
         Some(view) => Ok(json(StatusCode::OK, &TicketBody::from(&view), None)),
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }

@@ -1,8 +1,11 @@
 //! `GET /health`: how the stores are, always 200. `GET /ready`: 503 until they can be used.
 
+use std::future::Future;
+
+use futures::future::join;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
-use muster::ports::{Clock, Pools};
+use muster::ports::{Clock, Ledger, Pools};
 use serde::Serialize;
 
 use crate::shell::{Answer, App, json};
@@ -11,12 +14,14 @@ use crate::shell::{Answer, App, json};
 struct HealthBody {
     status: &'static str,
     redis: StoreBody,
+    ledger: StoreBody,
 }
 
 #[derive(Serialize)]
 struct StoreBody {
     status: &'static str,
-    latency_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     used_memory_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,23 +32,44 @@ struct StoreBody {
 ///
 /// # Errors
 /// None.
-pub async fn handle<S: Pools, W: Clock>(app: &App<S, W>, request: Request) -> Answer {
-    let began_ms = app.world.now_ms();
-    let answer = app.store.ping().await;
-    let latency_ms = app.world.now_ms().saturating_sub(began_ms);
-    let up = answer.is_ok();
-    let memory = answer.unwrap_or_else(|error| {
+pub async fn handle<S: Pools, L: Ledger, W: Clock>(app: &App<S, L, W>, request: Request) -> Answer {
+    let ((memory, redis_ms), (reached, ledger_ms)) =
+        join(timed(&app.world, app.store.ping()), timed(&app.world, app.ledger.reachable())).await;
+    let up = memory.is_ok();
+    let figures = memory.unwrap_or_else(|error| {
         tracing::warn!(%error, "redis");
         None
     });
     let redis = StoreBody {
         status: if up { "up" } else { "down" },
-        latency_ms,
-        used_memory_bytes: memory.map(|(used, _)| used),
-        max_memory_bytes: memory.map(|(_, max)| max).filter(|max| *max > 0),
+        latency_ms: Some(redis_ms),
+        used_memory_bytes: figures.map(|(used, _)| used),
+        max_memory_bytes: figures.map(|(_, max)| max).filter(|max| *max > 0),
     };
-    let body = HealthBody { status: if up { "ok" } else { "down" }, redis };
+    let remembers = app.ledger.is_none() || reached.is_ok();
+    let ledger = StoreBody {
+        status: match (&app.ledger, &reached) {
+            (None, _) => "not_configured",
+            (Some(_), Ok(())) => "up",
+            (Some(_), Err(_)) => "down",
+        },
+        latency_ms: app.ledger.is_some().then_some(ledger_ms),
+        used_memory_bytes: None,
+        max_memory_bytes: None,
+    };
+    let status = match (up, remembers) {
+        (true, true) => "ok",
+        (true, false) => "degraded",
+        (false, _) => "down",
+    };
+    let body = HealthBody { status, redis, ledger };
     let asks_ready = request.uri().path().ends_with("/ready");
     let status = if asks_ready && !up { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     Ok(json(status, &body, (status != StatusCode::OK).then_some(1_000)))
+}
+
+async fn timed<T>(clock: &impl Clock, call: impl Future<Output = T>) -> (T, u64) {
+    let began_ms = clock.now_ms();
+    let answer = call.await;
+    (answer, clock.now_ms().saturating_sub(began_ms))
 }

@@ -1,11 +1,11 @@
-//! `POST /queue/join`: 202 a new ticket waits · 200 the same ticket again.
+//! `POST /queue/join`: 202 a new ticket waits · 200 the same ticket again · 201 it waits in the ledger, the store being away.
 
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use muster::domain::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use muster::domain::queue::NoSuchPool;
 use muster::domain::{Party, PlayerId};
-use muster::ports::{Clock, Ids, Players, Tickets};
+use muster::ports::{Clock, Ids, Ledger, Mode, Players, Tickets};
 use muster::usecases::join::{self, Reply};
 
 use crate::body::{JoinBody, TicketBody};
@@ -20,7 +20,12 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 ///
 /// # Errors
 /// The request is refused or the store does not answer.
-pub async fn handle<S: Tickets + Players, W: Clock + Ids>(app: &App<S, W>, request: Request) -> Answer {
+pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
+where
+    S: Tickets + Players,
+    L: Ledger + Tickets + Players,
+    W: Clock + Ids,
+{
     let caller = caller(&request, app.config.auth)?;
     let key = idempotency_key(&request)?;
     let body = JoinBody::read(request.body().as_ref())?;
@@ -33,13 +38,23 @@ pub async fn handle<S: Tickets + Players, W: Clock + Ids>(app: &App<S, W>, reque
     let request = join::Request {
         caller: &caller,
         pool,
+        rules,
         party: party(&body, &caller, rules.team_size)?,
         rating: body.rating(rules)?,
         idempotency_key: key.as_deref(),
+        now_ms: app.world.now_ms(),
     };
-    match join::join(&app.store, &app.world, rules, &request, app.world.now_ms()).await? {
-        Reply::Queued(view) => Ok(json(StatusCode::ACCEPTED, &TicketBody::from(&view), view.retry_after_ms)),
-        Reply::Already(view) => Ok(json(StatusCode::OK, &TicketBody::from(&view), view.retry_after_ms)),
+    let placed = join::join_queue(&app.store, &app.ledger, &app.world, &request).await?;
+    if let Some(error) = placed.ledger_failure {
+        tracing::warn!(%error, "the ledger did not hear of a join");
+    }
+    let fallback = placed.mode == Mode::Fallback;
+    match placed.reply {
+        Reply::Queued(view) => {
+            let status = if fallback { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+            Ok(json(status, &TicketBody::new(&view, fallback), view.retry_after_ms))
+        }
+        Reply::Already(view) => Ok(json(StatusCode::OK, &TicketBody::new(&view, fallback), view.retry_after_ms)),
         Reply::CallerBusy(ticket) => {
             let problem = Problem::new(Code::AlreadyQueued, "cancel the other ticket first, or go on with it");
             Err(problem.with("ticket_id", ticket.to_string()))

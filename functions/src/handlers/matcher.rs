@@ -1,7 +1,14 @@
-//! The matcher: fired every minute, stays while there is work.
+//! The matcher: fired every minute and by the doorbell, stays while there is work.
+//!
+//! The doorbell is the stream of the ledger: a new ticket's item starts a matcher where none leads. A matcher that the doorbell
+//! started finds out in one round trip that somebody leads already, and leaves.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::join;
 use lambda_runtime::{Error, LambdaEvent};
-use muster::ports::{Clock, Ids, Matches, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Upkeep};
+use muster::usecases::drain;
 use muster::usecases::matcher::{self, Plan, Ran};
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +28,7 @@ pub struct Report {
     lost: usize,
     reclaimed: usize,
     ended: usize,
+    told: usize,
     failures: usize,
 }
 
@@ -28,23 +36,33 @@ pub struct Report {
 ///
 /// # Errors
 /// None: a failed call is tried again in the next tick, and counted.
-pub async fn handle<S: Matches + Upkeep, W: Clock + Ids>(
-    app: &App<S, W>,
-    event: LambdaEvent<Value>,
-) -> Result<Report, Error> {
+pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Result<Report, Error>
+where
+    S: Matches + Upkeep + Outbox,
+    L: Ledger,
+    W: Clock + Ids,
+{
     let config = &app.config;
     let deadline_ms = event.context.deadline.saturating_sub(LEAVE_MS);
+    let doorbell = event.payload["Records"].is_array();
     let plan = Plan {
         until_ms: deadline_ms.min(app.world.now_ms() + config.matcher_run_ms),
         tick_ms: config.tick_ms,
         idle_exit_ms: config.idle_exit_ms,
-        follow_exit_ms: config.idle_exit_ms,
+        follow_exit_ms: if doorbell { 0 } else { config.idle_exit_ms },
         leader_ttl_ms: config.leader_ttl_ms,
         pace: config.pace,
     };
     let token = app.world.unique();
-    let ran = matcher::run(&app.store, &app.world, &app.world, &config.queues, token.as_str(), plan).await;
-    let Ran { exit, ticks, total, failures, last_failure } = ran;
+    let leaving = AtomicBool::new(false);
+    let run = async {
+        let ran = matcher::run(&app.store, &app.world, &app.world, &config.queues, token.as_str(), plan).await;
+        leaving.store(true, Ordering::Relaxed);
+        ran
+    };
+    let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
+    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, &leaving);
+    let (Ran { exit, ticks, total, failures, last_failure }, drained) = join(run, drained).await;
     let report = Report {
         exit: format!("{exit:?}").to_lowercase(),
         ticks,
@@ -53,8 +71,9 @@ pub async fn handle<S: Matches + Upkeep, W: Clock + Ids>(
         lost: total.lost,
         reclaimed: total.reclaimed,
         ended: total.ended,
-        failures,
+        told: drained.told,
+        failures: failures + drained.failures,
     };
-    tracing::info!(request_id = event.context.request_id, ?report, last_failure, "matcher left");
+    tracing::info!(request_id = event.context.request_id, doorbell, ?report, last_failure, "matcher left");
     Ok(report)
 }

@@ -14,7 +14,12 @@ use crate::shell::{Answer, App, json};
 ///
 /// # Errors
 /// The request is refused, there is no such ticket of the caller's, or the store does not answer.
-pub async fn handle<S: Tickets + Upkeep, W: Clock>(app: &App<S, W>, request: Request) -> Answer {
+pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
+where
+    S: Tickets + Upkeep,
+    L: Tickets,
+    W: Clock,
+{
     let caller = caller(&request, app.config.auth)?;
     let parameters = request.path_parameters();
     let text = parameters.first("id").unwrap_or_default();
@@ -25,7 +30,7 @@ pub async fn handle<S: Tickets + Upkeep, W: Clock>(app: &App<S, W>, request: Req
             return Err(Problem::new(Code::InvalidId, format!("{not_ticket}, nor a match id")));
         }
     };
-    match poll(&app.store, &app.config.queues, &target, &caller, app.world.now_ms()).await? {
+    match poll(&app.store, &app.ledger, &app.config.queues, &target, &caller, app.world.now_ms()).await? {
         Some(view) => Ok(json(StatusCode::OK, &TicketBody::from(&view), view.retry_after_ms)),
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }

@@ -74,7 +74,7 @@ impl PoolBody {
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn handle<S: Pools, W: Clock>(app: &App<S, W>, _request: Request) -> Answer {
+pub async fn handle<S: Pools, L, W: Clock>(app: &App<S, L, W>, _request: Request) -> Answer {
     let now_ms = app.world.now_ms();
     let reads = app.config.queues.pools().map(|(pool, _)| async move {
         let status = app.store.status(&pool).await?;

@@ -1,8 +1,14 @@
 //! The sweeper: fired every minute, puts right what crashes left behind.
+//!
+//! Three things side by side: sweeps of the pools, the outbox as a backstop, and tickets that only the ledger has.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::join3;
 use lambda_runtime::{Error, LambdaEvent};
-use muster::ports::{Clock, Ids, Matches, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Tickets, Upkeep};
 use muster::usecases::sweep::{self, Plan, Swept};
+use muster::usecases::{drain, restore};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,6 +22,8 @@ pub struct Report {
     matched: usize,
     reclaimed: usize,
     ended: usize,
+    told: usize,
+    restored: usize,
     failures: usize,
 }
 
@@ -23,21 +31,62 @@ pub struct Report {
 ///
 /// # Errors
 /// None: a failed call is tried again in the next sweep, and counted.
-pub async fn handle<S: Matches + Upkeep, W: Clock + Ids>(
-    app: &App<S, W>,
-    event: LambdaEvent<Value>,
-) -> Result<Report, Error> {
+pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Result<Report, Error>
+where
+    S: Matches + Upkeep + Outbox + Tickets + Players,
+    L: Ledger + Tickets,
+    W: Clock + Ids,
+{
     let config = &app.config;
+    let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
     let deadline_ms = event.context.deadline.saturating_sub(LEAVE_MS);
-    let plan = Plan {
-        until_ms: deadline_ms.min(app.world.now_ms() + config.sweeper_run_ms),
-        sweep_ms: config.sweep_ms,
-        pace: config.pace,
+    let until_ms = deadline_ms.min(world.now_ms() + config.sweeper_run_ms);
+    let token = world.unique();
+    let leaving = AtomicBool::new(false);
+    let sweeps = async {
+        let plan = Plan { until_ms, sweep_ms: config.sweep_ms, pace: config.pace };
+        let swept = sweep::run(store, world, world, &config.queues, token.as_str(), plan).await;
+        leaving.store(true, Ordering::Relaxed);
+        swept
     };
-    let token = app.world.unique();
-    let swept = sweep::run(&app.store, &app.world, &app.world, &config.queues, token.as_str(), plan).await;
+    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, &leaving);
+    let restored = restore_all(app, until_ms);
+    let (swept, drained, (restored, unrestored)) = join3(sweeps, drained, restored).await;
     let Swept { sweeps, total, failures, last_failure } = swept;
-    let report = Report { sweeps, matched: total.matched, reclaimed: total.reclaimed, ended: total.ended, failures };
+    let report = Report {
+        sweeps,
+        matched: total.matched,
+        reclaimed: total.reclaimed,
+        ended: total.ended,
+        told: drained.told,
+        restored,
+        failures: failures + drained.failures + unrestored,
+    };
     tracing::info!(request_id = event.context.request_id, ?report, last_failure, "sweeper left");
     Ok(report)
+}
+
+/// Looks for tickets that only the ledger has, again and again. How many came back, and how many looks failed.
+async fn restore_all<S, L, W>(app: &App<S, L, W>, until_ms: u64) -> (usize, usize)
+where
+    S: Matches + Upkeep + Tickets + Players,
+    L: Ledger + Tickets,
+    W: Clock,
+{
+    let (mut restored, mut failures) = (0, 0);
+    loop {
+        for (pool, rules) in app.config.queues.pools() {
+            match restore::restore(&app.store, &app.ledger, &pool, rules, app.world.now_ms()).await {
+                Ok(done) => restored += done.restored,
+                Err(error) => {
+                    tracing::warn!(%error, %pool, "restore");
+                    failures += 1;
+                }
+            }
+        }
+        if app.ledger.is_none() || app.world.now_ms() + app.config.restore_ms >= until_ms {
+            return (restored, failures);
+        }
+        app.world.sleep_ms(app.config.restore_ms).await;
+    }
 }

@@ -3,13 +3,16 @@
 //! One lock, plain maps, no index: what Redis keeps in several keys is derived here from one record per ticket. The
 //! conformance suite holds the real stores to this one. Simulations and property tests run on it.
 
+mod outbox;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, RECENT_WAITS_MAX, RECLAIM_BATCH_MATCHES};
+use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, RECENT_WAITS_MAX, RECLAIM_BATCH_MATCHES, UPKEEP_GAP_MS_MAX};
 use crate::domain::matching::Candidate;
 use crate::domain::{
-    CancelReason, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
+    CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId,
+    Unique,
 };
 use crate::ports::{
     Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools, Probe,
@@ -35,7 +38,10 @@ struct Pool {
     matches: BTreeMap<Unique, Game>,
     waits_ms: Vec<u64>,
     leader: Option<String>,
+    upkeep_ms: u64,
+    grace_ms: u64,
     totals: Totals,
+    told: outbox::Told,
 }
 
 #[derive(Debug)]
@@ -101,6 +107,17 @@ impl Pool {
             Outcome::Cancelled(_) => self.totals.cancelled += 1,
             Outcome::Expired => self.totals.expired += 1,
         }
+        if !matches!(outcome, Outcome::Matched(_)) {
+            self.told.push(Event::Ended(EndedTicket {
+                ticket: live.ticket.id.clone(),
+                players: live.ticket.party.players().to_vec(),
+                rating: live.ticket.rating,
+                joined_ms: live.ticket.joined_ms,
+                attempts: live.ticket.attempts,
+                outcome: outcome.clone(),
+                ended_ms: now_ms,
+            }));
+        }
         let ended = Ended {
             outcome,
             players: live.ticket.party.players().to_vec(),
@@ -136,6 +153,7 @@ impl Pool {
         held.game = game.clone();
         held.lease_ms = None;
         held.forget_ms = Some(now_ms + KEEP_MS);
+        self.told.push(Event::Matched(game.clone()));
         for member in game.members() {
             self.end(member.ticket.unique, Outcome::Matched(game.id.clone()), now_ms);
         }
@@ -178,7 +196,7 @@ impl Pool {
 }
 
 impl Tickets for Memory {
-    async fn join(&self, ticket: &Ticket) -> Result<Joined, StoreError> {
+    async fn join(&self, ticket: &Ticket, now_ms: u64) -> Result<Joined, StoreError> {
         self.with(&ticket.id.pool, |pool| {
             let unique = ticket.id.unique;
             if pool.ended.contains_key(&unique) {
@@ -187,7 +205,7 @@ impl Tickets for Memory {
             if pool.live.contains_key(&unique) {
                 return Joined::Before(pool.estimate());
             }
-            pool.live.insert(unique, Live { ticket: ticket.clone(), seen_ms: ticket.joined_ms, held_by: None });
+            pool.live.insert(unique, Live { ticket: ticket.clone(), seen_ms: now_ms, held_by: None });
             pool.totals.joined += 1;
             Joined::New(pool.estimate())
         })
@@ -388,7 +406,12 @@ impl Upkeep for Memory {
             let expired = &expired[..expired.len().min(EXPIRE_BATCH)];
             expired.iter().for_each(|id| pool.end(*id, Outcome::Expired, now_ms));
 
-            let silent = |live: &&Live| live.seen_ms + rules.abandon_ms <= now_ms;
+            if now_ms > pool.upkeep_ms + UPKEEP_GAP_MS_MAX {
+                pool.grace_ms = now_ms + rules.abandon_ms;
+            }
+            pool.upkeep_ms = pool.upkeep_ms.max(now_ms);
+            let grace = now_ms < pool.grace_ms;
+            let silent = |live: &&Live| !grace && live.seen_ms + rules.abandon_ms <= now_ms;
             let mut abandoned = pool.first_in_line();
             abandoned.sort_by_key(|live| live.seen_ms);
             let abandoned: Vec<Unique> = abandoned.into_iter().filter(silent).take(EXPIRE_BATCH).map(id_of).collect();
@@ -416,7 +439,7 @@ impl Pools for Memory {
                 waiting: line.len(),
                 claimed: pool.live.len() - line.len(),
                 open_matches: pool.matches.values().filter(|held| held.lease_ms.is_some()).count(),
-                outbox: 0,
+                outbox: pool.told.len(),
                 leader: pool.leader.clone(),
                 first_joined_ms: line.first().map(|live| live.ticket.joined_ms),
                 estimate: pool.estimate(),

@@ -61,3 +61,5 @@ pub const OUTBOX_DELIVERIES_MAX: u64 = 5;
 pub const RESTORE_AGE_MS: u64 = 3_000;
 /// How long the ledger keeps tickets and matches after their end: 30 days, in milliseconds.
 pub const LEDGER_KEEP_MS: u64 = 30 * 24 * 3_600_000;
+/// A longer gap between two looks after a pool means that the store was away, in milliseconds.
+pub const UPKEEP_GAP_MS_MAX: u64 = 15_000;

@@ -4,6 +4,7 @@
 //! come from the caller, so that every store behaves the same under a virtual clock.
 
 mod ledger;
+mod optional;
 mod store;
 mod system;
 

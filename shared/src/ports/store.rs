@@ -6,7 +6,7 @@ use crate::domain::matching::Candidate;
 use crate::domain::{CancelReason, Match, MatchId, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
 
 /// Why a store could not do what it was asked. Expected negatives are values, not errors.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It does not answer, or not in time. Asking again later may help; the call may or may not have happened.
     #[error("the store is unavailable: {0}")]
@@ -194,8 +194,8 @@ pub struct PoolStatus {
 
 /// A phone's side of a pool.
 pub trait Tickets: Send + Sync {
-    /// Lets a ticket wait. Doing it again changes nothing.
-    fn join(&self, ticket: &Ticket) -> impl Future<Output = Answer<Joined>> + Send;
+    /// Lets a ticket wait, heard of at `now_ms`. Doing it again changes nothing.
+    fn join(&self, ticket: &Ticket, now_ms: u64) -> impl Future<Output = Answer<Joined>> + Send;
 
     /// Asks whether a ticket lives; an unknown one can never begin to wait from here on.
     fn bury(&self, ticket: &TicketId, now_ms: u64) -> impl Future<Output = Answer<Probe>> + Send;
@@ -287,6 +287,9 @@ pub trait Upkeep: Send + Sync {
     fn reclaim(&self, pool: &PoolId, now_ms: u64) -> impl Future<Output = Answer<Reclaimed>> + Send;
 
     /// Ends tickets that waited too long or fell silent, and forgets old outcomes.
+    ///
+    /// Nobody is called silent while nobody could be heard: after a gap in upkeep of more than
+    /// [`crate::domain::limits::UPKEEP_GAP_MS_MAX`] everyone has a full `abandon_ms` to be heard of again.
     fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = Answer<Expired>> + Send;
 }
 

@@ -4,16 +4,21 @@
 //! the ticket wait. What makes the pair safe is `bury`: whoever finds a player reserved for a ticket that does not wait makes
 //! sure that it never will, before taking the player over. So at every moment at most one ticket of a player can be live.
 //!
+//! The ledger hears of the ticket side by side with the store. If the store is away, the ledger takes its place: the same
+//! steps, the same ticket id, so that a join which did reach the store before its answer got lost is not made twice.
+//!
 //! Round trips: two for a new ticket (players in parallel, then the pool), three for the same one again.
 
-use futures::future::{join_all, try_join_all};
+use futures::future::{join, join_all, try_join_all};
 use sha2::{Digest, Sha256};
 
 use super::view::View;
 use crate::domain::limits::{JOIN_ROUNDS_MAX, PLAYER_GRACE_MS};
 use crate::domain::ticket::round_rating;
-use crate::domain::{Party, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
-use crate::ports::{Ids, Joined, Players, Polled, Probe, Reserved, StoreError, Tickets};
+use crate::domain::{
+    CancelReason, EndedTicket, Event, Outcome, Party, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
+};
+use crate::ports::{Ids, Joined, Ledger, Mode, Players, Polled, Probe, Reserved, StoreError, Tickets};
 
 /// What a party asks for; checked already.
 #[derive(Debug, Clone)]
@@ -22,12 +27,16 @@ pub struct Request<'a> {
     pub caller: &'a PlayerId,
     /// Where to play.
     pub pool: PoolId,
+    /// How it is played there.
+    pub rules: &'a Rules,
     /// Who plays.
     pub party: Party,
     /// How strong the party is; its mean.
     pub rating: f64,
     /// Made by the client, the same for every try of one join. Names the ticket, so that it needs no memory of its own.
     pub idempotency_key: Option<&'a str>,
+    /// Now.
+    pub now_ms: u64,
 }
 
 /// How it went.
@@ -43,6 +52,17 @@ pub enum Reply {
     MemberBusy(PlayerId),
     /// Others kept changing the same players' tickets; asking again will do.
     Contended,
+}
+
+/// How it went, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed {
+    /// How.
+    pub reply: Reply,
+    /// In the store, or in the ledger because the store is away.
+    pub mode: Mode,
+    /// Why the ledger did not hear of it; the outbox will tell it the outcome all the same.
+    pub ledger_failure: Option<StoreError>,
 }
 
 /// The unique part of the ticket that an idempotency key names: 128 bits of SHA-256 over pool, caller and key.
@@ -61,41 +81,86 @@ pub fn unique_of_key(pool: &PoolId, caller: &PlayerId, key: &str) -> Unique {
 /// Lets a party wait.
 ///
 /// # Errors
-/// The store does not answer; the join may or may not have happened, and asking again is safe.
-pub async fn join(
+/// Neither the store nor the ledger answers; the join may or may not have happened, and asking again is safe.
+pub async fn join_queue<L: Ledger + Tickets + Players>(
     store: &(impl Tickets + Players),
+    ledger: &Option<L>,
     ids: &impl Ids,
-    rules: &Rules,
     request: &Request<'_>,
-    now_ms: u64,
-) -> Result<Reply, StoreError> {
-    let mut named = request.idempotency_key.map(|key| unique_of_key(&request.pool, request.caller, key));
+) -> Result<Placed, StoreError> {
+    let named = request.idempotency_key.map(|key| unique_of_key(&request.pool, request.caller, key));
+    let first = named.unwrap_or_else(|| ids.unique());
+    let away = match place(store, ledger, ids, request, first).await {
+        Ok((reply, ledger_failure)) => return Ok(Placed { reply, mode: Mode::Normal, ledger_failure }),
+        Err(error @ StoreError::Corrupt(_)) => return Err(error),
+        Err(error) => error,
+    };
+    match place(ledger, &None::<L>, ids, request, first).await {
+        Ok((reply, _)) => Ok(Placed { reply, mode: Mode::Fallback, ledger_failure: None }),
+        Err(_) => Err(away),
+    }
+}
+
+async fn place(
+    store: &(impl Tickets + Players),
+    ledger: &impl Ledger,
+    ids: &impl Ids,
+    request: &Request<'_>,
+    first: Unique,
+) -> Result<(Reply, Option<StoreError>), StoreError> {
+    let Request { caller, rules, now_ms, .. } = *request;
+    let mut unique = first;
     for _ in 0..JOIN_ROUNDS_MAX {
         let ticket = Ticket {
-            id: TicketId::new(request.pool.clone(), named.take().unwrap_or_else(|| ids.unique())),
+            id: TicketId::new(request.pool.clone(), unique),
             party: request.party.clone(),
             rating: round_rating(request.rating),
             joined_ms: now_ms,
             expires_ms: now_ms + rules.ttl_ms,
             attempts: 0,
         };
-        match reserve_all(store, request, &ticket, rules, now_ms).await? {
-            Some(Blocked::Settled(reply)) => return Ok(*reply),
+        unique = ids.unique();
+        match reserve_all(store, request, &ticket).await? {
+            Some(Blocked::Settled(reply)) => return Ok((*reply, None)),
             Some(Blocked::Raced) => continue,
             None => {}
         }
-        match store.join(&ticket).await? {
-            Joined::New(estimate) => return Ok(Reply::Queued(View::waiting(&ticket, estimate, Some(rules), now_ms))),
+        let (joined, noted) = join(store.join(&ticket, now_ms), ledger.note_join(&ticket)).await;
+        match joined? {
+            Joined::New(estimate) => {
+                let view = View::waiting(&ticket, estimate, Some(rules), now_ms);
+                return Ok((Reply::Queued(view), noted.err()));
+            }
             Joined::Before(_) | Joined::Ended => {
-                let polled = store.poll(&ticket.id, request.caller, now_ms).await?;
-                if let Some(view) = View::of(&ticket.id, polled, request.caller, Some(rules), now_ms) {
-                    return Ok(Reply::Already(view));
+                let polled = store.poll(&ticket.id, caller, now_ms).await?;
+                if let Some(view) = View::of(&ticket.id, polled, caller, Some(rules), now_ms) {
+                    return Ok((Reply::Already(view), noted.err()));
                 }
-                // Another join buried it. That one's ticket, or a new one, is found in the next round.
+                // Another join buried it. The ledger must not keep it waiting. Should this fail, too: nobody asks for the
+                // ticket, so once restored it would end as abandoned.
+                let _ = ledger.record(&[superseded(&ticket, now_ms)]).await;
             }
         }
     }
-    Ok(Reply::Contended)
+    Ok((Reply::Contended, None))
+}
+
+/// A ticket that another of the same player took the place of.
+pub(super) fn superseded(ticket: &Ticket, now_ms: u64) -> Event {
+    ended(ticket, Outcome::Cancelled(CancelReason::Superseded), now_ms)
+}
+
+/// A ticket that ends outside the store.
+pub(super) fn ended(ticket: &Ticket, outcome: Outcome, now_ms: u64) -> Event {
+    Event::Ended(EndedTicket {
+        ticket: ticket.id.clone(),
+        players: ticket.party.players().to_vec(),
+        rating: ticket.rating,
+        joined_ms: ticket.joined_ms,
+        attempts: ticket.attempts,
+        outcome,
+        ended_ms: now_ms,
+    })
 }
 
 enum Blocked {
@@ -110,21 +175,19 @@ async fn reserve_all(
     store: &(impl Tickets + Players),
     request: &Request<'_>,
     ticket: &Ticket,
-    rules: &Rules,
-    now_ms: u64,
 ) -> Result<Option<Blocked>, StoreError> {
-    let ttl_ms = rules.ttl_ms + PLAYER_GRACE_MS;
+    let ttl_ms = request.rules.ttl_ms + PLAYER_GRACE_MS;
     let players = request.party.players();
     let answers = try_join_all(players.iter().map(|player| store.reserve(player, &ticket.id, None, ttl_ms))).await?;
     let mut blocked = None;
     for (player, answer) in players.iter().zip(answers) {
         let Reserved::Held(other) = answer else { continue };
-        blocked = match store.bury(&other, now_ms).await? {
+        blocked = match store.bury(&other, request.now_ms).await? {
             Probe::Dead => match store.reserve(player, &ticket.id, Some(&other), ttl_ms).await? {
                 Reserved::Done => continue,
                 Reserved::Held(_) => Some(Blocked::Raced),
             },
-            Probe::Live if player == request.caller => match same_again(store, request, &other, rules, now_ms).await? {
+            Probe::Live if player == request.caller => match same_again(store, request, &other).await? {
                 Some(reply) => Some(Blocked::Settled(Box::new(reply))),
                 None => Some(Blocked::Raced),
             },
@@ -146,15 +209,13 @@ async fn same_again(
     store: &impl Tickets,
     request: &Request<'_>,
     other: &TicketId,
-    rules: &Rules,
-    now_ms: u64,
 ) -> Result<Option<Reply>, StoreError> {
-    let polled = store.poll(other, request.caller, now_ms).await?;
+    let polled = store.poll(other, request.caller, request.now_ms).await?;
     let (Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. }) = &polled else { return Ok(None) };
     let same_party = ticket.party.size() == request.party.size()
         && ticket.party.players().iter().all(|player| request.party.has(player));
     if other.pool != request.pool || !same_party {
         return Ok(Some(Reply::CallerBusy(other.clone())));
     }
-    Ok(View::of(other, polled, request.caller, Some(rules), now_ms).map(Reply::Already))
+    Ok(View::of(other, polled, request.caller, Some(request.rules), request.now_ms).map(Reply::Already))
 }

@@ -1,9 +1,11 @@
 //! One file for each thing that a caller may want, generic over the ports, with no AWS words.
 
 pub mod cancel;
+pub mod drain;
 pub mod join;
 pub mod matcher;
 pub mod poll;
+pub mod restore;
 pub mod sweep;
 pub mod tick;
 pub mod view;

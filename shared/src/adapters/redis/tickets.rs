@@ -18,10 +18,9 @@ fn ended(ticket: &TicketId, reply: &Reply) -> Result<Ended, StoreError> {
 }
 
 impl Tickets for Redis {
-    async fn join(&self, ticket: &Ticket) -> Result<Joined, StoreError> {
+    async fn join(&self, ticket: &Ticket, now_ms: u64) -> Result<Joined, StoreError> {
         let (id, text) = (&ticket.id, record::write_ticket(ticket));
-        let args =
-            [Arg::Int(ticket.joined_ms), Arg::Text(id.unique.as_str()), Arg::Text(&text), Arg::Int(ticket.order())];
+        let args = [Arg::Int(now_ms), Arg::Text(id.unique.as_str()), Arg::Text(&text), Arg::Int(ticket.order())];
         let reply = self.run(&scripts::JOIN, &id.pool, &args).await?;
         match reply.word() {
             "JOINED" => Ok(Joined::New(estimate(&reply, 1)?)),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::connection::{Arg, Redis};
 use super::record;
 use super::scripts;
-use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES};
+use crate::domain::limits::{
+    EXPIRE_BATCH, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES, UPKEEP_GAP_MS_MAX,
+};
 use crate::domain::{PoolId, Rules, TicketId, Unique};
 use crate::ports::{Estimate, Expired, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
 
@@ -35,7 +37,8 @@ impl Upkeep for Redis {
             Arg::Int(self.outbox_entries_max as u64),
             Arg::Int(EXPIRE_BATCH as u64),
             Arg::Int(now_ms.saturating_sub(rules.ttl_ms)),
-            Arg::Int(now_ms.saturating_sub(rules.abandon_ms)),
+            Arg::Int(rules.abandon_ms),
+            Arg::Int(UPKEEP_GAP_MS_MAX),
         ];
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
         match reply.word() {

@@ -1,0 +1,98 @@
+//! What the store still has to tell, in memory: a list of entries in order.
+
+use std::collections::BTreeMap;
+
+use super::Memory;
+use crate::domain::{Event, PoolId};
+use crate::ports::{Entry, Outbox, StoreError};
+
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    made: u64,
+    entries: BTreeMap<u64, Pending>,
+    aside: BTreeMap<u64, Event>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    event: Event,
+    deliveries: u64,
+}
+
+impl Told {
+    pub(super) fn push(&mut self, event: Event) {
+        self.made += 1;
+        self.entries.insert(self.made, Pending { event, deliveries: 0 });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+fn number(id: &str) -> u64 {
+    id.parse().unwrap_or_default()
+}
+
+impl Outbox for Memory {
+    /// The memory store has no clock of its own: a taken entry is abandoned exactly if `idle_ms` is 0.
+    async fn take(&self, pool: &PoolId, _reader: &str, limit: usize, idle_ms: u64) -> Result<Vec<Entry>, StoreError> {
+        self.with(pool, |pool| {
+            let free = |pending: &Pending| pending.deliveries == 0 || idle_ms == 0;
+            // Abandoned entries come before new ones.
+            let mut ids: Vec<(bool, u64)> = pool
+                .told
+                .entries
+                .iter()
+                .filter(|(_, pending)| free(pending))
+                .map(|(id, pending)| (pending.deliveries == 0, *id))
+                .collect();
+            ids.sort_unstable();
+            ids.truncate(limit);
+            let hand_out = |(_, id): (bool, u64)| {
+                let pending = pool.told.entries.get_mut(&id)?;
+                pending.deliveries += 1;
+                let event = Some(pending.event.clone());
+                Some(Entry { id: id.to_string(), deliveries: pending.deliveries, event })
+            };
+            ids.into_iter().filter_map(hand_out).collect()
+        })
+    }
+
+    async fn told(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.with(pool, |pool| {
+            for id in ids {
+                pool.told.entries.remove(&number(id));
+            }
+        })
+    }
+
+    async fn put_aside(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.with(pool, |pool| {
+            for id in ids {
+                if let Some(pending) = pool.told.entries.remove(&number(id)) {
+                    pool.told.aside.insert(number(id), pending.event);
+                }
+            }
+        })
+    }
+
+    async fn aside(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.with(pool, |pool| {
+            let text = |(id, event): (&u64, &Event)| (id.to_string(), format!("{event:?}"));
+            pool.told.aside.iter().take(limit).map(text).collect()
+        })
+    }
+
+    async fn replay(&self, pool: &PoolId, limit: usize) -> Result<usize, StoreError> {
+        self.with(pool, |pool| {
+            let ids: Vec<u64> = pool.told.aside.keys().take(limit).copied().collect();
+            for id in &ids {
+                if let Some(event) = pool.told.aside.remove(id) {
+                    pool.told.push(event);
+                }
+            }
+            ids.len()
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! A deployment without a ledger: `Option<L>` plays the ledger's roles, and `None` is the ledger that is not there. It takes
+//! every note, remembers nothing, and as a place to join it is away.
+
+use super::ledger::{Ledger, Page, Recorded};
+use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Tickets};
+use crate::domain::{Event, Match, MatchId, PlayerId, PoolId, Ticket, TicketId, Unique};
+
+fn away<T>() -> Answer<T> {
+    Err(StoreError::Unavailable("no ledger is configured".into()))
+}
+
+impl<L: Ledger> Ledger for Option<L> {
+    async fn note_join(&self, ticket: &Ticket) -> Answer<()> {
+        match self {
+            Some(ledger) => ledger.note_join(ticket).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn record(&self, events: &[Event]) -> Answer<Vec<Recorded>> {
+        match self {
+            Some(ledger) => ledger.record(events).await,
+            None => Ok(vec![Recorded::Done; events.len()]),
+        }
+    }
+
+    async fn waiting(&self, pool: &PoolId, page: Option<&str>) -> Answer<Page> {
+        match self {
+            Some(ledger) => ledger.waiting(pool, page).await,
+            None => Ok(Page::default()),
+        }
+    }
+
+    async fn imported(&self, ticket: &TicketId) -> Answer<bool> {
+        match self {
+            Some(ledger) => ledger.imported(ticket).await,
+            None => Ok(true),
+        }
+    }
+
+    async fn reachable(&self) -> Answer<()> {
+        match self {
+            Some(ledger) => ledger.reachable().await,
+            None => away(),
+        }
+    }
+}
+
+impl<L: Tickets> Tickets for Option<L> {
+    async fn join(&self, ticket: &Ticket, now_ms: u64) -> Answer<Joined> {
+        match self {
+            Some(ledger) => ledger.join(ticket, now_ms).await,
+            None => away(),
+        }
+    }
+
+    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Answer<Probe> {
+        match self {
+            Some(ledger) => ledger.bury(ticket, now_ms).await,
+            None => away(),
+        }
+    }
+
+    async fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Answer<Polled> {
+        match self {
+            Some(ledger) => ledger.poll(ticket, player, now_ms).await,
+            None => Ok(Polled::Unknown),
+        }
+    }
+
+    async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Answer<Cancelled> {
+        match self {
+            Some(ledger) => ledger.cancel(ticket, player, now_ms).await,
+            None => away(),
+        }
+    }
+
+    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Answer<Vec<bool>> {
+        match self {
+            Some(ledger) => ledger.known(pool, tickets).await,
+            None => away(),
+        }
+    }
+
+    async fn find_match(&self, id: &MatchId) -> Answer<Option<Match>> {
+        match self {
+            Some(ledger) => ledger.find_match(id).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl<L: Players> Players for Option<L> {
+    async fn reserve(
+        &self,
+        player: &PlayerId,
+        ticket: &TicketId,
+        dead: Option<&TicketId>,
+        ttl_ms: u64,
+    ) -> Answer<Reserved> {
+        match self {
+            Some(ledger) => ledger.reserve(player, ticket, dead, ttl_ms).await,
+            None => away(),
+        }
+    }
+
+    async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Answer<()> {
+        match self {
+            Some(ledger) => ledger.unreserve(player, ticket).await,
+            None => away(),
+        }
+    }
+}

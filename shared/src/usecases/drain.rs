@@ -1,0 +1,93 @@
+//! Tells the ledger what the store has to tell: at least once each, in batches, while a matcher or a sweeper runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::join_all;
+
+use crate::domain::limits::{OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
+use crate::domain::{Event, PoolId, Queues};
+use crate::ports::{Clock, Entry, Ledger, Outbox, Recorded, StoreError};
+
+/// What was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Entries that the ledger took.
+    pub told: usize,
+    /// Entries put aside.
+    pub aside: usize,
+    /// Calls that failed; what they carried is handed out again.
+    pub failures: usize,
+}
+
+impl std::ops::AddAssign for Drained {
+    fn add_assign(&mut self, other: Self) {
+        self.told += other.told;
+        self.aside += other.aside;
+        self.failures += other.failures;
+    }
+}
+
+/// Drains all pools again and again, until `leaving` is set and nothing is left to take.
+pub async fn run(
+    store: &impl Outbox,
+    ledger: &impl Ledger,
+    clock: &impl Clock,
+    queues: &Queues,
+    reader: &str,
+    pause_ms: u64,
+    leaving: &AtomicBool,
+) -> Drained {
+    let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
+    let mut total = Drained::default();
+    loop {
+        // Asked before the work, so that what is written while it goes on is taken by one more round.
+        let last = leaving.load(Ordering::Relaxed);
+        let mut round = Drained::default();
+        for answer in join_all(pools.iter().map(|pool| drain(store, ledger, pool, reader))).await {
+            match answer {
+                Ok(drained) => round += drained,
+                Err(_) => round.failures += 1,
+            }
+        }
+        total += round;
+        let moved = round.told + round.aside > 0;
+        if last && !moved {
+            return total;
+        }
+        if !moved {
+            clock.sleep_ms(pause_ms).await;
+        }
+    }
+}
+
+/// Takes one batch of a pool and tells it.
+///
+/// # Errors
+/// The store or the ledger does not answer. Nothing is lost: what was taken is handed out again.
+pub async fn drain(
+    store: &impl Outbox,
+    ledger: &impl Ledger,
+    pool: &PoolId,
+    reader: &str,
+) -> Result<Drained, StoreError> {
+    let entries = store.take(pool, reader, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await?;
+    if entries.is_empty() {
+        return Ok(Drained::default());
+    }
+    let (readable, unreadable): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| entry.event.is_some());
+    let (ids, events): (Vec<(String, u64)>, Vec<Event>) =
+        readable.into_iter().filter_map(|entry| Some(((entry.id, entry.deliveries), entry.event?))).unzip();
+    let answers = ledger.record(&events).await?;
+    let mut told = Vec::new();
+    let mut aside: Vec<String> = unreadable.into_iter().map(|entry| entry.id).collect();
+    for ((id, deliveries), answer) in ids.into_iter().zip(answers) {
+        match answer {
+            Recorded::Done => told.push(id),
+            Recorded::Refused if deliveries >= OUTBOX_DELIVERIES_MAX => aside.push(id),
+            Recorded::Refused => {} // stays taken, and is handed out again after OUTBOX_IDLE_MS
+        }
+    }
+    store.told(pool, &told).await?;
+    store.put_aside(pool, &aside).await?;
+    Ok(Drained { told: told.len(), aside: aside.len(), failures: 0 })
+}
