@@ -1,3 +1,32 @@
 //! The `muster` command.
 
-fn main() {}
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Muster, a serverless matchmaker, on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run Muster on this machine until Ctrl-C: a real Redis, the real Lambda binaries, the HTTP API, the schedules.
+    Up(command::up::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Up(arguments) => command::up::run(arguments).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("muster: {error}");
+        ExitCode::FAILURE
+    })
+}
