@@ -2,4 +2,5 @@
 //! the phones that play against it.
 
 pub mod local;
+pub mod phones;
 pub mod time;

@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub mod demo;
 pub mod up;
 
 use std::io;
