@@ -1,3 +1,6 @@
-//! What the `muster` command and the integration tests share: a whole deployment on loopback, made of real parts.
+//! What the `muster` command and the integration tests share: a whole deployment on loopback, made of real parts, and
+//! the phones that play against it.
 
 pub mod local;
+pub mod phones;
+pub mod time;

@@ -1,3 +1,35 @@
 //! The `muster` command.
 
-fn main() {}
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Muster, a serverless matchmaker, on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run Muster on this machine until Ctrl-C: a real Redis, the real Lambda binaries, the HTTP API, the schedules.
+    Up(command::up::Arguments),
+    /// Start Muster on free ports, let phones play over HTTP, and say whether every promise held.
+    Demo(command::demo::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Up(arguments) => command::up::run(arguments).await,
+        Command::Demo(arguments) => command::demo::run(arguments).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("muster: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -3,12 +3,13 @@
 //! A master that has just started refuses to be part of a working cluster for two seconds (`CLUSTER_WRITABLE_DELAY` in
 //! the server); no setting shortens that, so starting takes a little over two seconds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 
 use super::redis_server::{RedisOptions, RedisServer};
 use super::{Error, Result};
+use crate::time::now;
 
 /// Hash slots of a Redis Cluster.
 const SLOTS: u32 = 16_384;
@@ -54,7 +55,7 @@ impl RedisCluster {
     }
 
     async fn agreed(&mut self, connections: &mut [MultiplexedConnection]) -> Result<()> {
-        let started = Instant::now();
+        let started = now();
         for (node, connection) in self.nodes.iter_mut().zip(connections) {
             let left = READY_LIMIT.saturating_sub(started.elapsed());
             let process = node.process();

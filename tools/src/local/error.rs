@@ -59,6 +59,22 @@ pub enum Error {
         /// How many were tried.
         tried: u32,
     },
+    /// The port that was asked for is in use.
+    #[error("port {port} on 127.0.0.1: expected it free, but somebody listens there; choose another with --port")]
+    PortTaken {
+        /// Which.
+        port: u16,
+    },
+    /// A part answered, but not what it should.
+    #[error("{what}: expected success, found status {status}: {body}")]
+    Refused {
+        /// What was asked.
+        what: String,
+        /// The HTTP status.
+        status: u16,
+        /// What came with it.
+        body: String,
+    },
     /// A Redis server refused a command.
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),

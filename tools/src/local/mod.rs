@@ -6,13 +6,22 @@
 //! answered. Nothing here is a stand-in: what is not real on a laptop is only the cloud around it.
 
 mod cluster;
+mod deployment;
 mod error;
+mod function;
+mod gateway;
 mod port;
 mod process;
 mod redis_server;
+mod schedule;
 mod tool;
 
 pub use cluster::RedisCluster;
+pub use deployment::{Deployment, Options, QUEUES, RedisKind, RedisPart, SCHEDULED_FUNCTIONS};
 pub use error::{Error, Result};
+pub use function::{Function, binaries};
+pub use gateway::{Gateway, IN_FLIGHT_MAX, Invoker};
 pub use process::{Ended, Process};
 pub use redis_server::{RedisOptions, RedisServer};
+pub use schedule::{PERIOD, Schedule, scheduled_event};
+pub use tool::workspace_root;

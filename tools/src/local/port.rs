@@ -49,6 +49,7 @@ fn pick(range: Range<u16>, good: impl Fn(u16) -> bool) -> Result<u16> {
         .ok_or(Error::NoPort { tried: ATTEMPTS_MAX })
 }
 
-fn is_free(port: u16) -> bool {
+/// Whether nobody listens on this port now.
+pub fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }

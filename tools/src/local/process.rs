@@ -11,12 +11,15 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Error, Result};
+use crate::time::{now, pause};
 
 /// Between two looks at a child that shall end.
 const END_POLL: Duration = Duration::from_millis(2);
+/// Between two attempts to reach a child that shall become ready.
+const READY_POLL: Duration = Duration::from_millis(5);
 /// How much of a log an error shows.
 const TAIL_LINES: usize = 15;
 
@@ -109,9 +112,9 @@ impl Process {
     /// Asks it to end (SIGTERM) and kills it if it has not done so after `grace`.
     pub async fn terminate(&mut self, grace: Duration) {
         self.signal(libc::SIGTERM);
-        let asked = Instant::now();
+        let asked = now();
         while self.ended().is_none() && asked.elapsed() < grace {
-            tokio::time::sleep(END_POLL).await;
+            pause(END_POLL).await;
         }
         self.kill();
     }
@@ -135,20 +138,21 @@ impl Process {
         F: FnMut() -> P,
         P: Future<Output = Result<(), String>>,
     {
-        let started = Instant::now();
+        let started = now();
         let mut last = "no attempt was finished".to_owned();
         loop {
             self.check_running()?;
             let left = limit.saturating_sub(started.elapsed());
             match tokio::time::timeout(left, probe()).await {
-                Ok(Ok(())) => return Ok(()),
+                // Once more: whoever answered was not this process if it has ended.
+                Ok(Ok(())) => return self.check_running(),
                 Ok(Err(found)) => last = found,
                 Err(_) => {
                     let (what, tail) = (self.what.clone(), tail(&self.log));
                     return Err(Error::NotReady { what, limit, last, tail });
                 }
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            pause(READY_POLL).await;
         }
     }
 }

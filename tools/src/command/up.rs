@@ -1,0 +1,74 @@
+//! `muster up`: a deployment that runs until somebody ends it.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use muster_tools::local::{Deployment, Options, RedisKind};
+use muster_tools::time::{now, pause};
+
+use super::{asked_to_end, fresh_logs};
+
+/// Between two looks at whether all processes live.
+const WATCH_PERIOD: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Port of the HTTP API on 127.0.0.1
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// Use a Redis Cluster of three masters instead of one server
+    #[arg(long)]
+    cluster: bool,
+    /// A queues document to use instead of tools/local/queues.json
+    #[arg(long, value_name = "FILE")]
+    queues: Option<std::path::PathBuf>,
+}
+
+/// Starts everything, says how to use it, and ends everything when asked to.
+pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let mut options = Options {
+        port: Some(arguments.port),
+        redis: if arguments.cluster { RedisKind::Cluster } else { RedisKind::Single },
+        logs: Some(fresh_logs(&format!("up-{}", arguments.port))?),
+        ..Options::default()
+    };
+    if let Some(file) = arguments.queues {
+        options.queues = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    // From here on: a Ctrl-C while parts are starting must end those that run.
+    let ended = asked_to_end();
+    tokio::pin!(ended);
+    let began = now();
+    let mut deployment = tokio::select! {
+        started = Deployment::start(options) => started?,
+        asked = &mut ended => return Ok(asked.map(|()| ExitCode::SUCCESS)?),
+    };
+    greet(&deployment, began.elapsed());
+    let outcome = loop {
+        tokio::select! {
+            asked = &mut ended => break asked.map_err(Into::into),
+            () = pause(WATCH_PERIOD) => match deployment.revive() {
+                Ok(news) => news.iter().for_each(|line| println!("{line}")),
+                Err(error) => break Err(error.into()),
+            },
+        }
+    };
+    println!("\nending all parts");
+    deployment.stop().await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn greet(deployment: &Deployment, took: Duration) {
+    let url = deployment.url();
+    println!("Muster runs on {url} (started in {:.1} s). Ctrl-C ends it.", took.as_secs_f64());
+    println!("Logs: {}", deployment.logs().display());
+    println!("\nTwo phones join, the first asks for its match:\n");
+    for player in ["ann", "bob"] {
+        println!(
+            "  curl -s {url}/queue/join -H 'x-muster-player: {player}' -H 'content-type: application/json' \\\n    \
+             -d '{{\"queue\":\"ranked-1v1\",\"region\":\"eu\",\"rating\":1500}}'"
+        );
+    }
+    println!("  curl -s {url}/match/TICKET_ID -H 'x-muster-player: ann'\n");
+}

@@ -1,0 +1,264 @@
+//! All parts together: what `muster up` runs and what end-to-end tests play against.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::cluster::RedisCluster;
+use super::function::{self, Function};
+use super::gateway::{Gateway, Invoker};
+use super::redis_server::RedisServer;
+use super::schedule::{self, Schedule};
+use super::{Error, Result};
+use crate::time::{now, pause};
+
+/// The queues of the local deployment: quicker rules than a large game would choose, because few play here.
+pub const QUEUES: &str = include_str!("../../local/queues.json");
+
+/// Functions that answer HTTP, with a harmless request that each answers once it runs.
+const HTTP_FUNCTIONS: [(&str, reqwest::Method, &str); 5] = [
+    ("health", reqwest::Method::GET, "/ready"),
+    ("join", reqwest::Method::POST, "/queue/join"),
+    ("poll-match", reqwest::Method::GET, "/match/none"),
+    ("cancel", reqwest::Method::DELETE, "/queue/none"),
+    ("queue-status", reqwest::Method::GET, "/queue/status"),
+];
+/// Functions that a schedule fires.
+pub const SCHEDULED_FUNCTIONS: [&str; 2] = ["matcher", "sweeper"];
+
+/// A function answers its first request within this time or is given up.
+const READY_LIMIT: Duration = Duration::from_secs(20);
+/// One attempt to reach a function.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
+/// Between two attempts.
+const READY_POLL: Duration = Duration::from_millis(10);
+/// How long a part may take to end when it is asked to.
+const END_GRACE: Duration = Duration::from_secs(2);
+
+/// Which Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RedisKind {
+    /// One server.
+    #[default]
+    Single,
+    /// A cluster of three masters.
+    Cluster,
+}
+
+/// What a deployment consists of. `Default` is what `muster up` runs, on a free port.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port of the HTTP API on 127.0.0.1; a free one if none.
+    pub port: Option<u16>,
+    /// Which Redis.
+    pub redis: RedisKind,
+    /// The queues document.
+    pub queues: String,
+    /// Processes of each function; functions not named here run in one process.
+    pub processes: Vec<(String, usize)>,
+    /// Whether schedules fire. Without them tests invoke matcher and sweeper themselves.
+    pub schedules: bool,
+    /// More environment for every function; counts over what is set here.
+    pub env: Vec<(String, String)>,
+    /// Where the function binaries are; beside this program if none.
+    pub binaries: Option<PathBuf>,
+    /// Where logs go; into a directory that lives as long as the deployment if none.
+    pub logs: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // Polls are the most frequent by far. Two processes of what is scheduled: a run may overlap the one before it.
+        let processes = [("join", 2), ("poll-match", 3), ("matcher", 2), ("sweeper", 2)];
+        Self {
+            port: None,
+            redis: RedisKind::Single,
+            queues: QUEUES.to_owned(),
+            processes: processes.map(|(name, count)| (name.to_owned(), count)).to_vec(),
+            schedules: true,
+            env: Vec::new(),
+            binaries: None,
+            logs: None,
+        }
+    }
+}
+
+/// The Redis of a deployment.
+#[derive(Debug)]
+pub enum RedisPart {
+    /// One server.
+    Single(RedisServer),
+    /// A cluster.
+    Cluster(RedisCluster),
+}
+
+impl RedisPart {
+    async fn start(kind: RedisKind) -> Result<Self> {
+        Ok(match kind {
+            RedisKind::Single => Self::Single(RedisServer::start().await?),
+            RedisKind::Cluster => Self::Cluster(RedisCluster::start().await?),
+        })
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        let (url, cluster) = match self {
+            Self::Single(server) => (server.url(), "false"),
+            Self::Cluster(cluster) => (cluster.urls().swap_remove(0), "true"),
+        };
+        vec![("REDIS_URL".to_owned(), url), ("REDIS_CLUSTER".to_owned(), cluster.to_owned())]
+    }
+}
+
+/// A running deployment. Dropping it kills every part; [`Deployment::stop`] asks first.
+#[derive(Debug)]
+pub struct Deployment {
+    // Dropped in this order: nobody shall miss what it stands on while it ends.
+    schedules: Vec<Schedule>,
+    functions: Vec<Function>,
+    gateway: Gateway,
+    redis: RedisPart,
+    logs: PathBuf,
+    _logs_owned: Option<TempDir>,
+}
+
+impl Deployment {
+    /// Starts all parts and waits until each of them answers.
+    ///
+    /// # Errors
+    /// Whatever keeps a part from running.
+    pub async fn start(options: Options) -> Result<Self> {
+        let (logs, logs_owned) = log_directory(options.logs)?;
+        let (redis, gateway) =
+            futures::try_join!(RedisPart::start(options.redis), Gateway::start(options.port, &logs))?;
+        let mut env = redis.env();
+        env.extend(fixed_env(&options.queues));
+        env.extend(options.env);
+        let binaries = options.binaries.map_or_else(function::binaries, Ok)?;
+        let mut functions = Vec::new();
+        for name in HTTP_FUNCTIONS.iter().map(|(name, ..)| *name).chain(SCHEDULED_FUNCTIONS) {
+            let count = options.processes.iter().find(|(of, _)| of == name).map_or(1, |(_, count)| *count);
+            for _ in 0..count {
+                functions.push(Function::start(&gateway, name, &env, &binaries, &logs)?);
+            }
+        }
+        let mut deployment = Self { schedules: Vec::new(), functions, gateway, redis, logs, _logs_owned: logs_owned };
+        deployment.ready().await?;
+        if options.schedules {
+            for name in SCHEDULED_FUNCTIONS {
+                deployment.schedules.push(Schedule::start(deployment.invoker(), name, schedule::PERIOD));
+            }
+        }
+        Ok(deployment)
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        self.gateway.url()
+    }
+
+    /// The directory of all log files.
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+
+    /// The Redis, to look into it, stop it or freeze it.
+    pub fn redis(&mut self) -> &mut RedisPart {
+        &mut self.redis
+    }
+
+    /// All processes of a function.
+    pub fn processes<'a>(&'a mut self, name: &'a str) -> impl Iterator<Item = &'a mut Function> {
+        self.functions.iter_mut().filter(move |function| function.name() == name)
+    }
+
+    /// The Lambda Invoke API of this deployment.
+    pub fn invoker(&self) -> Invoker {
+        self.gateway.invoker()
+    }
+
+    /// Starts dead processes again, as Lambda replaces a crashed environment, and says what happened: a line for each
+    /// death and each failed scheduled run since the last call.
+    ///
+    /// # Errors
+    /// The front has ended, or a process cannot be started again.
+    pub fn revive(&mut self) -> Result<Vec<String>> {
+        self.gateway.process().check_running()?;
+        let mut news = Vec::new();
+        for function in &mut self.functions {
+            if let Some(ended) = function.ended() {
+                let pid = function.pid();
+                function.restart()?;
+                news.push(format!("{} (process {pid}) ended by {ended}; started again", function.name()));
+            }
+        }
+        news.extend(self.schedules.iter().flat_map(Schedule::failures));
+        Ok(news)
+    }
+
+    /// Asks every part to end, kills those that do not, and returns when no process is left.
+    pub async fn stop(mut self) {
+        self.schedules.clear();
+        futures::future::join_all(self.functions.iter_mut().map(|function| function.process().terminate(END_GRACE)))
+            .await;
+        self.gateway.process().terminate(END_GRACE).await;
+    }
+
+    async fn ready(&mut self) -> Result<()> {
+        let http = reqwest::Client::new();
+        let base = self.gateway.url();
+        for (name, method, path) in HTTP_FUNCTIONS {
+            let started = now();
+            loop {
+                self.check_running()?;
+                let request = http.request(method.clone(), format!("{base}{path}")).timeout(ATTEMPT_LIMIT);
+                let found = request.send().await.map(|answer| answer.status());
+                // Only `/ready` promises success; a refusal by the others shows as well that they run.
+                match found {
+                    Ok(status) if status.is_success() || (status.is_client_error() && path != "/ready") => break,
+                    last if started.elapsed() > READY_LIMIT => return Err(self.not_ready(name, &last)),
+                    _ => pause(READY_POLL).await,
+                }
+            }
+        }
+        self.check_running()
+    }
+
+    fn check_running(&mut self) -> Result<()> {
+        self.gateway.process().check_running()?;
+        self.functions.iter_mut().try_for_each(|function| function.process().check_running())
+    }
+
+    fn not_ready(&self, name: &str, last: &reqwest::Result<reqwest::StatusCode>) -> Error {
+        let tail = super::process::tail(&self.logs.join(format!("{name}.log")));
+        let last = match last {
+            Ok(status) => format!("it answered {status}"),
+            Err(error) => error.to_string(),
+        };
+        Error::NotReady { what: name.to_owned(), limit: READY_LIMIT, last, tail }
+    }
+}
+
+fn log_directory(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> {
+    match wanted {
+        Some(directory) => {
+            std::fs::create_dir_all(&directory).map_err(Error::file(&directory))?;
+            Ok((directory, None))
+        }
+        None => {
+            let own = tempfile::Builder::new().prefix("muster-logs-").tempdir().map_err(Error::file("temp dir"))?;
+            Ok((own.path().to_owned(), Some(own)))
+        }
+    }
+}
+
+fn fixed_env(queues: &str) -> Vec<(String, String)> {
+    let fixed = [
+        ("STAGE", "local"),
+        ("AUTH_MODE", "header"),
+        ("QUEUES", queues),
+        // No ledger stream rings a doorbell here, so a matcher that left would be missed until the next minute.
+        ("IDLE_EXIT", "15m"),
+    ];
+    fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}

@@ -1,0 +1,169 @@
+//! Muster's HTTP API, as a phone's client library would speak it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::plan::{Mode, Party};
+use crate::local::IN_FLIGHT_MAX;
+
+/// A phone gives up on an answer after this time.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// A ticket as its players see it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Ticket {
+    /// Its id.
+    pub ticket_id: String,
+    /// Where it is.
+    pub status: Status,
+    /// When to ask again, in milliseconds; none once it is over.
+    pub retry_after_ms: Option<u64>,
+    /// Why it ended.
+    pub reason: Option<String>,
+    /// The match, once there is one.
+    #[serde(rename = "match")]
+    pub game: Option<Game>,
+}
+
+/// Where a ticket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// In line.
+    Waiting,
+    /// Its players are asked.
+    Proposed,
+    /// In a match.
+    Matched,
+    /// Given up, or ended by the server.
+    Cancelled,
+    /// Nobody was found in time.
+    Expired,
+}
+
+impl Status {
+    /// Whether nothing more will happen to the ticket.
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Proposed)
+    }
+}
+
+/// A match.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Game {
+    /// Its id.
+    pub match_id: String,
+    /// Who plays with whom.
+    pub teams: Vec<Vec<Member>>,
+    /// How far apart the teams are.
+    pub rating_gap: f64,
+}
+
+/// A party in a match.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Member {
+    /// Its ticket.
+    pub ticket_id: String,
+    /// Its players.
+    pub players: Vec<String>,
+}
+
+/// Why a request has no proper answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// Nobody answered, or the server could not work now. To be tried again.
+    #[error("{cause}")]
+    Unavailable {
+        /// What happened.
+        cause: String,
+        /// When the server wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The server refuses.
+    #[error("status {status}: {body}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The problem document.
+        body: String,
+    },
+}
+
+/// A client for any number of phones. Cloning shares the connections.
+#[derive(Debug, Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    base: String,
+    join: Arc<Semaphore>,
+    poll: Arc<Semaphore>,
+    cancel: Arc<Semaphore>,
+}
+
+impl Api {
+    /// For the API at `base`, `http://127.0.0.1:9000`.
+    pub fn new(base: impl Into<String>) -> Self {
+        let slots = || Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        Self { http: reqwest::Client::new(), base: base.into(), join: slots(), poll: slots(), cancel: slots() }
+    }
+
+    /// `POST /queue/join` as the party's leader.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn join(&self, party: &Party, mode: &Mode, key: Option<&str>) -> Result<Ticket, ApiError> {
+        let mut body = json!({ "queue": mode.queue, "region": mode.region, "rating": party.rating });
+        if party.players.len() > 1 {
+            body["party"] = json!(party.players);
+        }
+        let mut request = self.request(Method::POST, "/queue/join", &party.players[0]).json(&body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        self.send(&self.join, request).await
+    }
+
+    /// `GET /match/{id}` as one of its players; the id of a ticket or a match.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn poll(&self, player: &str, id: &str) -> Result<Ticket, ApiError> {
+        let request = self.request(Method::GET, &format!("/match/{id}"), player);
+        self.send(&self.poll, request).await
+    }
+
+    /// `DELETE /queue/{ticket_id}` as one of its players.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn cancel(&self, player: &str, ticket_id: &str) -> Result<Ticket, ApiError> {
+        let request = self.request(Method::DELETE, &format!("/queue/{ticket_id}"), player);
+        self.send(&self.cancel, request).await
+    }
+
+    fn request(&self, method: Method, path: &str, player: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).header("x-muster-player", player)
+    }
+
+    async fn send(&self, slots: &Semaphore, request: reqwest::RequestBuilder) -> Result<Ticket, ApiError> {
+        let unavailable = |cause: String| ApiError::Unavailable { cause, retry_after: None };
+        let _slot = slots.acquire().await.map_err(|closed| unavailable(closed.to_string()))?;
+        let answer = request.timeout(ANSWER_LIMIT).send().await.map_err(|e| unavailable(e.to_string()))?;
+        let status = answer.status();
+        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = answer.text().await.map_err(|e| unavailable(e.to_string()))?;
+        if status.is_server_error() {
+            let cause = format!("status {}: {body}", status.as_u16());
+            return Err(ApiError::Unavailable { cause, retry_after: retry_after.map(Duration::from_secs) });
+        }
+        let refused = |body: String| ApiError::Refused { status: status.as_u16(), body };
+        if !status.is_success() {
+            return Err(refused(body));
+        }
+        serde_json::from_str(&body).map_err(|error| refused(format!("{error} in {body}")))
+    }
+}

@@ -1,0 +1,210 @@
+//! One party's evening: join, ask as often as the server says, perhaps give up, look once more at the end.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use futures::future::{join, join_all};
+
+use super::api::{Api, ApiError, Status, Ticket};
+use super::board::Board;
+use super::plan::{Party, Retry, Scenario, parties};
+use super::record::{End, Life, Record};
+use crate::time::{now, pause};
+
+/// After an answer that never came or a server that could not work and did not say when to ask again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// For a ticket that is not over and names no time.
+const ASK_AGAIN_AFTER_MS: u64 = 250;
+
+/// Everything that the phones of one play share.
+#[derive(Debug)]
+pub struct Stage {
+    /// The plan.
+    pub scenario: Scenario,
+    /// Who plays.
+    pub parties: Vec<Party>,
+    /// What is going on.
+    pub board: Board,
+    api: Api,
+    began: Instant,
+    limit: Duration,
+}
+
+impl Stage {
+    /// A play against the API at `url` that ends after `limit`, whatever happens.
+    pub fn new(scenario: Scenario, url: &str, limit: Duration) -> Self {
+        let parties = parties(&scenario);
+        let board = Board::new(&scenario.modes, &parties);
+        Self { scenario, parties, board, api: Api::new(url), began: now(), limit }
+    }
+
+    /// Plays all parties to their end and returns what they saw.
+    pub async fn play(&self) -> Vec<Record> {
+        let playing = self.parties.iter().enumerate().map(|(index, party)| self.party(index, party));
+        let mut records = join_all(playing).await;
+        // When nobody waits any more: whoever was matched must still be in that match, and in no other.
+        join_all(records.iter_mut().map(|record| self.look_again(record))).await;
+        records
+    }
+
+    /// How long it has gone on.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    async fn party(&self, index: usize, party: &Party) -> Record {
+        pause(Duration::from_millis(party.join_at_ms).saturating_sub(self.elapsed())).await;
+        let mut record = Record { party: index, repeated: party.retry != Retry::No, ..Record::default() };
+        let (tickets, joined) = self.join(index, party, &mut record).await;
+        self.board.joined(party, !tickets.is_empty());
+        for (number, ticket) in tickets.iter().enumerate() {
+            let life = self.life(party, ticket, joined).await;
+            if number == 0 {
+                life.ends.iter().for_each(|end| self.board.settled(party, matches!(end, End::Matched(_))));
+            }
+            record.lives.push(life);
+        }
+        record
+    }
+
+    /// The tickets that the join brought, and when it was first answered. One ticket, or two where a join without a key was
+    /// repeated and the first ticket had ended meanwhile.
+    async fn join(&self, index: usize, party: &Party, record: &mut Record) -> (Vec<Ticket>, Instant) {
+        let key = format!("demo-{}-{index}", self.scenario.seed);
+        let key = (!matches!(party.retry, Retry::NoKey { .. })).then_some(key.as_str());
+        let send = async |after_ms| {
+            pause(Duration::from_millis(after_ms)).await;
+            (self.insist(|| self.api.join(party, &self.scenario.modes[party.mode], key)).await, now())
+        };
+        let answers = match party.retry {
+            Retry::No => vec![send(0).await],
+            Retry::SameKey { after_ms } | Retry::NoKey { after_ms } => {
+                let (first, second) = join(send(0), send(after_ms)).await;
+                vec![first, second]
+            }
+        };
+        let answered = answers.iter().map(|(_, at)| *at).min().unwrap_or_else(now);
+        let mut tickets: Vec<Ticket> = Vec::new();
+        for (answer, _) in answers {
+            match answer {
+                Ok(ticket) if tickets.iter().any(|known| known.ticket_id == ticket.ticket_id) => {}
+                Ok(ticket) => tickets.push(ticket),
+                Err(error) => record.refused = Some(error.to_string()),
+            }
+        }
+        if let ([first, second], Some(key)) = (tickets.as_slice(), key) {
+            let line = format!("key {key}: expected one ticket, found {} and {}", first.ticket_id, second.ticket_id);
+            record.faults.push(line);
+        }
+        (tickets, answered)
+    }
+
+    async fn life(&self, party: &Party, ticket: &Ticket, joined: Instant) -> Life {
+        let seen = join_all((0..party.players.len()).map(|number| self.follow(party, number, ticket))).await;
+        let wait = seen[0].last.as_ref().is_ok_and(|last| last.status == Status::Matched);
+        let wait = wait.then(|| seen[0].at.duration_since(joined));
+        // The others of a party learn from their own answers that the leader gave up; why, only the leader knows.
+        let wish = seen[0].wish.clone();
+        let ends: Vec<End> = seen.into_iter().map(|seen| end(seen.last, wish.as_ref())).collect();
+        Life { ticket_id: ticket.ticket_id.clone(), wait, last_looks: vec![None; ends.len()], ends }
+    }
+
+    /// One player's phone, until the ticket is over. The first player's phone is the one that gives up.
+    async fn follow(&self, party: &Party, number: usize, ticket: &Ticket) -> Seen {
+        let (player, id) = (&party.players[number], &ticket.ticket_id);
+        let leads = number == 0;
+        let began = now();
+        let mut seen = Seen { last: Ok(ticket.clone()), wish: None, at: began };
+        while let Some(mut rest) = seen.rest() {
+            if self.elapsed() > self.limit {
+                return seen;
+            }
+            let gives_up_at = party.cancel_after_ms.filter(|_| leads).map(Duration::from_millis);
+            if let Some(at) = gives_up_at {
+                rest = rest.min(at.saturating_sub(began.elapsed()));
+            }
+            pause(rest).await;
+            if gives_up_at.is_some_and(|at| began.elapsed() >= at) {
+                seen.wish = Some(End::GaveUp);
+            } else if leads && self.board.left_over(party.mode) {
+                seen.wish = Some(End::LeftOver);
+            }
+            seen.last = match seen.wish {
+                Some(_) => self.insist(|| self.api.cancel(player, id)).await,
+                None => self.insist(|| self.api.poll(player, id)).await,
+            };
+            seen.at = now();
+        }
+        // The answer to a join or a cancel that came too late may not carry the match.
+        if seen.last.as_ref().is_ok_and(|last| last.status == Status::Matched && last.game.is_none()) {
+            seen.last = self.insist(|| self.api.poll(player, id)).await;
+        }
+        seen
+    }
+
+    async fn look_again(&self, record: &mut Record) {
+        let party = &self.parties[record.party];
+        for life in &mut record.lives {
+            for (number, end) in life.ends.iter().enumerate() {
+                let player = &party.players[number];
+                let (id, was_matched) = match end {
+                    End::Matched(game) => (game.match_id.as_str(), true),
+                    End::GaveUp | End::LeftOver => (life.ticket_id.as_str(), false),
+                    _ => continue,
+                };
+                match self.insist(|| self.api.poll(player, id)).await {
+                    Ok(ticket) if was_matched || ticket.game.is_some() => life.last_looks[number] = ticket.game,
+                    Ok(_) => {}
+                    Err(error) => record.faults.push(format!("{player} cannot read {id} any more: {error}")),
+                }
+            }
+        }
+    }
+
+    /// Sends a request until it is answered or the time is up.
+    async fn insist<T, F: Future<Output = Result<T, ApiError>>>(&self, request: impl Fn() -> F) -> Result<T, ApiError> {
+        loop {
+            self.board.requests.fetch_add(1, Relaxed);
+            match request().await {
+                Err(ApiError::Unavailable { retry_after, .. }) if self.elapsed() < self.limit => {
+                    self.board.failures.fetch_add(1, Relaxed);
+                    pause(retry_after.unwrap_or(TRY_AGAIN_AFTER)).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// What one player's phone saw last.
+struct Seen {
+    last: Result<Ticket, ApiError>,
+    wish: Option<End>,
+    at: Instant,
+}
+
+impl Seen {
+    /// How long to rest before the next request; none when there is nothing more to ask.
+    fn rest(&self) -> Option<Duration> {
+        let last = self.last.as_ref().ok().filter(|last| !last.status.is_over())?;
+        Some(Duration::from_millis(last.retry_after_ms.unwrap_or(ASK_AGAIN_AFTER_MS)))
+    }
+}
+
+/// The reason of a ticket that a player of the party cancelled.
+const OWN_WISH: &str = "player";
+
+fn end(last: Result<Ticket, ApiError>, wish: Option<&End>) -> End {
+    let ticket = match last {
+        Ok(ticket) => ticket,
+        Err(error) => return End::Lost(error.to_string()),
+    };
+    let reason = ticket.reason.as_deref().unwrap_or("no reason");
+    match (ticket.status, ticket.game, wish) {
+        (Status::Waiting | Status::Proposed, ..) => End::StillWaiting,
+        (Status::Matched, Some(game), _) => End::Matched(game),
+        (Status::Matched, None, _) => End::Lost("matched, but the match is not in the answer".to_owned()),
+        (Status::Cancelled, _, Some(wish)) if reason == OWN_WISH => wish.clone(),
+        (status, ..) => End::Dropped(format!("{status:?}: {reason}").to_lowercase()),
+    }
+}
