@@ -22,6 +22,7 @@
 //! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long |
 //! | `DRAIN_INTERVAL` | `100ms` | pause between looks at an empty outbox |
 //! | `RESTORE_INTERVAL` | `10s` | pause between a sweeper's looks for tickets that only the ledger has |
+//! | `STOP_AT` | | for tests: the step at which the process stops and waits to be killed, never in `prod` |
 //! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run |
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ use muster::adapters::redis::Settings;
 use muster::domain::limits::CLAIM_BATCH_TICKETS;
 use muster::domain::window::Window;
 use muster::domain::{Queues, Rules};
+use muster::ports::Step;
 use muster::usecases::tick::Pace;
 
 use crate::queues;
@@ -64,6 +66,8 @@ pub struct Config {
     pub matcher_run_ms: u64,
     /// A matcher leaves when nobody waited for so long, in milliseconds.
     pub idle_exit_ms: u64,
+    /// Where to stop for ever, for tests.
+    pub stop_at: Option<Step>,
     /// Pause between looks at an empty outbox, in milliseconds.
     pub drain_ms: u64,
     /// Pause between looks for tickets that only the ledger has, in milliseconds.
@@ -98,6 +102,12 @@ impl Config {
         if stage == "prod" && auth == AuthMode::Header {
             env.problems.push("AUTH_MODE: expected jwt where STAGE is prod, found header".into());
         }
+        let mut steps = vec![("", None)];
+        steps.extend(Step::ALL.map(|step| (step.as_str(), Some(step))));
+        let stop_at = env.choice("STOP_AT", &steps);
+        if stage == "prod" && stop_at.is_some() {
+            env.problems.push("STOP_AT: expected nothing where STAGE is prod, found a step".into());
+        }
         let heartbeat_ms = env.duration("HEARTBEAT_INTERVAL", 2_000);
         let lease_ms = env.duration("LOCK_TTL", 10_000);
         if lease_ms < 2 * heartbeat_ms {
@@ -118,6 +128,7 @@ impl Config {
             tick_ms: env.duration("TICK_INTERVAL", 100),
             matcher_run_ms: env.duration("MATCHER_RUN", 70_000),
             idle_exit_ms: env.duration("IDLE_EXIT", 20_000),
+            stop_at,
             drain_ms: env.duration("DRAIN_INTERVAL", 100),
             restore_ms: env.duration("RESTORE_INTERVAL", 10_000),
             sweep_ms: env.duration("SWEEP_INTERVAL", 2_000),
@@ -295,6 +306,7 @@ mod tests {
     fn header_identity_is_refused_in_production_and_lawful_elsewhere() {
         assert!(read(&[REDIS, ("AUTH_MODE", "header")]).is_err(), "prod unless said otherwise");
         assert!(read(&[REDIS, ("AUTH_MODE", "header"), ("STAGE", "prod")]).is_err());
+        assert!(read(&[REDIS, ("STOP_AT", "claimed")]).is_err(), "nor may production stop for a test");
         assert_eq!(read(&[REDIS, ("AUTH_MODE", "header"), ("STAGE", "local")]).unwrap().auth, AuthMode::Header);
     }
 

@@ -51,8 +51,9 @@ fn start() -> Result<LiveApp, Error> {
     // Without a ledger nobody would drain the outbox, so nothing is written to it.
     let outbox_entries_max = if config.ledger_table.is_some() { OUTBOX_ENTRIES_MAX } else { 0 };
     let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max))?;
+    let world = System { stop_at: config.stop_at };
     let ledger = config.ledger_table.clone().map(DynamoDb::new);
-    Ok(App { config, store, ledger, world: System })
+    Ok(App { config, store, ledger, world })
 }
 
 /// Serves HTTP requests with `handler`, forever.

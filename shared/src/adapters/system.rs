@@ -3,11 +3,14 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::Unique;
-use crate::ports::{Clock, Ids};
+use crate::ports::{Clock, Ids, Step};
 
 /// The machine's own clock and randomness.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct System;
+pub struct System {
+    /// Where to stop for ever, so that a test can kill the process there.
+    pub stop_at: Option<Step>,
+}
 
 impl Clock for System {
     #[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else asks the Clock port")]
@@ -19,6 +22,13 @@ impl Clock for System {
     #[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else asks the Clock port")]
     async fn sleep_ms(&self, ms: u64) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    async fn reached(&self, step: Step) {
+        if self.stop_at == Some(step) {
+            tracing::warn!(step = step.as_str(), "stopped");
+            std::future::pending::<()>().await;
+        }
     }
 }
 

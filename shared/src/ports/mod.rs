@@ -13,4 +13,4 @@ pub use store::{
     Answer, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools,
     Probe, Reclaimed, Reserved, StoreError, Tickets, Totals, Upkeep,
 };
-pub use system::{Clock, Ids};
+pub use system::{Clock, Ids, Step};

@@ -11,6 +11,40 @@ pub trait Clock: Send + Sync {
 
     /// Waits. A virtual clock returns at once and moves its time forward.
     fn sleep_ms(&self, ms: u64) -> impl Future<Output = ()> + Send;
+
+    /// Marks a place where a crash would hurt most. Passes at once, unless a test wants the process to stop right here so
+    /// that it can be killed there and nowhere else.
+    fn reached(&self, _step: Step) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// Places where a crash would hurt most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Tickets are claimed, their matches not confirmed.
+    Claimed,
+    /// Matches are confirmed, the ledger has not heard of them.
+    Confirmed,
+    /// Entries are taken from the outbox, the ledger has not heard of them.
+    Taken,
+    /// The ledger has heard of entries, the outbox does not know.
+    Recorded,
+}
+
+impl Step {
+    /// Every step.
+    pub const ALL: [Self; 4] = [Self::Claimed, Self::Confirmed, Self::Taken, Self::Recorded];
+
+    /// The step's name, for configuration and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Confirmed => "confirmed",
+            Self::Taken => "taken",
+            Self::Recorded => "recorded",
+        }
+    }
 }
 
 /// Unique parts of ids.

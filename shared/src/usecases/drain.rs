@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use crate::domain::limits::{OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
 use crate::domain::{Event, PoolId, Queues};
-use crate::ports::{Clock, Entry, Ledger, Outbox, Recorded, StoreError};
+use crate::ports::{Clock, Entry, Ledger, Outbox, Recorded, Step, StoreError};
 
 /// What was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,7 +43,7 @@ pub async fn run(
         // Asked before the work, so that what is written while it goes on is taken by one more round.
         let last = leaving.load(Ordering::Relaxed);
         let mut round = Drained::default();
-        for answer in join_all(pools.iter().map(|pool| drain(store, ledger, pool, reader))).await {
+        for answer in join_all(pools.iter().map(|pool| drain(store, ledger, clock, pool, reader))).await {
             match answer {
                 Ok(drained) => round += drained,
                 Err(_) => round.failures += 1,
@@ -67,6 +67,7 @@ pub async fn run(
 pub async fn drain(
     store: &impl Outbox,
     ledger: &impl Ledger,
+    clock: &impl Clock,
     pool: &PoolId,
     reader: &str,
 ) -> Result<Drained, StoreError> {
@@ -77,7 +78,9 @@ pub async fn drain(
     let (readable, unreadable): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| entry.event.is_some());
     let (ids, events): (Vec<(String, u64)>, Vec<Event>) =
         readable.into_iter().filter_map(|entry| Some(((entry.id, entry.deliveries), entry.event?))).unzip();
+    clock.reached(Step::Taken).await;
     let answers = ledger.record(&events).await?;
+    clock.reached(Step::Recorded).await;
     let mut told = Vec::new();
     let mut aside: Vec<String> = unreadable.into_iter().map(|entry| entry.id).collect();
     for ((id, deliveries), answer) in ids.into_iter().zip(answers) {

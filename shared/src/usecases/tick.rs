@@ -11,7 +11,7 @@ use futures::future::try_join;
 use crate::domain::limits::{CLAIM_BATCH_TICKETS, SNAPSHOT_PAGE_TICKETS, SNAPSHOT_TICKETS_MAX, SWEEP_CALLS_MAX};
 use crate::domain::matching::{self, Candidate, Group};
 use crate::domain::{Match, MatchId, MatchState, Member, PoolId, Rules};
-use crate::ports::{Claim, Clock, Ids, Matches, StoreError, Upkeep};
+use crate::ports::{Claim, Clock, Ids, Matches, Step, StoreError, Upkeep};
 
 /// How matches are made, apart from the rules of the queue.
 #[derive(Debug, Clone, Copy)]
@@ -145,12 +145,14 @@ async fn play(
     if rules.claim_first {
         let claims = store.claim(&games, clock.now_ms() + pace.lease_ms).await?;
         games = held(games, &claims);
+        clock.reached(Step::Claimed).await;
     }
     games.iter_mut().for_each(|game| game.state = MatchState::Confirmed);
     let now_ms = clock.now_ms();
     let claims =
         if rules.claim_first { store.confirm(&games, now_ms).await? } else { store.match_now(&games, now_ms).await? };
     let confirmed = held(games, &claims);
+    clock.reached(Step::Confirmed).await;
     done.lost += formed - confirmed.len();
     done.matches += confirmed.len();
     for member in confirmed.iter().flat_map(Match::members) {
