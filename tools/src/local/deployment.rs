@@ -172,6 +172,11 @@ impl Deployment {
         self.functions.iter_mut().filter(move |function| function.name() == name)
     }
 
+    /// All function processes.
+    pub fn functions(&mut self) -> &mut [Function] {
+        &mut self.functions
+    }
+
     /// The Lambda Invoke API of this deployment.
     pub fn invoker(&self) -> Invoker {
         self.gateway.invoker()

@@ -21,6 +21,7 @@ pub use deployment::{Deployment, Options, QUEUES, RedisKind, RedisPart, SCHEDULE
 pub use error::{Error, Result};
 pub use function::{Function, binaries};
 pub use gateway::{Gateway, IN_FLIGHT_MAX, Invoker};
+pub use port::free as free_port;
 pub use process::{Ended, Process};
 pub use redis_server::{RedisOptions, RedisServer};
 pub use schedule::{PERIOD, Schedule, scheduled_event};

@@ -22,6 +22,7 @@ const END_POLL: Duration = Duration::from_millis(2);
 const READY_POLL: Duration = Duration::from_millis(5);
 /// How much of a log an error shows.
 const TAIL_LINES: usize = 15;
+const TAIL_LINE_CHARS: usize = 400;
 
 /// How a process ended: an exit code or a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +168,8 @@ impl Drop for Process {
 pub(crate) fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| format!("    {line}\n")).collect()
+    let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    last.iter().map(|line| format!("    {}\n", line.chars().take(TAIL_LINE_CHARS).collect::<String>())).collect()
 }
 
 type Order = (Command, mpsc::Sender<io::Result<Child>>);
