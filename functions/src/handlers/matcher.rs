@@ -13,10 +13,8 @@ use muster::usecases::matcher::{self, Plan, Ran};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::leave_at_ms;
 use crate::shell::App;
-
-/// Time kept back before the deadline of the invocation, to let go of what is led, in milliseconds.
-pub const LEAVE_MS: u64 = 2_000;
 
 /// What a run reports.
 #[derive(Debug, Serialize)]
@@ -43,10 +41,9 @@ where
     W: Clock + Ids,
 {
     let config = &app.config;
-    let deadline_ms = event.context.deadline.saturating_sub(LEAVE_MS);
     let doorbell = event.payload["Records"].is_array();
     let plan = Plan {
-        until_ms: deadline_ms.min(app.world.now_ms() + config.matcher_run_ms),
+        until_ms: leave_at_ms(event.context.deadline, app.world.now_ms(), config.matcher_run_ms),
         tick_ms: config.tick_ms,
         idle_exit_ms: config.idle_exit_ms,
         follow_exit_ms: if doorbell { 0 } else { config.idle_exit_ms },

@@ -7,3 +7,26 @@ pub mod matcher;
 pub mod poll_match;
 pub mod queue_status;
 pub mod sweeper;
+
+/// Time kept back before the deadline of an invocation, to let go of what is held, in milliseconds.
+const LEAVE_MS: u64 = 2_000;
+
+/// When a job that runs for `run_ms` must leave: before Lambda's deadline. A deadline that is past is none: the local runtime
+/// emulator sends one of ten minutes after 1970.
+fn leave_at_ms(deadline_ms: u64, now_ms: u64, run_ms: u64) -> u64 {
+    let own_ms = now_ms + run_ms;
+    if deadline_ms > now_ms { own_ms.min(deadline_ms.saturating_sub(LEAVE_MS)) } else { own_ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_leaves_before_its_deadline_if_there_is_one() {
+        let now_ms = 1_795_262_400_000;
+        assert_eq!(leave_at_ms(now_ms + 60_000, now_ms, 70_000), now_ms + 58_000);
+        assert_eq!(leave_at_ms(now_ms + 90_000, now_ms, 70_000), now_ms + 70_000);
+        assert_eq!(leave_at_ms(600_000, now_ms, 70_000), now_ms + 70_000);
+    }
+}

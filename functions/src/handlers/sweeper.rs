@@ -12,7 +12,7 @@ use muster::usecases::{drain, restore};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::matcher::LEAVE_MS;
+use super::leave_at_ms;
 use crate::shell::App;
 
 /// What a run reports.
@@ -39,8 +39,7 @@ where
 {
     let config = &app.config;
     let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
-    let deadline_ms = event.context.deadline.saturating_sub(LEAVE_MS);
-    let until_ms = deadline_ms.min(world.now_ms() + config.sweeper_run_ms);
+    let until_ms = leave_at_ms(event.context.deadline, world.now_ms(), config.sweeper_run_ms);
     let token = world.unique();
     let leaving = AtomicBool::new(false);
     let sweeps = async {
