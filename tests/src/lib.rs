@@ -1,1 +1,3 @@
+//! What the tests of Muster share.
 
+pub mod phone;

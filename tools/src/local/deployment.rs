@@ -61,6 +61,8 @@ pub struct Options {
     pub schedules: bool,
     /// More environment for every function; counts over what is set here.
     pub env: Vec<(String, String)>,
+    /// More environment for single functions, by name; counts over all else.
+    pub env_of: Vec<(String, (String, String))>,
     /// Where the function binaries are; beside this program if none.
     pub binaries: Option<PathBuf>,
     /// Where logs go; into a directory that lives as long as the deployment if none.
@@ -78,6 +80,7 @@ impl Default for Options {
             processes: processes.map(|(name, count)| (name.to_owned(), count)).to_vec(),
             schedules: true,
             env: Vec::new(),
+            env_of: Vec::new(),
             binaries: None,
             logs: None,
         }
@@ -138,6 +141,8 @@ impl Deployment {
         let mut functions = Vec::new();
         for name in HTTP_FUNCTIONS.iter().map(|(name, ..)| *name).chain(SCHEDULED_FUNCTIONS) {
             let count = options.processes.iter().find(|(of, _)| of == name).map_or(1, |(_, count)| *count);
+            let mut env = env.clone();
+            env.extend(options.env_of.iter().filter(|(of, _)| of == name).map(|(_, pair)| pair.clone()));
             for _ in 0..count {
                 functions.push(Function::start(&gateway, name, &env, &binaries, &logs)?);
             }

@@ -1,0 +1,80 @@
+//! Real processes killed at the worst moment. Each test names a step, waits until a process stands there, and kills it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use muster_tests::phone::Phone;
+use muster_tools::local::{Deployment, Options, scheduled_event};
+use muster_tools::time::{now, pause};
+
+/// The lease in these tests.
+const LEASE: Duration = Duration::from_secs(3);
+/// Nothing here takes so long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at a log or a ticket.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A queue that claims first: claim and confirm are two steps, with a lease between them.
+const QUEUES: &str = r#"{"queues":[{"name":"duel","regions":["eu"],"claim_first":true,"window_initial":500}]}"#;
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// Waits until the log of `function` says that a process stands at `step`.
+async fn until_stopped(deployment: &Deployment, function: &str, step: &str) {
+    let log = deployment.logs().join(format!("{function}.log"));
+    let began = now();
+    while !std::fs::read_to_string(&log).unwrap_or_default().contains(&format!("\"step\":\"{step}\"")) {
+        assert!(began.elapsed() < PATIENCE, "expected {function} to stop at {step}");
+        pause(LOOK).await;
+    }
+}
+
+#[tokio::test]
+async fn tickets_of_a_matcher_killed_while_it_holds_them_are_matched_within_a_lease_and_a_second() {
+    let mut deployment = Deployment::start(Options {
+        schedules: false,
+        queues: QUEUES.to_owned(),
+        env: vec![pair("LOCK_TTL", "3s"), pair("HEARTBEAT_INTERVAL", "1s"), pair("SWEEP_INTERVAL", "250ms")],
+        env_of: vec![("matcher".to_owned(), pair("STOP_AT", "claimed"))],
+        ..Options::default()
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}"));
+    let url = deployment.url();
+    let phones: Vec<Phone> = (0..10).map(|n| Phone::new(&url, &format!("p{n}"))).collect();
+    let mut tickets = Vec::new();
+    for phone in &phones {
+        tickets.push(phone.join("duel", 1_500.0).await.text("ticket_id").to_owned());
+    }
+
+    // Both run as long as they please; nobody waits for their answers.
+    let (first, second) = (deployment.invoker(), deployment.invoker());
+    tokio::spawn(async move { first.invoke("matcher", scheduled_event("matcher", 0), PATIENCE).await });
+    until_stopped(&deployment, "matcher", "claimed").await;
+    let held = phones[0].get("/queue/status").await;
+    assert_eq!(held.body["pools"][0]["claimed"], 10, "the matcher holds everybody: {held:?}");
+    for matcher in deployment.processes("matcher") {
+        matcher.kill();
+    }
+    let killed = now();
+    tokio::spawn(async move { second.invoke("sweeper", scheduled_event("sweeper", 0), PATIENCE).await });
+
+    let mut matches = BTreeMap::<String, usize>::new();
+    for (phone, ticket) in phones.iter().zip(&tickets) {
+        let seen = loop {
+            let reply = phone.poll(ticket).await;
+            if reply.text("status") == "matched" {
+                break reply;
+            }
+            assert!(killed.elapsed() < LEASE + Duration::from_secs(1), "{reply:?}");
+            pause(LOOK).await;
+        };
+        *matches.entry(seen.body["match"]["match_id"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    assert_eq!(matches.len(), 5);
+    assert!(matches.values().all(|tickets| *tickets == 2), "{matches:?}");
+    let status = phones[0].get("/queue/status").await;
+    assert_eq!(status.body["pools"][0]["totals"]["reclaimed"], 5, "{status:?}");
+}
