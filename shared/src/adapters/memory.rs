@@ -115,7 +115,8 @@ impl Pool {
         if self.matches.contains_key(&game.id.unique) {
             return Claim::Held;
         }
-        if !game.members().all(|member| self.waits(member.ticket.unique)) {
+        let members: BTreeSet<Unique> = game.members().map(|member| member.ticket.unique).collect();
+        if members.len() != game.members().count() || !members.iter().all(|unique| self.waits(*unique)) {
             return Claim::Lost;
         }
         for member in game.members() {
@@ -286,9 +287,13 @@ impl Matches for Memory {
     async fn match_now(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let Some(first) = matches.first() else { return Ok(Vec::new()) };
         self.with(&first.id.pool, |pool| {
-            let mut step = |game| match pool.hold(game, u64::MAX) {
-                Claim::Held => pool.settle(game, now_ms),
-                Claim::Lost => Claim::Lost,
+            let mut step = |game: &Match| {
+                let known = pool.matches.get(&game.id.unique).map(|held| held.game.state);
+                match known {
+                    Some(MatchState::Confirmed) => Claim::Held,
+                    None if pool.hold(game, u64::MAX) == Claim::Held => pool.settle(game, now_ms),
+                    _ => Claim::Lost,
+                }
             };
             matches.iter().map(&mut step).collect()
         })
