@@ -14,15 +14,16 @@
 -- ARGV[4] limit, of tickets and of outcomes
 -- ARGV[5] joined_before_ms, whoever joined later cannot have expired
 -- ARGV[6] seen_before_ms, whoever was last heard of by then is abandoned
+-- ARGV[7] look_max, tickets to look at besides, each for lateness and for silence
 -- Returns {"EXPIRED", tickets expired, tickets abandoned, outcomes forgotten}
--- Limits  limit <= EXPIRE_BATCH; O(log n + limit)
+-- Limits  limit <= EXPIRE_BATCH, look_max <= EXPIRE_LOOK_MAX; O(log n + limit + look_max)
 --
 -- Tickets held by a match are left alone: their match decides, and its lease is short.
 
 local tickets, waiting, seen, matches, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local joined_before_ms, seen_before_ms = ARGV[5], ARGV[6]
+local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+local joined_before_ms, seen_before_ms, look_max = ARGV[5], ARGV[6], tonumber(ARGV[7])
 
 local function finish(ticket, record, status, reason)
   record.status, record.reason, record.ended_ms = status, reason, now_ms
@@ -39,20 +40,33 @@ local function finish(ticket, record, status, reason)
 end
 
 -- The line is ordered by joining time less a bonus, so the early end holds all expired tickets and some that are only urgent.
-local expired = 0
-for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_before_ms, 'LIMIT', 0, limit)) do
-  local record = cjson.decode(redis.call('HGET', tickets, ticket))
-  if record.expires_ms <= now_ms then
-    finish(ticket, record, 'expired', nil)
-    expired = expired + 1
+local expired, passed = 0, 0
+while expired < limit and passed < look_max do
+  local page = redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_before_ms, 'LIMIT', passed, limit - expired)
+  for _, ticket in ipairs(page) do
+    local record = cjson.decode(redis.call('HGET', tickets, ticket))
+    if record.expires_ms <= now_ms then
+      finish(ticket, record, 'expired', nil)
+      expired = expired + 1
+    else
+      passed = passed + 1
+    end
   end
+  if #page == 0 then break end
 end
-local abandoned = 0
-for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', seen_before_ms, 'LIMIT', 0, limit)) do
-  if redis.call('ZSCORE', waiting, ticket) then
-    finish(ticket, cjson.decode(redis.call('HGET', tickets, ticket)), 'cancelled', 'abandoned')
-    abandoned = abandoned + 1
+-- Those who were silent for too long, and some that a match holds.
+local abandoned, held = 0, 0
+while abandoned < limit and held < look_max do
+  local page = redis.call('ZRANGEBYSCORE', seen, '-inf', seen_before_ms, 'LIMIT', held, limit - abandoned)
+  for _, ticket in ipairs(page) do
+    if redis.call('ZSCORE', waiting, ticket) then
+      finish(ticket, cjson.decode(redis.call('HGET', tickets, ticket)), 'cancelled', 'abandoned')
+      abandoned = abandoned + 1
+    else
+      held = held + 1
+    end
   end
+  if #page == 0 then break end
 end
 local old = redis.call('ZRANGEBYSCORE', forget, '-inf', now_ms, 'LIMIT', 0, limit)
 if #old > 0 then

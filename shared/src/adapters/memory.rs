@@ -171,6 +171,19 @@ impl Pool {
         }
     }
 
+    fn forget(&mut self, now_ms: u64) -> usize {
+        let ended = self.ended.iter().map(|(id, over)| (over.forget_ms, *id));
+        let matches = self.matches.iter().filter_map(|(id, held)| Some((held.forget_ms?, *id)));
+        let mut old: Vec<(u64, Unique)> = ended.chain(matches).filter(|(forget_ms, _)| *forget_ms <= now_ms).collect();
+        old.sort_unstable();
+        old.truncate(EXPIRE_BATCH);
+        for (_, id) in &old {
+            self.ended.remove(id);
+            self.matches.remove(id);
+        }
+        old.len()
+    }
+
     fn first_in_line(&self) -> Vec<&Live> {
         let mut line: Vec<&Live> = self.live.values().filter(|live| live.held_by.is_none()).collect();
         line.sort_by_key(|live| (live.ticket.order(), live.ticket.id.unique));
@@ -389,15 +402,12 @@ impl Upkeep for Memory {
 
             let silent = |live: &&Live| live.seen_ms + rules.abandon_ms <= now_ms;
             let mut abandoned = pool.first_in_line();
-            abandoned.sort_by_key(|live| live.seen_ms);
+            abandoned.sort_by_key(|live| (live.seen_ms, live.ticket.id.unique));
             let abandoned: Vec<Unique> = abandoned.into_iter().filter(silent).take(EXPIRE_BATCH).map(id_of).collect();
             let outcome = Outcome::Cancelled(CancelReason::Abandoned);
             abandoned.iter().for_each(|id| pool.end(*id, outcome.clone(), now_ms));
 
-            let before = pool.ended.len() + pool.matches.len();
-            pool.ended.retain(|_, over| over.forget_ms > now_ms);
-            pool.matches.retain(|_, held| held.forget_ms.is_none_or(|forget_ms| forget_ms > now_ms));
-            let forgotten = before - pool.ended.len() - pool.matches.len();
+            let forgotten = pool.forget(now_ms);
             Expired { expired: expired.len(), abandoned: abandoned.len(), forgotten }
         })
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::connection::{Arg, Redis};
 use super::record;
 use super::scripts;
-use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES};
+use crate::domain::limits::{
+    EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES,
+};
 use crate::domain::{PoolId, Rules, TicketId, Unique};
 use crate::ports::{Estimate, Expired, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
 
@@ -36,6 +38,7 @@ impl Upkeep for Redis {
             Arg::Int(EXPIRE_BATCH as u64),
             Arg::Int(now_ms.saturating_sub(rules.ttl_ms)),
             Arg::Int(now_ms.saturating_sub(rules.abandon_ms)),
+            Arg::Int(EXPIRE_LOOK_MAX as u64),
         ];
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
         match reply.word() {
