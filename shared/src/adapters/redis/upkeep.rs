@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use redis::{FromRedisValue, InfoDict, Value};
+
 use super::connection::{Arg, Redis};
 use super::record;
 use super::scripts;
@@ -82,8 +84,13 @@ impl Pools for Redis {
     async fn ping(&self) -> Result<Option<(u64, u64)>, StoreError> {
         let mut command = redis::cmd("INFO");
         command.arg("memory");
-        let info: redis::InfoDict = self.query(&command).await?;
-        let figure = |name| info.get::<u64>(name);
-        Ok(figure("used_memory").map(|used| (used, figure("maxmemory").unwrap_or_default())))
+        // A cluster answers for each of its masters, by address.
+        let infos: Vec<InfoDict> = match self.query(&command).await? {
+            Value::Map(nodes) => nodes.into_iter().map(|(_, info)| InfoDict::from_redis_value(info)).collect(),
+            info => InfoDict::from_redis_value(info).map(|info| vec![info]),
+        }
+        .map_err(|error| StoreError::Corrupt(format!("INFO: {error}")))?;
+        let sum = |name| infos.iter().map(|info| info.get::<u64>(name)).sum::<Option<u64>>();
+        Ok(sum("used_memory").map(|used| (used, sum("maxmemory").unwrap_or_default())))
     }
 }
