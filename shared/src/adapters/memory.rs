@@ -88,8 +88,11 @@ impl Pool {
 
     fn ended(&self, unique: Unique) -> Option<Ended> {
         let mut ended = self.ended.get(&unique)?.ended.clone();
-        if let Outcome::Matched(id) = &ended.outcome {
-            ended.played = self.matches.get(&id.unique).map(|game| game.game.clone());
+        let Outcome::Matched(id) = &ended.outcome else { return Some(ended) };
+        ended.played = self.matches.get(&id.unique).map(|game| game.game.clone());
+        let own = ended.played.iter().flat_map(Match::members).find(|member| member.ticket.unique == unique);
+        if let Some(attempts) = own.map(|member| member.attempts) {
+            ended.attempts = attempts;
         }
         Some(ended)
     }
