@@ -1,5 +1,6 @@
 //! What the integration tests share. The tests themselves are in `tests/tests/`, one file for each promise.
 //!
+//! - [`conformance`]: one suite of cases for every store.
 //! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
 //! - [`stores`]: real Redis servers with a store on them.
 //! - [`samples`]: short ways to write tickets and matches.
@@ -8,6 +9,7 @@
 //! - [`edge`]: the only clock, environment and printing of the tests.
 
 pub mod calls;
+pub mod conformance;
 pub mod edge;
 pub mod lua;
 pub mod raw;
