@@ -9,15 +9,17 @@
 -- Returns {"CLAIMED" | "TAKEN", ...}, a word for each match
 -- Limits  tickets <= CLAIM_BATCH_TICKETS; O(tickets * log n)
 --
--- All or nothing for each match. A match that is already there was made by this very call before its answer got lost.
+-- All or nothing for each match. A match that is already there was made by this very call before its answer got lost: CLAIMED
+-- again, nothing changes. Whether it still holds its tickets is what confirm asks.
 
 local waiting, claims, matches, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease_ms = ARGV[1]
 
-local asked, everyone = {}, {}
+local asked, ids, everyone = {}, {}, {}
 local at = 2
 while at <= #ARGV do
   local group = { id = ARGV[at], record = ARGV[at + 1], tickets = {} }
+  ids[#ids + 1] = group.id
   for i = 1, tonumber(ARGV[at + 2]) do
     group.tickets[i] = ARGV[at + 2 + i]
     everyone[#everyone + 1] = ARGV[at + 2 + i]
@@ -30,13 +32,17 @@ local free = {}
 for i, order in ipairs(redis.call('ZMSCORE', waiting, unpack(everyone))) do
   free[everyone[i]] = order
 end
+local known = redis.call('HMGET', matches, unpack(ids))
 local words, gone, made, holds, until_ms = {}, {}, {}, {}, {}
 for i, group in ipairs(asked) do
-  local whole = true
+  local whole, mine = true, {}
   for _, ticket in ipairs(group.tickets) do
-    whole = whole and free[ticket]
+    whole = whole and free[ticket] and not mine[ticket]
+    mine[ticket] = true
   end
-  if whole then
+  if known[i] then
+    words[i] = 'CLAIMED'
+  elseif whole then
     words[i] = 'CLAIMED'
     made[#made + 1], made[#made + 2] = group.id, group.record
     until_ms[#until_ms + 1], until_ms[#until_ms + 2] = lease_ms, group.id
@@ -46,7 +52,7 @@ for i, group in ipairs(asked) do
       holds[#holds + 1], holds[#holds + 2] = ticket, group.id
     end
   else
-    words[i] = redis.call('HEXISTS', matches, group.id) == 1 and 'CLAIMED' or 'TAKEN'
+    words[i] = 'TAKEN'
   end
 end
 if #gone > 0 then

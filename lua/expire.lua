@@ -14,17 +14,18 @@
 -- ARGV[4] limit, of tickets and of outcomes
 -- ARGV[5] joined_before_ms, whoever joined later cannot have expired
 -- ARGV[6] abandon_ms, whoever was not heard of for so long is abandoned
--- ARGV[7] gap_ms, after a longer gap between two calls everyone may be heard of again first
+-- ARGV[7] look_max, tickets to look at besides, each for lateness and for silence
+-- ARGV[8] gap_ms, after a longer gap between two calls everyone may be heard of again first
 -- Returns {"EXPIRED", tickets expired, tickets abandoned, outcomes forgotten}
--- Limits  limit <= EXPIRE_BATCH; O(log n + limit)
+-- Limits  limit <= EXPIRE_BATCH, look_max <= EXPIRE_LOOK_MAX; O(log n + limit + look_max)
 --
 -- Nobody is silent while nobody can be heard: if Redis was away, all tickets look silent when it is back.
 -- Tickets held by a match are left alone: their match decides, and its lease is short.
 
 local tickets, waiting, seen, matches, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local joined_before_ms, abandon_ms, gap_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+local joined_before_ms, abandon_ms, look_max, gap_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local function finish(ticket, record, status, reason)
   record.status, record.reason, record.ended_ms = status, reason, now_ms
@@ -41,13 +42,19 @@ local function finish(ticket, record, status, reason)
 end
 
 -- The line is ordered by joining time less a bonus, so the early end holds all expired tickets and some that are only urgent.
-local expired = 0
-for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_before_ms, 'LIMIT', 0, limit)) do
-  local record = cjson.decode(redis.call('HGET', tickets, ticket))
-  if record.expires_ms <= now_ms then
-    finish(ticket, record, 'expired', nil)
-    expired = expired + 1
+local expired, passed = 0, 0
+while expired < limit and passed < look_max do
+  local page = redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_before_ms, 'LIMIT', passed, limit - expired)
+  for _, ticket in ipairs(page) do
+    local record = cjson.decode(redis.call('HGET', tickets, ticket))
+    if record.expires_ms <= now_ms then
+      finish(ticket, record, 'expired', nil)
+      expired = expired + 1
+    else
+      passed = passed + 1
+    end
   end
+  if #page == 0 then break end
 end
 local times = redis.call('HMGET', stats, 'upkeep_ms', 'grace_ms')
 local upkeep_ms, grace_ms = tonumber(times[1] or 0), tonumber(times[2] or 0)
@@ -55,15 +62,19 @@ if now_ms > upkeep_ms + gap_ms then
   grace_ms = now_ms + abandon_ms
 end
 redis.call('HSET', stats, 'upkeep_ms', math.max(now_ms, upkeep_ms), 'grace_ms', grace_ms)
-local abandoned = 0
-local silent = now_ms < grace_ms and {} or redis.call(
-  'ZRANGEBYSCORE', seen, '-inf', now_ms - abandon_ms, 'LIMIT', 0, limit
-)
-for _, ticket in ipairs(silent) do
-  if redis.call('ZSCORE', waiting, ticket) then
-    finish(ticket, cjson.decode(redis.call('HGET', tickets, ticket)), 'cancelled', 'abandoned')
-    abandoned = abandoned + 1
+-- Those who were silent for too long, and some that a match holds.
+local abandoned, held = 0, 0
+while now_ms >= grace_ms and abandoned < limit and held < look_max do
+  local page = redis.call('ZRANGEBYSCORE', seen, '-inf', now_ms - abandon_ms, 'LIMIT', held, limit - abandoned)
+  for _, ticket in ipairs(page) do
+    if redis.call('ZSCORE', waiting, ticket) then
+      finish(ticket, cjson.decode(redis.call('HGET', tickets, ticket)), 'cancelled', 'abandoned')
+      abandoned = abandoned + 1
+    else
+      held = held + 1
+    end
   end
+  if #page == 0 then break end
 end
 local old = redis.call('ZRANGEBYSCORE', forget, '-inf', now_ms, 'LIMIT', 0, limit)
 if #old > 0 then

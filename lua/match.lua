@@ -15,16 +15,18 @@
 -- Limits  tickets <= CLAIM_BATCH_TICKETS; O(tickets * log n)
 --
 -- All or nothing for each match: one ticket that no longer waits and the match is TAKEN, its other tickets untouched.
--- A match that is already there was made by this very call before its answer got lost: MATCHED again, nothing changes.
+-- A match that is confirmed already was made by this very call before its answer got lost: MATCHED again, nothing changes.
+-- A match that was claimed in another way, and may have fallen through since, is none of ours: TAKEN.
 
 local tickets, waiting, seen, matches, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local forget_ms, outbox_max = ARGV[1], ARGV[2]
 
-local asked, everyone = {}, {}
+local asked, ids, everyone = {}, {}, {}
 local at = 3
 while at <= #ARGV do
   local group = { id = ARGV[at], record = ARGV[at + 1], tickets = {} }
+  ids[#ids + 1] = group.id
   for i = 1, tonumber(ARGV[at + 2]) do
     group.tickets[i] = ARGV[at + 2 + i]
     everyone[#everyone + 1] = ARGV[at + 2 + i]
@@ -37,13 +39,17 @@ local free = {}
 for i, order in ipairs(redis.call('ZMSCORE', waiting, unpack(everyone))) do
   free[everyone[i]] = order
 end
+local known = redis.call('HMGET', matches, unpack(ids))
 local words, gone, made, outcomes, forgets = {}, {}, {}, {}, {}
 for i, group in ipairs(asked) do
-  local whole = true
+  local whole, mine = true, {}
   for _, ticket in ipairs(group.tickets) do
-    whole = whole and free[ticket]
+    whole = whole and free[ticket] and not mine[ticket]
+    mine[ticket] = true
   end
-  if whole then
+  if known[i] then
+    words[i] = cjson.decode(known[i]).state == 'confirmed' and 'MATCHED' or 'TAKEN'
+  elseif whole then
     words[i] = 'MATCHED'
     made[#made + 1], made[#made + 2] = group.id, group.record
     forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, group.id
@@ -58,7 +64,7 @@ for i, group in ipairs(asked) do
       redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', group.id, 'body', group.record)
     end
   else
-    words[i] = redis.call('HEXISTS', matches, group.id) == 1 and 'MATCHED' or 'TAKEN'
+    words[i] = 'TAKEN'
   end
 end
 if #gone > 0 then

@@ -11,7 +11,8 @@
 local tickets, waiting, seen = KEYS[1], KEYS[2], KEYS[3]
 local offset, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 
-local ids = redis.call('ZRANGE', waiting, offset, offset + limit - 1)
+-- ZRANGE counts a negative end from behind: 0 to -1 would be everybody.
+local ids = limit > 0 and redis.call('ZRANGE', waiting, offset, offset + limit - 1) or {}
 if #ids == 0 then
   return { 'SNAPSHOT', {}, {}, {} }
 end

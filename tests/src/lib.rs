@@ -1,3 +1,19 @@
-//! What the tests of Muster share.
+//! What the integration tests share. The tests themselves are in `tests/tests/`, one file for each promise.
+//!
+//! - [`conformance`]: one suite of cases for every store.
+//! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
+//! - [`stores`]: real Redis servers with a store on them.
+//! - [`phone`]: one player who speaks HTTP to a deployment.
+//! - [`samples`]: short ways to write tickets and matches.
+//! - [`lua`]: the headers of the scripts, held against their bodies and callers.
+//! - [`calls`]: what a server was asked, by `MONITOR`.
+//! - [`edge`]: the only clock, environment and printing of the tests.
 
+pub mod calls;
+pub mod conformance;
+pub mod edge;
+pub mod lua;
 pub mod phone;
+pub mod raw;
+pub mod samples;
+pub mod stores;

@@ -94,8 +94,11 @@ impl Pool {
 
     fn ended(&self, unique: Unique) -> Option<Ended> {
         let mut ended = self.ended.get(&unique)?.ended.clone();
-        if let Outcome::Matched(id) = &ended.outcome {
-            ended.played = self.matches.get(&id.unique).map(|game| game.game.clone());
+        let Outcome::Matched(id) = &ended.outcome else { return Some(ended) };
+        ended.played = self.matches.get(&id.unique).map(|game| game.game.clone());
+        let own = ended.played.iter().flat_map(Match::members).find(|member| member.ticket.unique == unique);
+        if let Some(attempts) = own.map(|member| member.attempts) {
+            ended.attempts = attempts;
         }
         Some(ended)
     }
@@ -132,7 +135,8 @@ impl Pool {
         if self.matches.contains_key(&game.id.unique) {
             return Claim::Held;
         }
-        if !game.members().all(|member| self.waits(member.ticket.unique)) {
+        let members: BTreeSet<Unique> = game.members().map(|member| member.ticket.unique).collect();
+        if members.len() != game.members().count() || !members.iter().all(|unique| self.waits(*unique)) {
             return Claim::Lost;
         }
         for member in game.members() {
@@ -186,6 +190,19 @@ impl Pool {
                 }
             }
         }
+    }
+
+    fn forget(&mut self, now_ms: u64) -> usize {
+        let ended = self.ended.iter().map(|(id, over)| (over.forget_ms, *id));
+        let matches = self.matches.iter().filter_map(|(id, held)| Some((held.forget_ms?, *id)));
+        let mut old: Vec<(u64, Unique)> = ended.chain(matches).filter(|(forget_ms, _)| *forget_ms <= now_ms).collect();
+        old.sort_unstable();
+        old.truncate(EXPIRE_BATCH);
+        for (_, id) in &old {
+            self.ended.remove(id);
+            self.matches.remove(id);
+        }
+        old.len()
     }
 
     fn first_in_line(&self) -> Vec<&Live> {
@@ -310,9 +327,13 @@ impl Matches for Memory {
     async fn match_now(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let Some(first) = matches.first() else { return Ok(Vec::new()) };
         self.with(&first.id.pool, |pool| {
-            let mut step = |game| match pool.hold(game, u64::MAX) {
-                Claim::Held => pool.settle(game, now_ms),
-                Claim::Lost => Claim::Lost,
+            let mut step = |game: &Match| {
+                let known = pool.matches.get(&game.id.unique).map(|held| held.game.state);
+                match known {
+                    Some(MatchState::Confirmed) => Claim::Held,
+                    None if pool.hold(game, u64::MAX) == Claim::Held => pool.settle(game, now_ms),
+                    _ => Claim::Lost,
+                }
             };
             matches.iter().map(&mut step).collect()
         })
@@ -413,15 +434,12 @@ impl Upkeep for Memory {
             let grace = now_ms < pool.grace_ms;
             let silent = |live: &&Live| !grace && live.seen_ms + rules.abandon_ms <= now_ms;
             let mut abandoned = pool.first_in_line();
-            abandoned.sort_by_key(|live| live.seen_ms);
+            abandoned.sort_by_key(|live| (live.seen_ms, live.ticket.id.unique));
             let abandoned: Vec<Unique> = abandoned.into_iter().filter(silent).take(EXPIRE_BATCH).map(id_of).collect();
             let outcome = Outcome::Cancelled(CancelReason::Abandoned);
             abandoned.iter().for_each(|id| pool.end(*id, outcome.clone(), now_ms));
 
-            let before = pool.ended.len() + pool.matches.len();
-            pool.ended.retain(|_, over| over.forget_ms > now_ms);
-            pool.matches.retain(|_, held| held.forget_ms.is_none_or(|forget_ms| forget_ms > now_ms));
-            let forgotten = before - pool.ended.len() - pool.matches.len();
+            let forgotten = pool.forget(now_ms);
             Expired { expired: expired.len(), abandoned: abandoned.len(), forgotten }
         })
     }

@@ -29,6 +29,8 @@ pub const SCRIPT_ARGUMENTS_MAX: usize = 3_900;
 pub const RECLAIM_BATCH_MATCHES: usize = 20;
 /// Tickets that one expire call ends, and records that it forgets.
 pub const EXPIRE_BATCH: usize = 200;
+/// Tickets that one expire call passes over because they are urgent but not late, or silent but held by a match.
+pub const EXPIRE_LOOK_MAX: usize = 1_000;
 /// Calls in one sweep of one pool: a sweep is bounded, the next one goes on.
 pub const SWEEP_CALLS_MAX: usize = 50;
 /// Recent waits from which a pool's estimate is made.

@@ -57,7 +57,7 @@ pub struct Ended {
     pub players: Vec<PlayerId>,
     /// When it joined, 0 if it never began to wait.
     pub joined_ms: u64,
-    /// How many matches fell through under it.
+    /// How many matches fell through under it; of a matched ticket, when its match was formed.
     pub attempts: u32,
     /// The match, if it was matched and the match is still remembered.
     pub played: Option<Match>,

@@ -52,16 +52,19 @@ impl Status {
     }
 }
 
-/// Versions per round of a ticket: waiting, proposed, over. A match that falls through begins the next round.
-const VERSIONS_PER_ROUND: u64 = 3;
+/// Versions per round of a ticket: waiting, proposed. A match that falls through begins the next round.
+const VERSIONS_PER_ROUND: u64 = 2;
+/// The version of a ticket that is over. It ends once, so this is later than any round; the rounds need not be known, and a
+/// match that was formed from an old snapshot does not know them.
+const VERSION_OVER: u64 = 1_000_000;
 
 fn version(attempts: u32, status: Status) -> u64 {
-    let step = match status {
-        Status::Waiting => 1,
-        Status::Proposed => 2,
-        Status::Matched | Status::Cancelled(_) | Status::Expired => 3,
-    };
-    u64::from(attempts) * VERSIONS_PER_ROUND + step
+    let round = u64::from(attempts) * VERSIONS_PER_ROUND;
+    match status {
+        Status::Waiting => round + 1,
+        Status::Proposed => round + 2,
+        Status::Matched | Status::Cancelled(_) | Status::Expired => VERSION_OVER,
+    }
 }
 
 impl View {
@@ -117,5 +120,19 @@ impl View {
             Polled::Ended(ended) => Self::ended(id, ended, player),
             Polled::Unknown => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_grow_with_every_change_also_when_the_end_knows_of_no_rounds() {
+        let life = [(0, Status::Waiting), (0, Status::Proposed), (1, Status::Waiting), (9, Status::Proposed)];
+        let versions: Vec<u64> = life.map(|(attempts, status)| version(attempts, status)).to_vec();
+        assert!(versions.is_sorted_by(|earlier, later| earlier < later), "{versions:?}");
+        // A match formed from a snapshot that is older than nine falls says 0 attempts.
+        assert!(versions.iter().all(|before| *before < version(0, Status::Matched)), "{versions:?}");
     }
 }

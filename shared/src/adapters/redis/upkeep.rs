@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use redis::{FromRedisValue, InfoDict, Value};
+
 use super::connection::{Arg, Redis};
 use super::record;
 use super::scripts;
 use crate::domain::limits::{
-    EXPIRE_BATCH, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES, UPKEEP_GAP_MS_MAX,
+    EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES,
+    UPKEEP_GAP_MS_MAX,
 };
 use crate::domain::{PoolId, Rules, TicketId, Unique};
 use crate::ports::{Estimate, Expired, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
@@ -38,6 +41,7 @@ impl Upkeep for Redis {
             Arg::Int(EXPIRE_BATCH as u64),
             Arg::Int(now_ms.saturating_sub(rules.ttl_ms)),
             Arg::Int(rules.abandon_ms),
+            Arg::Int(EXPIRE_LOOK_MAX as u64),
             Arg::Int(UPKEEP_GAP_MS_MAX),
         ];
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
@@ -82,8 +86,13 @@ impl Pools for Redis {
     async fn ping(&self) -> Result<Option<(u64, u64)>, StoreError> {
         let mut command = redis::cmd("INFO");
         command.arg("memory");
-        let info: redis::InfoDict = self.query(&command).await?;
-        let figure = |name| info.get::<u64>(name);
-        Ok(figure("used_memory").map(|used| (used, figure("maxmemory").unwrap_or_default())))
+        // A cluster answers for each of its masters, by address.
+        let infos: Vec<InfoDict> = match self.query(&command).await? {
+            Value::Map(nodes) => nodes.into_iter().map(|(_, info)| InfoDict::from_redis_value(info)).collect(),
+            info => InfoDict::from_redis_value(info).map(|info| vec![info]),
+        }
+        .map_err(|error| StoreError::Corrupt(format!("INFO: {error}")))?;
+        let sum = |name| infos.iter().map(|info| info.get::<u64>(name)).sum::<Option<u64>>();
+        Ok(sum("used_memory").map(|used| (used, sum("maxmemory").unwrap_or_default())))
     }
 }

@@ -1,0 +1,104 @@
+//! What a pool says of itself.
+
+use muster::domain::limits::RECENT_WAITS_MAX;
+use muster::ports::{Estimate, PoolStatus, Totals};
+
+use super::Store;
+use super::world::World;
+use crate::samples::{T0, confirmed, dropped, match_id};
+
+pub(super) async fn an_unknown_pool_is_empty<S: Store>(w: &World<'_, S>) {
+    assert_eq!(w.status().await, PoolStatus::default());
+}
+
+pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(12).await;
+    w.claimed(1, &t[0], &t[1], T0 + 10_000).await;
+    let played = confirmed(&w.claimed(2, &t[2], &t[3], T0 + 10_000).await);
+    w.confirm(&[played], T0 + 1).await;
+    w.cancel(&t[4].id, "p4", T0 + 1).await;
+    w.claimed(3, &t[5], &t[6], T0 + 1).await;
+    w.reclaim(T0 + 1).await;
+    for ticket in &t[5..11] {
+        w.poll(&ticket.id, ticket.party.players()[0].as_str(), T0 + 50_000).await;
+    }
+    w.watch(T0 + 60_000).await;
+    w.expire(T0 + 60_000).await; // p11 fell silent
+    assert!(w.lead(&w.pool, "m1").await);
+    let expected = PoolStatus {
+        waiting: 6,
+        claimed: 2,
+        open_matches: 1,
+        leader: Some("m1".to_owned()),
+        first_joined_ms: Some(T0),
+        totals: Totals { joined: 12, matched: 2, cancelled: 2, expired: 0, requeued: 2, reclaimed: 1 },
+        ..PoolStatus::default()
+    };
+    assert_eq!(w.status().await, expected);
+}
+
+pub(super) async fn first_joined_is_that_of_the_first_in_line<S: Store>(w: &World<'_, S>) {
+    w.waiting_since(1, "old", T0).await;
+    let (ann, bob) = (w.waiting_since(2, "ann", T0 + 5_000).await, w.waiting_since(3, "bob", T0 + 5_000).await);
+    assert_eq!(w.status().await.first_joined_ms, Some(T0));
+    w.claimed(1, &ann, &bob, T0 + 6_000).await;
+    w.reclaim(T0 + 6_000).await;
+    assert_eq!(w.status().await.first_joined_ms, Some(T0 + 5_000), "who fell through stands first");
+}
+
+pub(super) async fn percentiles_go_by_nearest_rank<S: Store>(w: &World<'_, S>) {
+    // Waits so far, and the ranks of half, nine tenths and 99 of 100 among them.
+    let steps: [(Vec<u64>, [u64; 3]); 5] = [
+        (vec![7], [7, 7, 7]),
+        (vec![5], [5, 7, 7]),
+        (vec![9], [7, 9, 9]),
+        ((10..=16).collect(), [11, 15, 16]),
+        ((101..=190).collect(), [140, 180, 189]),
+    ];
+    for (waits_ms, [p50, p90, p99]) in steps {
+        w.note_waits(&waits_ms).await;
+        let status = w.status().await;
+        let found = (status.estimate, status.wait_p99_ms);
+        let expected = (Estimate { p50_ms: Some(p50), p90_ms: Some(p90) }, Some(p99));
+        assert_eq!(found, expected, "after {waits_ms:?}");
+    }
+}
+
+pub(super) async fn only_the_latest_waits_count<S: Store>(w: &World<'_, S>) {
+    let half = RECENT_WAITS_MAX / 2;
+    w.note_waits(&vec![1_000; RECENT_WAITS_MAX]).await;
+    w.note_waits(&vec![2_000; half - 1]).await;
+    assert_eq!(w.status().await.estimate.p50_ms, Some(1_000), "one more than half are still old");
+    w.note_waits(&[2_000; 2]).await;
+    assert_eq!(w.status().await.estimate.p50_ms, Some(2_000));
+    // One call may hold more than count: the last of it are the latest.
+    let many: Vec<u64> = (0..RECENT_WAITS_MAX as u64 + 100).collect();
+    w.note_waits(&many).await;
+    assert_eq!(w.status().await.estimate.p50_ms, Some(100 + half as u64 - 1));
+}
+
+pub(super) async fn noting_nothing_changes_nothing<S: Store>(w: &World<'_, S>) {
+    w.note_waits(&[]).await;
+    assert_eq!(w.status().await, PoolStatus::default());
+    w.note_waits(&[5]).await;
+    w.note_waits(&[]).await;
+    assert_eq!(w.status().await.wait_p99_ms, Some(5));
+}
+
+pub(super) async fn a_match_reads_back_in_each_of_its_states<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(4).await;
+    assert_eq!(w.find_match(&match_id(&w.pool, 1)).await, None);
+    let game = w.claimed(1, &t[0], &t[1], T0 + 10).await;
+    assert_eq!(w.find_match(&game.id).await, Some(game.clone()));
+    w.confirm(&[confirmed(&game)], T0 + 1).await;
+    assert_eq!(w.find_match(&game.id).await, Some(confirmed(&game)));
+    let fallen = w.claimed(2, &t[2], &t[3], T0 + 10).await;
+    w.reclaim(T0 + 10).await;
+    assert_eq!(w.find_match(&fallen.id).await, Some(dropped(&fallen)));
+}
+
+pub(super) async fn the_store_answers<S: Store>(w: &World<'_, S>) {
+    if let Some((used, _limit)) = w.ping().await {
+        assert!(used > 0, "a store that tells its memory uses some");
+    }
+}

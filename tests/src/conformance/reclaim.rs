@@ -1,0 +1,150 @@
+//! Taking apart what fell through.
+
+use muster::domain::limits::{PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES};
+use muster::domain::{CancelReason, Outcome, Ticket};
+use muster::ports::{Claim, Estimate, Polled, PoolStatus, Reclaimed, Totals};
+
+use super::Store;
+use super::world::World;
+use crate::samples::{T0, confirmed, dropped, forming, ticket, ticket_id};
+
+pub(super) async fn nothing_due_changes_nothing<S: Store>(w: &World<'_, S>) {
+    assert_eq!(w.reclaim(T0).await, Reclaimed::default());
+    let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
+    w.claimed(1, &ann, &bob, T0 + 10).await;
+    assert_eq!(w.reclaim(T0 + 9).await, Reclaimed::default());
+    assert_eq!(w.status().await.claimed, 2);
+}
+
+pub(super) async fn a_lease_that_ends_now_is_due<S: Store>(w: &World<'_, S>) {
+    let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
+    w.claimed(1, &ann, &bob, T0 + 10).await;
+    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 11).await, Reclaimed::default(), "once");
+    let totals = Totals { joined: 2, requeued: 2, reclaimed: 1, ..Totals::default() };
+    let expected = PoolStatus { waiting: 2, first_joined_ms: Some(T0), totals, ..PoolStatus::default() };
+    assert_eq!(w.status().await, expected);
+}
+
+pub(super) async fn who_waits_again_keeps_time_rating_and_proof_of_life<S: Store>(w: &World<'_, S>) {
+    let ann = Ticket { rating: 1_523.457, ..w.solo(1, "ann") };
+    w.joined(&ann).await;
+    let bob = w.waiting(2, "bob").await;
+    w.claimed(1, &ann, &bob, T0 + 10).await;
+    w.poll(&ann.id, "ann", T0 + 5).await;
+    w.reclaim(T0 + 10).await;
+    let line = w.snapshot(0, 10).await;
+    assert_eq!((&line[0].ticket, line[0].seen_ms), (&Ticket { attempts: 1, ..ann }, T0 + 5));
+    assert_eq!((&line[1].ticket, line[1].seen_ms), (&Ticket { attempts: 1, ..bob }, T0));
+}
+
+/// A script reads and writes them as text, in another language.
+pub(super) async fn ratings_survive_to_the_thousandth<S: Store>(w: &World<'_, S>) {
+    let ratings = [1_523.457, 0.001, 9_999.999, -12.5, 0.0, 1_500.0, 0.1, 1_234.567, -9_999.999, 99_999_999.999];
+    let tickets: Vec<Ticket> = ratings
+        .iter()
+        .enumerate()
+        .map(|(n, rating)| Ticket { rating: *rating, ..w.solo(n, &format!("p{n}")) })
+        .collect();
+    for ticket in &tickets {
+        w.joined(ticket).await;
+    }
+    for (n, pair) in tickets.chunks(2).enumerate() {
+        let game = w.claimed(n, &pair[0], &pair[1], T0 + 10).await;
+        w.drop_match(&game.id, &[], T0 + 1).await;
+        assert_eq!(w.find_match(&game.id).await, Some(dropped(&game)));
+    }
+    w.reclaim(T0 + 10).await;
+    for (ticket, candidate) in tickets.iter().zip(w.snapshot(0, 100).await) {
+        assert_eq!(candidate.ticket, Ticket { attempts: 1, ..ticket.clone() });
+    }
+}
+
+pub(super) async fn every_fall_moves_forward_up_to_a_bound<S: Store>(w: &World<'_, S>) {
+    let joined_ms = T0 + 100_000;
+    let (ann, bob) = (w.waiting_since(1, "ann", joined_ms).await, w.waiting_since(2, "bob", joined_ms).await);
+    // Marks to stand behind or in front of, one for each step and one that nobody passes.
+    for step in 1..=u64::from(PRIORITY_STEPS_MAX) + 1 {
+        let n = 100 + step as usize;
+        w.waiting_since(n, &format!("mark{n}"), joined_ms - PRIORITY_STEP_MS * step + 1).await;
+    }
+    for fall in 1..=PRIORITY_STEPS_MAX as usize + 2 {
+        w.claimed(fall, &ann, &bob, T0 + 1).await;
+        w.reclaim(T0 + 1).await;
+        let line = w.line().await;
+        let passed = fall.min(PRIORITY_STEPS_MAX as usize);
+        let place = line.iter().position(|id| *id == ann.id);
+        assert_eq!(place, Some(PRIORITY_STEPS_MAX as usize + 1 - passed), "after {fall} falls: {line:?}");
+        let polled = w.poll(&bob.id, "bob", 0).await;
+        assert!(matches!(&polled, Polled::Waiting { ticket, .. } if ticket.attempts as usize == fall), "{polled:?}");
+    }
+}
+
+pub(super) async fn parties_survive_a_fall<S: Store>(w: &World<'_, S>) {
+    let trio = ticket(&w.pool, 1, &["ann", "amy", "abe"], T0);
+    let other = ticket(&w.pool, 2, &["bob", "ben", "bea"], T0);
+    w.joined(&trio).await;
+    w.joined(&other).await;
+    w.claimed(1, &trio, &other, T0 + 10).await;
+    w.reclaim(T0 + 10).await;
+    let expected = Polled::Waiting { ticket: Ticket { attempts: 1, ..trio.clone() }, estimate: Estimate::default() };
+    assert_eq!(w.poll(&trio.id, "abe", T0).await, expected);
+}
+
+pub(super) async fn the_match_stays_readable_as_dropped<S: Store>(w: &World<'_, S>) {
+    let duo = ticket(&w.pool, 1, &["ann", "amy"], T0);
+    let (bob, ben) = (w.solo(2, "bob"), w.solo(3, "ben"));
+    for ticket in [&duo, &bob, &ben] {
+        w.joined(ticket).await;
+    }
+    let game = forming(&w.pool, 1, &[&[&duo], &[&bob, &ben]], T0 + 3);
+    assert_eq!(w.claim(&[game.clone()], T0 + 10).await, [Claim::Held]);
+    w.reclaim(T0 + 10).await;
+    assert_eq!(w.find_match(&game.id).await, Some(dropped(&game)));
+}
+
+pub(super) async fn a_call_takes_a_batch_the_oldest_leases_first<S: Store>(w: &World<'_, S>) {
+    let tickets = w.crowd(2 * RECLAIM_BATCH_MATCHES + 4).await;
+    let pairs: Vec<&[Ticket]> = tickets.chunks(2).collect();
+    let last = pairs.len() as u64;
+    for (n, pair) in pairs.iter().enumerate() {
+        w.claimed(n, &pair[0], &pair[1], T0 + last - n as u64).await;
+    }
+    let full = Reclaimed { matches: RECLAIM_BATCH_MATCHES, requeued: 2 * RECLAIM_BATCH_MATCHES, cancelled: 0 };
+    assert_eq!(w.reclaim(T0 + last).await, full);
+    for n in 0..4 {
+        let polled = w.poll(&ticket_id(&w.pool, n), &format!("p{n}"), 0).await;
+        assert!(matches!(polled, Polled::Claimed { .. }), "the leases that end last come last: {polled:?}");
+    }
+    assert_eq!(w.reclaim(T0 + last).await, Reclaimed { matches: 2, requeued: 4, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + last).await, Reclaimed::default());
+    assert_eq!(w.status().await.waiting, tickets.len());
+}
+
+pub(super) async fn only_crashes_count_as_reclaimed<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(4).await;
+    let given_up = w.claimed(1, &t[0], &t[1], T0 + 10).await;
+    w.claimed(2, &t[2], &t[3], T0 + 10).await;
+    w.drop_match(&given_up.id, &[(&t[0].id, CancelReason::Player)], T0 + 1).await;
+    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 2, requeued: 3, cancelled: 1 });
+    let totals = Totals { joined: 4, cancelled: 1, requeued: 3, reclaimed: 1, ..Totals::default() };
+    assert_eq!(w.status().await.totals, totals);
+}
+
+pub(super) async fn falling_twice_and_matched_in_the_end<S: Store>(w: &World<'_, S>) {
+    let (mut ann, mut bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
+    for n in 1..=2 {
+        w.claimed(n, &ann, &bob, T0 + 10).await;
+        w.reclaim(T0 + 10).await;
+        ann.attempts += 1;
+        bob.attempts += 1;
+    }
+    let game = confirmed(&forming(&w.pool, 3, &[&[&ann], &[&bob]], T0));
+    assert_eq!(w.match_now(&[game.clone()], T0 + 11).await, [Claim::Held]);
+    let ended = w.ended(&ann.id, "ann").await;
+    assert_eq!((ended.outcome, ended.attempts, ended.joined_ms), (Outcome::Matched(game.id), 2, T0));
+    assert_eq!(
+        w.status().await.totals,
+        Totals { joined: 2, matched: 2, requeued: 4, reclaimed: 2, ..Totals::default() }
+    );
+}

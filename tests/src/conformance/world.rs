@@ -1,0 +1,315 @@
+//! The ports as a case uses them: a store that does not answer ends the case, and what a case touched is remembered.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster::domain::limits::UPKEEP_GAP_MS_MAX;
+use muster::domain::matching::Candidate;
+use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId};
+use muster::ports::{
+    Cancelled, Claim, Dropped, Ended, Expired, Joined, Polled, PoolStatus, Probe, Reclaimed, Reserved, StoreError,
+};
+
+use super::Store;
+use crate::samples::{T0, forming, player, pool, ticket};
+
+/// A store and two fresh pools in it.
+pub struct World<'a, S> {
+    store: &'a S,
+    /// The case's own pool.
+    pub pool: PoolId,
+    /// Another pool of its own.
+    pub other_pool: PoolId,
+    touched: RefCell<Touched>,
+}
+
+#[derive(Default)]
+struct Touched {
+    tickets: BTreeMap<TicketId, PlayerId>,
+    matches: BTreeSet<MatchId>,
+    words: BTreeSet<(&'static str, &'static str)>,
+    spoken_for: BTreeMap<PlayerId, TicketId>,
+}
+
+fn done<T>(call: &str, answer: Result<T, StoreError>) -> T {
+    answer.unwrap_or_else(|error| panic!("{call}: expected an answer, found: {error}"))
+}
+
+impl<'a, S: Store> World<'a, S> {
+    /// Fresh pools for case `number`.
+    pub fn new(store: &'a S, number: usize) -> Self {
+        let (pool, other_pool) = (pool(&format!("case-{number}.eu")), pool(&format!("case-{number}.us")));
+        Self { store, pool, other_pool, touched: RefCell::default() }
+    }
+
+    fn said(&self, script: &'static str, word: &'static str) {
+        self.touched.borrow_mut().words.insert((script, word));
+    }
+
+    fn met(&self, ticket: &TicketId, player: &PlayerId) {
+        self.touched.borrow_mut().tickets.entry(ticket.clone()).or_insert_with(|| player.clone());
+    }
+
+    /// A ticket of one player, not joined yet, of T0.
+    pub fn solo(&self, n: usize, name: &str) -> Ticket {
+        ticket(&self.pool, n, &[name], T0)
+    }
+
+    /// A ticket of one player that waits since T0.
+    pub async fn waiting(&self, n: usize, name: &str) -> Ticket {
+        self.waiting_since(n, name, T0).await
+    }
+
+    /// A ticket of one player that waits since then.
+    pub async fn waiting_since(&self, n: usize, name: &str, joined_ms: u64) -> Ticket {
+        let ticket = ticket(&self.pool, n, &[name], joined_ms);
+        self.joined(&ticket).await;
+        ticket
+    }
+
+    /// Joins a ticket that must be new.
+    pub async fn joined(&self, ticket: &Ticket) {
+        let joined = self.join(ticket).await;
+        assert!(matches!(joined, Joined::New(_)), "{}: expected a new ticket, found {joined:?}", ticket.id);
+    }
+
+    /// So many tickets that wait since T0, one player each.
+    pub async fn crowd(&self, count: usize) -> Vec<Ticket> {
+        let tickets: Vec<Ticket> = (0..count).map(|n| self.solo(n, &format!("p{n}"))).collect();
+        futures::future::join_all(tickets.iter().map(|ticket| self.joined(ticket))).await;
+        tickets
+    }
+
+    /// A match of two, claimed until `lease_ms`.
+    pub async fn claimed(&self, n: usize, one: &Ticket, two: &Ticket, lease_ms: u64) -> Match {
+        let game = forming(&self.pool, n, &[&[one], &[two]], T0);
+        assert_eq!(self.claim(&[game.clone()], lease_ms).await, [Claim::Held], "claim of {}", game.id);
+        game
+    }
+
+    /// The port's call.
+    pub async fn join(&self, ticket: &Ticket) -> Joined {
+        self.met(&ticket.id, &ticket.party.players()[0]);
+        let joined = done("join", self.store.join(ticket, ticket.joined_ms).await);
+        let word = match joined {
+            Joined::New(_) => "JOINED",
+            Joined::Before(_) => "JOINED_BEFORE",
+            Joined::Ended => "ENDED",
+        };
+        self.said("join", word);
+        joined
+    }
+
+    /// The port's call.
+    pub async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Probe {
+        self.met(ticket, &player("nobody"));
+        let probe = done("bury", self.store.bury(ticket, now_ms).await);
+        self.said("bury", if probe == Probe::Live { "LIVE" } else { "DEAD" });
+        probe
+    }
+
+    /// The port's call.
+    pub async fn poll(&self, ticket: &TicketId, name: &str, now_ms: u64) -> Polled {
+        let polled = done("poll", self.store.poll(ticket, &player(name), now_ms).await);
+        let word = match polled {
+            Polled::Waiting { .. } => "WAITING",
+            Polled::Claimed { .. } => "CLAIMED",
+            Polled::Ended(_) => "ENDED",
+            Polled::Unknown => "UNKNOWN",
+        };
+        self.said("poll", word);
+        polled
+    }
+
+    /// A poll of a ticket that is over.
+    pub async fn ended(&self, ticket: &TicketId, name: &str) -> Ended {
+        match self.poll(ticket, name, 0).await {
+            Polled::Ended(ended) => ended,
+            other => panic!("{ticket}: expected it to be over, found {other:?}"),
+        }
+    }
+
+    /// The port's call.
+    pub async fn cancel(&self, ticket: &TicketId, name: &str, now_ms: u64) -> Cancelled {
+        let cancelled = done("cancel", self.store.cancel(ticket, &player(name), now_ms).await);
+        let word = match cancelled {
+            Cancelled::Done => "CANCELLED",
+            Cancelled::Claimed(_) => "CLAIMED",
+            Cancelled::Ended(_) => "ENDED",
+            Cancelled::Unknown => "UNKNOWN",
+        };
+        self.said("cancel", word);
+        cancelled
+    }
+
+    /// The port's call.
+    pub async fn find_match(&self, id: &MatchId) -> Option<Match> {
+        done("find_match", self.store.find_match(id).await)
+    }
+
+    /// The port's call.
+    pub async fn reserve(&self, name: &str, ticket: &TicketId, dead: Option<&TicketId>) -> Reserved {
+        const TTL_MS: u64 = 600_000;
+        let player = player(name);
+        let reserved = done("reserve", self.store.reserve(&player, ticket, dead, TTL_MS).await);
+        self.said("reserve", if reserved == Reserved::Done { "RESERVED" } else { "HELD" });
+        if reserved == Reserved::Done {
+            self.touched.borrow_mut().spoken_for.insert(player, ticket.clone());
+        }
+        reserved
+    }
+
+    /// The port's call.
+    pub async fn unreserve(&self, name: &str, ticket: &TicketId) {
+        let player = player(name);
+        done("unreserve", self.store.unreserve(&player, ticket).await);
+        let own = self.touched.borrow().spoken_for.get(&player) == Some(ticket);
+        self.said("unreserve", if own { "UNRESERVED" } else { "HELD" });
+        if own {
+            self.touched.borrow_mut().spoken_for.remove(&player);
+        }
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn snapshot(&self, offset: usize, limit: usize) -> Vec<Candidate> {
+        self.said("snapshot", "SNAPSHOT");
+        done("snapshot", self.store.snapshot(&self.pool, offset, limit).await)
+    }
+
+    /// Those in line, in order.
+    pub async fn line(&self) -> Vec<TicketId> {
+        self.snapshot(0, 1_000).await.into_iter().map(|candidate| candidate.ticket.id).collect()
+    }
+
+    fn groups(&self, matches: &[Match], script: &'static str, words: [&'static str; 2], claims: &[Claim]) {
+        self.touched.borrow_mut().matches.extend(matches.iter().map(|game| game.id.clone()));
+        for claim in claims {
+            self.said(script, if *claim == Claim::Held { words[0] } else { words[1] });
+        }
+    }
+
+    /// The port's call.
+    pub async fn match_now(&self, matches: &[Match], now_ms: u64) -> Vec<Claim> {
+        let claims = done("match_now", self.store.match_now(matches, now_ms).await);
+        self.groups(matches, "match", ["MATCHED", "TAKEN"], &claims);
+        claims
+    }
+
+    /// The port's call.
+    pub async fn claim(&self, matches: &[Match], lease_ms: u64) -> Vec<Claim> {
+        let claims = done("claim", self.store.claim(matches, lease_ms).await);
+        self.groups(matches, "claim", ["CLAIMED", "TAKEN"], &claims);
+        claims
+    }
+
+    /// The port's call.
+    pub async fn confirm(&self, matches: &[Match], now_ms: u64) -> Vec<Claim> {
+        let claims = done("confirm", self.store.confirm(matches, now_ms).await);
+        self.groups(matches, "confirm", ["CONFIRMED", "LEASE_LOST"], &claims);
+        claims
+    }
+
+    /// The port's call.
+    pub async fn heartbeat(&self, matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Vec<Claim> {
+        let claims = done("heartbeat", self.store.heartbeat(matches, now_ms, lease_ms).await);
+        self.groups(&[], "heartbeat", ["EXTENDED", "LEASE_LOST"], &claims);
+        claims
+    }
+
+    /// The port's call.
+    pub async fn drop_match(&self, id: &MatchId, verdicts: &[(&TicketId, CancelReason)], now_ms: u64) -> Dropped {
+        let verdicts: Vec<_> = verdicts.iter().map(|(ticket, reason)| ((*ticket).clone(), *reason)).collect();
+        let dropped = done("drop_match", self.store.drop_match(id, &verdicts, now_ms).await);
+        self.said("drop", if dropped == Dropped::Done { "DROPPED" } else { "LEASE_LOST" });
+        dropped
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn reclaim(&self, now_ms: u64) -> Reclaimed {
+        self.said("reclaim", "RECLAIMED");
+        done("reclaim", self.store.reclaim(&self.pool, now_ms).await)
+    }
+
+    /// Looks after the pool from T0 on, without a gap, up to but not at `until_ms`: only who is watched can fall silent.
+    pub async fn watch(&self, until_ms: u64) {
+        for now_ms in (T0..until_ms).step_by(UPKEEP_GAP_MS_MAX as usize / 2) {
+            assert_eq!(self.expire(now_ms).await, Expired::default(), "nobody is due while the case only watches");
+        }
+    }
+
+    /// The port's call on the case's own pool, by the default rules.
+    pub async fn expire(&self, now_ms: u64) -> Expired {
+        self.said("expire", "EXPIRED");
+        done("expire", self.store.expire(&self.pool, &Rules::default(), now_ms).await)
+    }
+
+    /// The port's call.
+    pub async fn lead(&self, pool: &PoolId, token: &str) -> bool {
+        const TTL_MS: u64 = 600_000;
+        let leads = done("lead", self.store.lead(pool, token, TTL_MS).await);
+        self.said("lead", if leads { "LEADING" } else { "FOLLOWING" });
+        leads
+    }
+
+    /// The port's call.
+    pub async fn resign(&self, pool: &PoolId, token: &str) {
+        let led = self.status_of(pool).await.leader.is_some_and(|leader| leader == token);
+        done("resign", self.store.resign(pool, token).await);
+        self.said("resign", if led { "RESIGNED" } else { "FOLLOWING" });
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn note_waits(&self, waits_ms: &[u64]) {
+        done("note_waits", self.store.note_waits(&self.pool, waits_ms).await);
+        self.said("waits", "NOTED");
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn status(&self) -> PoolStatus {
+        self.status_of(&self.pool).await
+    }
+
+    /// The port's call. How much the outside has not heard of yet is no matter of this suite.
+    pub async fn status_of(&self, pool: &PoolId) -> PoolStatus {
+        self.said("status", "STATUS");
+        PoolStatus { outbox: 0, ..done("status", self.store.status(pool).await) }
+    }
+
+    /// The port's call.
+    pub async fn ping(&self) -> Option<(u64, u64)> {
+        done("ping", self.store.ping().await)
+    }
+
+    /// Words that were answered.
+    pub fn words(&self) -> BTreeSet<(&'static str, &'static str)> {
+        self.touched.borrow().words.clone()
+    }
+
+    /// The case's pools.
+    pub fn pools(&self) -> [PoolId; 2] {
+        [self.pool.clone(), self.other_pool.clone()]
+    }
+
+    /// Everything that the store tells of what this case touched. Changes nothing: a poll at time 0 is no proof of life.
+    pub async fn evidence(&self) -> Vec<String> {
+        let (tickets, matches) = {
+            let touched = self.touched.borrow();
+            (touched.tickets.clone(), touched.matches.clone())
+        };
+        let mut lines = Vec::new();
+        for pool in self.pools() {
+            lines.push(format!("status of {pool}: {:?}", self.status_of(&pool).await));
+        }
+        for candidate in self.snapshot(0, 1_000).await {
+            lines.push(format!("in line: {candidate:?}"));
+        }
+        for (ticket, player) in &tickets {
+            lines.push(format!("{ticket} to {player}: {:?}", self.poll(ticket, player.as_str(), 0).await));
+            lines.push(format!("{ticket} to a stranger: {:?}", self.poll(ticket, "stranger", 0).await));
+        }
+        for id in &matches {
+            lines.push(format!("{id}: {:?}", self.find_match(id).await));
+        }
+        lines
+    }
+}

@@ -1,0 +1,365 @@
+//! Header, body and what Rust declares, held together. Every problem is one line; a script without problems gives none.
+
+use std::collections::BTreeSet;
+
+use super::header::Header;
+use super::tokens::{Token, tokens};
+
+/// A script is small enough to be read at once.
+const LINES_MAX: usize = 100;
+
+/// The commands that scripts may call and the type of key that each works on; "" for any. What is not here is not lawful in a
+/// script: SCAN and KEYS look over the pool's border, TIME and RANDOMKEY differ between runs.
+const COMMANDS: &[(&str, &str)] = &[
+    ("DEL", ""),
+    ("GET", "string"),
+    ("SET", "string"),
+    ("HDEL", "hash"),
+    ("HEXISTS", "hash"),
+    ("HGET", "hash"),
+    ("HGETALL", "hash"),
+    ("HINCRBY", "hash"),
+    ("HLEN", "hash"),
+    ("HMGET", "hash"),
+    ("HSET", "hash"),
+    ("HSETNX", "hash"),
+    ("LPUSH", "list"),
+    ("LRANGE", "list"),
+    ("LTRIM", "list"),
+    ("XADD", "stream"),
+    ("XLEN", "stream"),
+    ("ZADD", "zset"),
+    ("ZCARD", "zset"),
+    ("ZMSCORE", "zset"),
+    ("ZRANGE", "zset"),
+    ("ZRANGEBYSCORE", "zset"),
+    ("ZREM", "zset"),
+    ("ZSCORE", "zset"),
+];
+
+/// The globals that scripts may use, with their members; none listed means all uses. No clock, randomness or files.
+const GLOBALS: &[(&str, &[&str])] = &[
+    ("KEYS", &[]),
+    ("ARGV", &[]),
+    ("ipairs", &[]),
+    ("pairs", &[]),
+    ("next", &[]),
+    ("tonumber", &[]),
+    ("tostring", &[]),
+    ("unpack", &[]),
+    ("redis", &["call"]),
+    ("cjson", &["decode", "encode"]),
+    ("math", &["ceil", "floor", "max", "min"]),
+    ("string", &["format", "match", "sub"]),
+    ("table", &["concat", "insert", "sort"]),
+];
+
+/// What Rust says of a script.
+#[derive(Debug, Clone, Copy)]
+pub struct Declared<'a> {
+    /// The file's name without `.lua`.
+    pub name: &'a str,
+    /// Names and types of keys, in order.
+    pub keys: &'a [(&'a str, &'a str)],
+    /// Words that its answer may begin with or consist of.
+    pub words: &'a [&'a str],
+}
+
+/// Everything that does not fit together. `constants` are the names of the limits that exist.
+pub fn check(source: &str, declared: Declared<'_>, constants: &[&str]) -> Vec<String> {
+    let header = match Header::parse(source) {
+        Ok(header) => header,
+        Err(problem) => return vec![problem],
+    };
+    let body = match tokens(source) {
+        Ok(tokens) => Body { tokens },
+        Err(problem) => return vec![problem],
+    };
+    let mut problems = Vec::new();
+    let lines = source.lines().count();
+    if lines > LINES_MAX {
+        problems.push(format!("expected at most {LINES_MAX} lines, found {lines}"));
+    }
+    header_and_rust(&header, declared, constants, &mut problems);
+    keys_and_calls(&header, &body, &mut problems);
+    arguments(&header, &body, &mut problems);
+    words(&header, &body, &mut problems);
+    globals(&body, &mut problems);
+    problems
+}
+
+fn header_and_rust(header: &Header, declared: Declared<'_>, constants: &[&str], problems: &mut Vec<String>) {
+    if header.name != declared.name {
+        problems.push(format!("expected the name {:?} in the header, found {:?}", declared.name, header.name));
+    }
+    let keys: Vec<(&str, &str)> = header.keys.iter().map(|key| (key.name.as_str(), key.kind.as_str())).collect();
+    if keys != declared.keys {
+        problems.push(format!("keys: Rust declares {:?}, the header says {keys:?}", declared.keys));
+    }
+    if header.words != declared.words {
+        problems.push(format!("words: Rust declares {:?}, the header says {:?}", declared.words, header.words));
+    }
+    let names = header.limits.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let capital = |name: &&str| name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    for name in names.filter(capital).filter(|name| !constants.contains(name)) {
+        problems.push(format!("Limits: expected a constant of limits.rs, found {name}"));
+    }
+}
+
+/// Every key is bound to the name in the header, once, and used as its type wants; nothing else is used as a key.
+fn keys_and_calls(header: &Header, body: &Body, problems: &mut Vec<String>) {
+    let names: Vec<&str> = header.keys.iter().map(|key| key.name.as_str()).collect();
+    let bound = body.bound_keys();
+    if bound != names {
+        problems.push(format!("expected KEYS bound to {names:?} in this order, found {bound:?}"));
+    }
+    let uses = body.tokens.iter().filter(|token| token.is("KEYS")).count();
+    if uses != names.len() {
+        problems.push(format!("expected KEYS used {} times, each to bind one, found {uses}", names.len()));
+    }
+    for name in &names {
+        let changes = body.changes(name);
+        if changes != 1 {
+            problems.push(format!("{name}: expected it to be set once, to its key, found it set {changes} times"));
+        }
+    }
+    let mut used = BTreeSet::new();
+    for (command, key) in body.calls() {
+        let Some((_, kind)) = COMMANDS.iter().find(|(lawful, _)| Some(*lawful) == command) else {
+            problems
+                .push(format!("expected a lawful command in quotes, found {}", command.unwrap_or("something else")));
+            continue;
+        };
+        let command = command.unwrap_or_default();
+        let Some(key) = header.keys.iter().find(|declared| Some(declared.name.as_str()) == key) else {
+            let found = key.unwrap_or("an expression");
+            problems.push(format!("{command}: expected one of the keys {names:?}, found {found}"));
+            continue;
+        };
+        used.insert(key.name.as_str());
+        if !kind.is_empty() && *kind != key.kind {
+            problems.push(format!("{command} works on a {kind}, but {} is a {}", key.name, key.kind));
+        }
+    }
+    for name in names.iter().filter(|name| !used.contains(*name)) {
+        problems.push(format!("{name} is declared, but no command uses it"));
+    }
+}
+
+fn arguments(header: &Header, body: &Body, problems: &mut Vec<String>) {
+    let (fixed, dynamic) = body.argument_uses();
+    let expected: BTreeSet<usize> = (1..=header.arguments).collect();
+    if fixed != expected {
+        problems.push(format!("the header has ARGV {expected:?} by number, the body uses {fixed:?}"));
+    }
+    let first = header.arguments + 1;
+    match (header.list, dynamic) {
+        (true, false) => problems.push(format!("the header has a list ARGV[{first}..], the body reads none")),
+        (false, true) => problems.push("the body reads a list of arguments, the header has none".to_owned()),
+        (true, true) if !body.reads_a_list_from(first) => {
+            problems.push(format!("expected the list of arguments to be read from {first} on, found no such reading"));
+        }
+        _ => {}
+    }
+}
+
+fn words(header: &Header, body: &Body, problems: &mut Vec<String>) {
+    let returned = body.words();
+    let said: BTreeSet<&str> = header.words.iter().map(String::as_str).collect();
+    if returned != said {
+        problems.push(format!("words: the header says {said:?}, the body returns {returned:?}"));
+    }
+}
+
+fn globals(body: &Body, problems: &mut Vec<String>) {
+    let declared = body.declared();
+    for (name, member) in body.outer_names() {
+        if declared.contains(name) {
+            continue;
+        }
+        match GLOBALS.iter().find(|(lawful, _)| *lawful == name) {
+            None => problems.push(format!("expected a local or a lawful global, found {name}")),
+            Some((_, members)) if !members.is_empty() && !member.is_some_and(|member| members.contains(&member)) => {
+                let member = member.unwrap_or("something else");
+                problems.push(format!("expected one of {members:?} of {name}, found {member}"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+struct Body {
+    tokens: Vec<Token>,
+}
+
+impl Body {
+    fn sign(&self, at: usize, text: &str) -> bool {
+        self.tokens.get(at).is_some_and(|token| token.is(text))
+    }
+
+    /// `KEYS [ n ]` or `ARGV [ n ]` at this place.
+    fn element(&self, list: &str, at: usize) -> Option<usize> {
+        match self.tokens.get(at..at + 4)? {
+            [name, open, Token::Number(n), close] if name.is(list) && open.is("[") && close.is("]") => n.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Names separated by commas, from this place on; and where they end.
+    fn names(&self, mut at: usize) -> (Vec<&str>, usize) {
+        let mut names = Vec::new();
+        while let Some(name) = self.tokens.get(at).and_then(Token::name) {
+            names.push(name);
+            at += 1;
+            if !self.sign(at, ",") {
+                break;
+            }
+            at += 1;
+        }
+        (names, at)
+    }
+
+    /// The names in `local a, b = KEYS[1], KEYS[2]`, if these are exactly the first keys in order.
+    fn bound_keys(&self) -> Vec<&str> {
+        for (at, _) in self.tokens.iter().enumerate().filter(|(_, token)| token.is("local")) {
+            let (names, mut at) = self.names(at + 1);
+            if !self.sign(at, "=") {
+                continue;
+            }
+            let mut keys = 0;
+            while self.element("KEYS", at + 1) == Some(keys + 1) {
+                keys += 1;
+                at += 5; // a separator and KEYS [ n ]
+                if !self.sign(at, ",") {
+                    break;
+                }
+            }
+            if keys == names.len() && keys > 0 {
+                return names;
+            }
+        }
+        Vec::new()
+    }
+
+    /// How often a name is declared or assigned to. Fields of tables are no names.
+    fn changes(&self, name: &str) -> usize {
+        let declared = self.declarations().into_iter().filter(|declared| *declared == name).count();
+        let mut braces = 0_i32;
+        let mut assigned = 0;
+        for (at, token) in self.tokens.iter().enumerate() {
+            braces += i32::from(token.is("{")) - i32::from(token.is("}"));
+            let is_field = braces > 0 || (at > 0 && self.sign(at - 1, "."));
+            assigned += usize::from(token.is(name) && !is_field && self.sign(at + 1, "=") && !self.in_local_list(at));
+        }
+        declared + assigned
+    }
+
+    /// Whether the name at this place is the last of `local a, b`.
+    fn in_local_list(&self, at: usize) -> bool {
+        let before = self.tokens[..at].iter().rposition(|token| token.name().is_none() && !token.is(","));
+        before.is_some_and(|before| self.sign(before, "local"))
+    }
+
+    /// Every name that a `local`, a `for` or a function's parameters declare, as often as they do.
+    fn declarations(&self) -> Vec<&str> {
+        let mut declared = Vec::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            if token.is("local") && self.sign(at + 1, "function") {
+                declared.extend(self.names(at + 2).0);
+            } else if token.is("local") || token.is("for") {
+                declared.extend(self.names(at + 1).0);
+            } else if token.is("function") {
+                let open = (at..at + 3).find(|at| self.sign(*at, "("));
+                declared.extend(open.map(|open| self.names(open + 1).0).unwrap_or_default());
+            }
+        }
+        declared
+    }
+
+    fn declared(&self) -> BTreeSet<&str> {
+        self.declarations().into_iter().collect()
+    }
+
+    /// Every name that is no field, with the member that is asked of it.
+    fn outer_names(&self) -> Vec<(&str, Option<&str>)> {
+        let mut names = Vec::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            let Some(name) = token.name() else { continue };
+            let opens_a_field = at > 0 && (self.sign(at - 1, "{") || self.sign(at - 1, ",")) && self.in_table(at);
+            let is_field = (at > 0 && self.sign(at - 1, ".")) || (opens_a_field && self.sign(at + 1, "="));
+            if !is_field {
+                let member = self.sign(at + 1, ".").then(|| self.tokens.get(at + 2).and_then(Token::name)).flatten();
+                names.push((name, member));
+            }
+        }
+        names
+    }
+
+    fn in_table(&self, at: usize) -> bool {
+        let count = |sign: &str| self.tokens[..at].iter().filter(|token| token.is(sign)).count();
+        count("{") > count("}")
+    }
+
+    /// Command and key of every `redis.call('COMMAND', key, ...)`; none for what is not plainly that.
+    fn calls(&self) -> Vec<(Option<&str>, Option<&str>)> {
+        let starts = (0..self.tokens.len()).filter(|at| self.is_call(*at));
+        starts
+            .map(|at| {
+                let command = match self.tokens.get(at + 4) {
+                    Some(Token::Text(command)) if self.sign(at + 5, ",") => Some(command.as_str()),
+                    _ => None,
+                };
+                let plain = self.sign(at + 7, ",") || self.sign(at + 7, ")");
+                let key = self.tokens.get(at + 6).and_then(Token::name).filter(|_| plain && self.sign(at + 5, ","));
+                (command, key)
+            })
+            .collect()
+    }
+
+    /// `redis . call (`
+    fn is_call(&self, at: usize) -> bool {
+        ["redis", ".", "call", "("].iter().enumerate().all(|(i, text)| self.sign(at + i, text))
+    }
+
+    /// Arguments used by number, and whether others are used by a variable or all at once.
+    fn argument_uses(&self) -> (BTreeSet<usize>, bool) {
+        let mut fixed = BTreeSet::new();
+        let mut dynamic = false;
+        for (at, _) in self.tokens.iter().enumerate().filter(|(_, token)| token.is("ARGV")) {
+            match self.element("ARGV", at) {
+                Some(n) => drop(fixed.insert(n)),
+                None => dynamic = true,
+            }
+        }
+        (fixed, dynamic)
+    }
+
+    /// `= first ... #ARGV` (a loop from there) or `unpack(ARGV, first)`.
+    fn reads_a_list_from(&self, first: usize) -> bool {
+        let number = |at: usize| self.tokens.get(at) == Some(&Token::Number(first.to_string()));
+        let to_the_end = (0..self.tokens.len()).any(|at| self.sign(at, "#") && self.sign(at + 1, "ARGV"));
+        let set = (0..self.tokens.len()).any(|at| self.sign(at, "=") && number(at + 1));
+        let unpacked = (0..self.tokens.len())
+            .any(|at| self.sign(at, "(") && self.sign(at + 1, "ARGV") && self.sign(at + 2, ",") && number(at + 3));
+        (to_the_end && set) || unpacked
+    }
+
+    /// Strings in capital letters outside of calls to Redis.
+    fn words(&self) -> BTreeSet<&str> {
+        let mut words = BTreeSet::new();
+        let mut depth_in_call = 0_i32;
+        for (at, token) in self.tokens.iter().enumerate() {
+            if at >= 3 && self.is_call(at - 3) && depth_in_call == 0 {
+                depth_in_call = 1;
+            } else if depth_in_call > 0 {
+                depth_in_call += i32::from(token.is("(")) - i32::from(token.is(")"));
+            } else if let Token::Text(text) = token
+                && text.len() > 1
+                && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+            {
+                words.insert(text.as_str());
+            }
+        }
+        words
+    }
+}

@@ -1,0 +1,23 @@
+//! The scripts of `lua/` held against their own headers and against the Rust that calls them.
+//!
+//! A header says what a script is called with and what it answers:
+//!
+//! ```text
+//! -- bury: asks whether a ticket lives; one that nobody knows can never begin to wait from here on.
+//! --
+//! -- KEYS[1] tickets hash: ticket -> record
+//! -- ARGV[1] now_ms
+//! -- ARGV[2..] a list may stand last
+//! -- Returns {"LIVE"} | {"DEAD"}
+//! -- Limits  constant work
+//! ```
+//!
+//! - [`header`]: reads it.
+//! - [`tokens`]: reads the body, as far as the checks need.
+//! - [`check`]: holds the two, and what Rust declares, together.
+//! - [`caller`]: holds a call that really reached Redis against the header.
+
+pub mod caller;
+pub mod check;
+pub mod header;
+pub mod tokens;

@@ -1,0 +1,78 @@
+//! Real Redis servers with a store on them. A server ends when its value is dropped.
+
+use muster::adapters::redis::{Redis, Settings};
+use muster_tools::local::{RedisCluster, RedisOptions, RedisServer};
+
+use crate::raw::Reader;
+
+/// A server or cluster of this test alone.
+#[derive(Debug)]
+pub enum Server {
+    /// One server.
+    Plain(RedisServer),
+    /// Three masters.
+    Cluster(RedisCluster),
+}
+
+impl Server {
+    /// One server.
+    ///
+    /// # Panics
+    /// It does not start; the message says why.
+    pub async fn plain() -> Self {
+        Self::plain_with(&[]).await
+    }
+
+    /// One server with further settings.
+    ///
+    /// # Panics
+    /// It does not start; the message says why.
+    pub async fn plain_with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let options = RedisOptions { settings, ..RedisOptions::default() };
+        Self::Plain(RedisServer::start_with(options).await.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Three masters.
+    ///
+    /// # Panics
+    /// They do not start; the message says why.
+    pub async fn cluster() -> Self {
+        Self::Cluster(RedisCluster::start().await.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Addresses of its nodes.
+    pub fn urls(&self) -> Vec<String> {
+        match self {
+            Self::Plain(server) => vec![server.url()],
+            Self::Cluster(cluster) => cluster.urls(),
+        }
+    }
+
+    /// A store on it, with a connection of its own.
+    pub fn store(&self) -> Redis {
+        self.store_with_outbox(0)
+    }
+
+    /// A store that keeps so many outbox entries for each pool.
+    ///
+    /// # Panics
+    /// The settings are refused.
+    pub fn store_with_outbox(&self, entries_max: usize) -> Redis {
+        let settings = Settings::from_url(&self.urls()[0]).unwrap_or_else(|error| panic!("{error}"));
+        let settings = settings.cluster(matches!(self, Self::Cluster(_))).outbox_entries_max(entries_max);
+        Redis::new(settings).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A reader of what it really holds.
+    ///
+    /// # Panics
+    /// It does not answer.
+    pub async fn reader(&self) -> Reader {
+        let reader = match self {
+            Self::Plain(_) => Reader::plain(&self.urls()[0]).await,
+            Self::Cluster(_) => Reader::cluster(self.urls()).await,
+        };
+        reader.unwrap_or_else(|error| panic!("{error}"))
+    }
+}

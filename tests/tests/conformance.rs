@@ -1,0 +1,133 @@
+//! One suite of cases, run against every store: memory, Redis with and without an outbox, a Redis Cluster of three masters.
+//! Memory is the reference: what a case leaves behind must be the same everywhere, also where no case looks.
+
+use std::collections::BTreeSet;
+
+use muster::adapters::memory::Memory;
+use muster::adapters::redis::scripts;
+use muster_tests::calls::{Call, Recorder};
+use muster_tests::conformance::{Report, differences, run};
+use muster_tests::edge::{Stopwatch, say};
+use muster_tests::lua::caller::check_call;
+use muster_tests::lua::header::Header;
+use muster_tests::stores::Server;
+
+fn settle(kind: &str, report: &Report, watch: Stopwatch) {
+    say(format!("conformance: {} cases on {kind}, {} ms", report.cases, watch.elapsed().as_millis()));
+    let failures = &report.failures;
+    assert!(failures.is_empty(), "{} of {} cases failed:\n  {}", failures.len(), report.cases, failures.join("\n  "));
+}
+
+/// Every word of every script, but for those that a store keeps to itself.
+fn assert_every_word_was_answered(report: &Report) {
+    let all: BTreeSet<(&str, &str)> =
+        scripts::ALL.iter().flat_map(|script| script.words.iter().map(|word| (script.name, *word))).collect();
+    let missing: Vec<_> = all.difference(&report.words).collect();
+    assert!(missing.is_empty(), "no case gets these answers: {missing:?}");
+}
+
+async fn on_redis(kind: &str, server: &Server, outbox_entries_max: usize) -> Report {
+    let reference = run("memory", &Memory::default()).await;
+    let watch = Stopwatch::start();
+    let report = run(kind, &server.store_with_outbox(outbox_entries_max)).await;
+    settle(kind, &report, watch);
+    let lines = differences(&reference.evidence, &report.evidence);
+    assert!(lines.is_empty(), "{kind} and memory were left with different things:\n  {}", lines.join("\n  "));
+    let mut reader = server.reader().await;
+    for pool in &report.pools {
+        reader.pool(pool).await.assert_sound(format!("{kind}, {pool}"));
+    }
+    report
+}
+
+#[tokio::test]
+async fn memory_conforms() {
+    let watch = Stopwatch::start();
+    let report = run("memory", &Memory::default()).await;
+    settle("memory", &report, watch);
+    assert_every_word_was_answered(&report);
+}
+
+#[tokio::test]
+async fn redis_conforms_and_is_called_as_the_headers_say() {
+    let server = Server::plain().await;
+    let recorder = Recorder::start(&server.urls()[0]).await;
+    let report = on_redis("redis", &server, 0).await;
+    assert_every_word_was_answered(&report);
+    assert_calls_fit(&recorder.stop().await);
+    assert_only_known_keys(&server, &report).await;
+}
+
+#[tokio::test]
+async fn redis_with_an_outbox_conforms() {
+    let server = Server::plain().await;
+    let report = on_redis("redis with an outbox", &server, 100_000).await;
+    let mut reader = server.reader().await;
+    let mut entries = 0;
+    for pool in &report.pools {
+        let pool = reader.pool(pool).await;
+        entries += pool.outbox.len() as u64;
+        let ended = pool.stat("cancelled") + pool.stat("expired");
+        let told = pool.outbox.iter().filter(|entry| entry.kind == "ended").count() as u64;
+        assert_eq!(told, ended, "tickets that ended without a match, against entries of the outbox");
+    }
+    assert!(entries > 100, "expected an outbox that is used, found {entries} entries in all pools");
+}
+
+#[tokio::test]
+async fn a_redis_cluster_conforms() {
+    let server = Server::cluster().await;
+    let report = on_redis("redis-cluster", &server, 0).await;
+    for url in server.urls() {
+        let mut node = muster_tests::raw::Reader::plain(&url).await.unwrap();
+        let keys: u64 = node.query(&["DBSIZE"]).await;
+        assert!(keys > report.pools.len() as u64 / 4, "expected the pools spread over the cluster, found {keys} keys");
+    }
+}
+
+/// Holds what really reached Redis against the headers: every script is called, with its keys and its number of arguments.
+fn assert_calls_fit(calls: &[Call]) {
+    let mut problems = Vec::new();
+    for script in scripts::ALL {
+        let header = Header::parse(script.source).unwrap_or_else(|problem| panic!("{}: {problem}", script.name));
+        let digest = redis::Script::new(script.source).get_hash().to_owned();
+        let own: Vec<&Call> = calls.iter().filter(|call| call.words.get(1) == Some(&digest)).collect();
+        if own.is_empty() {
+            problems.push(format!("{}: expected it to be called, found no call", script.name));
+        }
+        problems.extend(own.iter().flat_map(|call| check_call(&header, &call.words)));
+    }
+    problems.dedup();
+    assert!(problems.is_empty(), "\n  {}", problems.join("\n  "));
+}
+
+/// DESIGN section 5: a fixed, small set of keys per pool, and one key per player.
+async fn assert_only_known_keys(server: &Server, report: &Report) {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for script in scripts::ALL {
+        for pool in &report.pools {
+            known.extend(script.keys.iter().map(|key| key.of_pool(pool)));
+        }
+    }
+    let keys: Vec<String> = server.reader().await.query(&["KEYS", "*"]).await;
+    let strange: Vec<_> = keys.iter().filter(|key| !known.contains(*key) && !key.starts_with("mm:player:{")).collect();
+    assert!(strange.is_empty(), "keys that no script declares: {strange:?}");
+}
+
+#[tokio::test]
+async fn leader_and_player_keys_end_by_themselves() {
+    use muster::ports::{Matches, Players};
+    use muster_tests::samples::{player, pool, ticket_id};
+
+    let server = Server::plain().await;
+    let (store, mut reader, pool) = (server.store(), server.reader().await, pool("ranked-1v1.eu"));
+    assert!(store.lead(&pool, "m1", 60_000).await.unwrap());
+    store.reserve(&player("ann"), &ticket_id(&pool, 1), None, 60_000).await.unwrap();
+    for key in ["mm:{ranked-1v1.eu}:leader", "mm:player:{ann}"] {
+        let left_ms: i64 = reader.query(&["PTTL", key]).await;
+        assert!((1..=60_000).contains(&left_ms), "{key}: expected up to 60,000 ms to live, found {left_ms}");
+    }
+    assert!(store.lead(&pool, "m1", 120_000).await.unwrap());
+    let left_ms: i64 = reader.query(&["PTTL", "mm:{ranked-1v1.eu}:leader"]).await;
+    assert!(left_ms > 60_000, "expected the leader's life to be renewed, found {left_ms} ms");
+}
