@@ -164,6 +164,17 @@ async fn connections(redis: &mut redis::aio::MultiplexedConnection) -> Result<u6
 }
 
 #[test]
+fn muster_demo_succeeds_where_every_promise_holds() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_muster"));
+    let done = demo.args(["demo", "--phones", "40", "--seconds", "1", "--seed", "1"]).output().unwrap();
+    let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{said}\n{complained}");
+    for expected in ["--seed 1", "wait p95", "double-booked", "Every promise held"] {
+        assert!(said.contains(expected), "expected {expected:?} in:\n{said}");
+    }
+}
+
+#[test]
 fn a_scheduled_event_is_what_eventbridge_sends() {
     let sample = std::fs::read_to_string(workspace_root().join("events/matcher.json")).unwrap();
     let sample: serde_json::Value = serde_json::from_str(&sample).unwrap();
