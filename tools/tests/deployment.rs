@@ -138,6 +138,13 @@ async fn functions_find_a_redis_cluster() -> Result<()> {
 }
 
 #[tokio::test]
+async fn functions_find_a_redis_behind_tls() -> Result<()> {
+    let deployment = Deployment::start(Options { redis: RedisKind::Tls, ..quiet() }).await?;
+    assert_eq!(reqwest::get(format!("{}/ready", deployment.url())).await?.status(), 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_schedule_fires_again_beside_a_run_that_is_still_going() -> Result<()> {
     // Runs that outlast the test: if the second waited for the first, it would never begin.
     let options = Options { env: vec![("MATCHER_RUN".to_owned(), "10m".to_owned())], ..quiet() };
