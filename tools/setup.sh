@@ -36,7 +36,7 @@ need_rust() {
 }
 
 need_venv() {
-    [ -x $venv/bin/pip ] && return
+    $venv/bin/python -m pip --version >/dev/null 2>&1 && return
     rm -rf $venv
     has python3 || { may_apt && apt_install python3 python3-venv; } || fail "python3: expected 3.9 or newer, found none"
     # Debian's python3 comes without the part of venv that brings pip.
@@ -49,7 +49,7 @@ need_venv() {
 wheel() {
     need_venv
     say "$1 as a wheel into $venv"
-    $venv/bin/pip install --quiet --disable-pip-version-check --no-deps "$1"
+    $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$1"
 }
 
 need_cargo_lambda() {

@@ -138,6 +138,13 @@ async fn functions_find_a_redis_cluster() -> Result<()> {
 }
 
 #[tokio::test]
+async fn functions_find_a_redis_behind_tls() -> Result<()> {
+    let deployment = Deployment::start(Options { redis: RedisKind::Tls, ..quiet() }).await?;
+    assert_eq!(reqwest::get(format!("{}/ready", deployment.url())).await?.status(), 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_schedule_fires_again_beside_a_run_that_is_still_going() -> Result<()> {
     // Runs that outlast the test: if the second waited for the first, it would never begin.
     let options = Options { env: vec![("MATCHER_RUN".to_owned(), "10m".to_owned())], ..quiet() };
@@ -161,6 +168,17 @@ async fn connections(redis: &mut redis::aio::MultiplexedConnection) -> Result<u6
     let info: String = redis::cmd("INFO").arg("clients").query_async(redis).await?;
     let count = info.lines().find_map(|line| line.strip_prefix("connected_clients:")?.parse().ok());
     Ok(count.unwrap_or_else(|| panic!("expected connected_clients, found {info}")))
+}
+
+#[test]
+fn muster_demo_succeeds_where_every_promise_holds() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_muster"));
+    let done = demo.args(["demo", "--phones", "40", "--seconds", "1", "--seed", "1"]).output().unwrap();
+    let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{said}\n{complained}");
+    for expected in ["--seed 1", "wait p95", "double-booked", "Every promise held"] {
+        assert!(said.contains(expected), "expected {expected:?} in:\n{said}");
+    }
 }
 
 #[test]

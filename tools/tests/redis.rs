@@ -1,6 +1,7 @@
 //! The Redis harness held to what it promises. Other tests stand on it.
 
 use std::path::Path;
+use std::process::Command;
 
 use muster_tools::local::{RedisCluster, RedisOptions, RedisServer, Result};
 use redis::AsyncCommands;
@@ -56,6 +57,23 @@ async fn a_password_is_asked_for() -> Result<()> {
     let mut stranger = stranger.get_multiplexed_async_connection().await?;
     let refused: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut stranger).await;
     assert!(refused.is_err_and(|error| error.to_string().contains("NOAUTH")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_trusted_by_its_authority_alone() -> Result<()> {
+    let server = RedisServer::start_with(RedisOptions { tls: true, ..RedisOptions::default() }).await?;
+    assert_eq!(server.url(), format!("rediss://127.0.0.1:{}", server.port()));
+    let authority = server.authority().expect("expected the authority of a server with TLS");
+    // Not our own client: it would bring cryptography into the build of whoever depends on this harness.
+    let ping = |extra: &[&std::ffi::OsStr]| {
+        let mut client = Command::new("redis-cli");
+        client.args(["-h", "127.0.0.1", "-p", &server.port().to_string(), "--tls"]).args(extra).arg("ping");
+        let answer = client.output().expect("expected redis-cli on PATH");
+        String::from_utf8_lossy(&answer.stdout).into_owned()
+    };
+    assert_eq!(ping(&["--cacert".as_ref(), authority.as_os_str()]), "PONG\n");
+    assert_eq!(ping(&[]), "", "a stranger's authority must not do");
     Ok(())
 }
 

@@ -102,7 +102,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
 async fn watch(stage: &Stage, deployment: &mut Deployment) -> Box<dyn std::error::Error> {
     let live = std::io::stderr().is_terminal();
     let bar = ProgressBar::with_draw_target(Some(stage.scenario.phones as u64), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} settled · {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} settled · {msg}") {
         bar.set_style(style);
     }
     loop {
@@ -134,6 +134,9 @@ fn table(scenario: &Scenario, verdict: &Verdict) -> Table {
         table.add_row(std::iter::once(name.to_owned()).chain(columns.iter().map(|tally| cell(tally))));
     };
     row("players joined", &|t| t.joined.to_string());
+    if verdict.all.again > 0 {
+        row("  again, after their match", &|t| t.again.to_string());
+    }
     row("  tickets", &|t| t.tickets.to_string());
     row("  joins sent twice", &|t| t.repeated.to_string());
     row("matched", &|t| t.matched.to_string());

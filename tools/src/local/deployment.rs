@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::cluster::RedisCluster;
 use super::function::{self, Function};
 use super::gateway::{Gateway, Invoker};
-use super::redis_server::RedisServer;
+use super::redis_server::{RedisOptions, RedisServer};
 use super::schedule::{self, Schedule};
 use super::{Error, Result};
 use crate::time::{now, pause};
@@ -42,6 +42,8 @@ pub enum RedisKind {
     /// One server.
     #[default]
     Single,
+    /// One server that clients reach with TLS.
+    Tls,
     /// A cluster of three masters.
     Cluster,
 }
@@ -90,7 +92,7 @@ impl Default for Options {
 /// The Redis of a deployment.
 #[derive(Debug)]
 pub enum RedisPart {
-    /// One server.
+    /// One server, with TLS or without.
     Single(RedisServer),
     /// A cluster.
     Cluster(RedisCluster),
@@ -100,16 +102,24 @@ impl RedisPart {
     async fn start(kind: RedisKind) -> Result<Self> {
         Ok(match kind {
             RedisKind::Single => Self::Single(RedisServer::start().await?),
+            RedisKind::Tls => {
+                Self::Single(RedisServer::start_with(RedisOptions { tls: true, ..RedisOptions::default() }).await?)
+            }
             RedisKind::Cluster => Self::Cluster(RedisCluster::start().await?),
         })
     }
 
     fn env(&self) -> Vec<(String, String)> {
-        let (url, cluster) = match self {
-            Self::Single(server) => (server.url(), "false"),
-            Self::Cluster(cluster) => (cluster.urls().swap_remove(0), "true"),
+        let mut env = match self {
+            Self::Single(server) => vec![("REDIS_URL", server.url())],
+            Self::Cluster(cluster) => {
+                vec![("REDIS_URL", cluster.urls().swap_remove(0)), ("REDIS_CLUSTER", "true".to_owned())]
+            }
         };
-        vec![("REDIS_URL".to_owned(), url), ("REDIS_CLUSTER".to_owned(), cluster.to_owned())]
+        if let Self::Single(server) = self {
+            env.extend(server.authority().map(|file| ("REDIS_CA_FILE", file.to_string_lossy().into_owned())));
+        }
+        env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 

@@ -81,6 +81,9 @@ pub enum Error {
     /// An HTTP request failed.
     #[error("http: {0}")]
     Http(#[from] reqwest::Error),
+    /// A certificate could not be made.
+    #[error("certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
     /// A file or directory could not be used.
     #[error("{path}: {source}")]
     File {

@@ -8,7 +8,7 @@ use super::process::{Ended, Process};
 use super::{Error, Result};
 
 /// What a function may see of our own environment: nothing of the developer's AWS account.
-const PASSED_ON: [&str; 5] = ["PATH", "HOME", "RUST_BACKTRACE", "RUST_LOG", "LLVM_PROFILE_FILE"];
+const PASSED_ON: [&str; 4] = ["PATH", "HOME", "RUST_LOG", "LLVM_PROFILE_FILE"];
 
 /// A process that waits for invocations or works on one.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ mod port;
 mod process;
 mod redis_server;
 mod schedule;
+mod tls;
 mod tool;
 
 pub use cluster::RedisCluster;

@@ -21,8 +21,8 @@ const END_POLL: Duration = Duration::from_millis(2);
 /// Between two attempts to reach a child that shall become ready.
 const READY_POLL: Duration = Duration::from_millis(5);
 /// How much of a log an error shows.
-const TAIL_LINES: usize = 15;
-const TAIL_LINE_CHARS: usize = 400;
+const TAIL_LINES: usize = 8;
+const TAIL_LINE_CHARS: usize = 240;
 
 /// How a process ended: an exit code or a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

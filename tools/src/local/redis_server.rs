@@ -1,6 +1,9 @@
 //! One real Redis (or Valkey) server on loopback: no persistence, its own directory, gone when dropped.
+//!
+//! A server with TLS also listens without it, on a port that only this module uses: to see that it is ready takes no TLS
+//! client here, which would bring the cryptography that the functions must bring themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use super::process::Process;
+use super::tls::Certificates;
 use super::{Error, Result, port, tool};
 
 /// A server answers within this time or is given up.
@@ -23,6 +27,8 @@ const PORTS_MAX: u32 = 5;
 pub struct RedisOptions {
     /// A node of a cluster, which also needs its port + 10,000.
     pub cluster: bool,
+    /// Transport encryption, by a certificate of its own. Debian's server can do that, the Valkey wheel cannot.
+    pub tls: bool,
     /// The password of the default user.
     pub password: Option<String>,
     /// Further configuration, as on the command line: `("maxmemory", "10mb")`.
@@ -33,6 +39,7 @@ pub struct RedisOptions {
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    tls: Option<(u16, Certificates)>,
     options: RedisOptions,
     program: PathBuf,
     directory: TempDir,
@@ -66,21 +73,35 @@ impl RedisServer {
         let program = tool::find(&["redis-server", "valkey-server"])?;
         let port = if options.cluster { port::free_for_cluster_node()? } else { port::free()? };
         let directory = tempfile::Builder::new().prefix("muster-redis-").tempdir().map_err(Error::file("temp dir"))?;
-        let process = launch(&program, port, &options, &directory)?;
-        let mut server = Self { port, options, program, directory, process };
+        let tls = if options.tls { Some((port::free()?, Certificates::make(&directory)?)) } else { None };
+        let process = launch(&program, port, tls.as_ref(), &options, &directory)?;
+        let mut server = Self { port, tls, options, program, directory, process };
         server.ready().await?;
         Ok(server)
     }
 
-    /// The port on 127.0.0.1.
+    /// The port on 127.0.0.1 that clients use.
     pub fn port(&self) -> u16 {
-        self.port
+        self.tls.as_ref().map_or(self.port, |(port, _)| *port)
     }
 
-    /// `redis://127.0.0.1:PORT`, with the password if there is one.
+    /// `redis://127.0.0.1:PORT` or `rediss://127.0.0.1:PORT`, with the password if there is one.
     pub fn url(&self) -> String {
-        let login = self.options.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
-        format!("redis://{login}127.0.0.1:{}", self.port)
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://{}127.0.0.1:{}", self.login(), self.port())
+    }
+
+    /// The PEM file of the authority that a client of a server with TLS has to trust.
+    pub fn authority(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|(_, certificates)| certificates.authority.as_path())
+    }
+
+    fn plain_url(&self) -> String {
+        format!("redis://{}127.0.0.1:{}", self.login(), self.port)
+    }
+
+    fn login(&self) -> String {
+        self.options.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default()
     }
 
     /// The process, to look at its id or log.
@@ -88,12 +109,12 @@ impl RedisServer {
         &mut self.process
     }
 
-    /// A new connection.
+    /// A new connection, without TLS in any case.
     ///
     /// # Errors
     /// [`Error::Redis`] when the server does not answer.
     pub async fn connect(&self) -> Result<MultiplexedConnection> {
-        Ok(connect(&self.url()).await?)
+        Ok(connect(&self.plain_url()).await?)
     }
 
     /// Kills the server (SIGKILL): connections break, all data is gone.
@@ -107,7 +128,7 @@ impl RedisServer {
     /// [`Error::Ended`] or [`Error::NotReady`] when it does not come up again.
     pub async fn restart_empty(&mut self) -> Result<()> {
         self.stop();
-        self.process = launch(&self.program, self.port, &self.options, &self.directory)?;
+        self.process = launch(&self.program, self.port, self.tls.as_ref(), &self.options, &self.directory)?;
         self.ready().await
     }
 
@@ -123,7 +144,7 @@ impl RedisServer {
 
     /// Ready means that this very process answers: another server may hold the port.
     async fn ready(&mut self) -> Result<()> {
-        let (url, pid) = (self.url(), self.process.pid());
+        let (url, pid) = (self.plain_url(), self.process.pid());
         self.process
             .until_ready(READY_LIMIT, || async {
                 let mut connection = connect(&url).await.map_err(|e| e.to_string())?;
@@ -146,7 +167,13 @@ async fn connect(url: &str) -> redis::RedisResult<MultiplexedConnection> {
     redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&limits).await
 }
 
-fn launch(program: &PathBuf, port: u16, options: &RedisOptions, directory: &TempDir) -> Result<Process> {
+fn launch(
+    program: &Path,
+    port: u16,
+    tls: Option<&(u16, Certificates)>,
+    options: &RedisOptions,
+    directory: &TempDir,
+) -> Result<Process> {
     let mut command = Command::new(program);
     let port_text = port.to_string();
     let mut set = |name: &str, value: &str| {
@@ -160,6 +187,13 @@ fn launch(program: &PathBuf, port: u16, options: &RedisOptions, directory: &Temp
     set("dir", &directory.path().to_string_lossy());
     if let Some(password) = &options.password {
         set("requirepass", password);
+    }
+    if let Some((tls_port, certificates)) = tls {
+        set("tls-port", &tls_port.to_string());
+        set("tls-auth-clients", "no");
+        set("tls-ca-cert-file", &certificates.authority.to_string_lossy());
+        set("tls-cert-file", &certificates.certificate.to_string_lossy());
+        set("tls-key-file", &certificates.key.to_string_lossy());
     }
     if options.cluster {
         set("cluster-enabled", "yes");

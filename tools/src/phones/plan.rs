@@ -84,7 +84,9 @@ const DUO_PERCENT: u32 = 30;
 /// Those who give up do so within this time.
 const CANCEL_AFTER_MS: std::ops::Range<u64> = 50..1_500;
 /// A repeated join follows the first within this time.
-const RETRY_AFTER_MS: std::ops::Range<u64> = 0..60;
+const SAME_KEY_AFTER_MS: std::ops::Range<u64> = 0..60;
+/// Sooner without a key: a match found in between would make the second join a new one, and rightly so.
+const NO_KEY_AFTER_MS: std::ops::Range<u64> = 0..3;
 
 /// The parties of a scenario, in the order of their joins. Together they have exactly as many players as it has phones.
 pub fn parties(scenario: &Scenario) -> Vec<Party> {
@@ -106,11 +108,10 @@ fn party(scenario: &Scenario, random: &mut StdRng, first: usize, room: usize) ->
     let size = if duo { 2 } else { 1 };
     let players = (first..first + size).map(|number| format!("phone-{number:04}")).collect();
     let ratings: f64 = (0..size).map(|_| rating(random)).sum();
-    let after_ms = random.random_range(RETRY_AFTER_MS);
     let retry = match (percent(random, scenario.retry_percent), random.random_bool(0.5)) {
         (false, _) => Retry::No,
-        (true, true) => Retry::SameKey { after_ms },
-        (true, false) => Retry::NoKey { after_ms },
+        (true, true) => Retry::SameKey { after_ms: random.random_range(SAME_KEY_AFTER_MS) },
+        (true, false) => Retry::NoKey { after_ms: random.random_range(NO_KEY_AFTER_MS) },
     };
     let cancel_after_ms = random.random_range(CANCEL_AFTER_MS);
     Party {

@@ -15,8 +15,10 @@ use super::record::{End, Life, Record};
 /// Counts for one mode, or for all. Players unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
-    /// Who had a ticket.
+    /// Who had a ticket; who had two counts twice.
     pub joined: usize,
+    /// Who of them joined again: a repeated join without a key came after the first ticket's match.
+    pub again: usize,
     /// Tickets.
     pub tickets: usize,
     /// Joins that were sent twice, in joins.
@@ -99,6 +101,7 @@ fn count(parties: &[Party], records: &[&Record]) -> Tally {
     }
     Tally {
         joined: lives().map(|life| life.ends.len()).sum(),
+        again: records.iter().flat_map(|record| record.lives.iter().skip(1)).map(|life| life.ends.len()).sum(),
         tickets: lives().count(),
         repeated: records.iter().filter(|record| record.repeated).count(),
         matched: ended(|end| matches!(end, End::Matched(_))),
