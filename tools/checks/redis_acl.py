@@ -16,7 +16,12 @@ from template import Template
 
 KEY = "mm:{ranked-1v1.eu}:tickets"
 
-# What the client and /health call besides the commands of the scripts, and what the outbox' readers will.
+# Commands whose second word is part of the command.
+CONTAINERS = {"XGROUP", "XINFO"}
+# Commands whose key is found by a word before it: what the scripts call them with.
+BY_WORD = {"XREADGROUP": ["GROUP", "g", "c", "STREAMS", KEY, ">"]}
+
+# What the client and /health call besides the commands of the scripts.
 ALSO = [
     ["EVALSHA", "0" * 40, "1", KEY],
     ["SCRIPT", "LOAD", "return 1"],
@@ -24,10 +29,6 @@ ALSO = [
     ["HELLO", "3"],
     ["INFO", "memory"],
     ["CLUSTER", "SLOTS"],
-    ["XREADGROUP", "GROUP", "g", "c", "STREAMS", KEY, ">"],
-    ["XACK", KEY, "g", "1-1"],
-    ["XAUTOCLAIM", KEY, "g", "c", "0", "0-0"],
-    ["XGROUP", "CREATE", KEY, "g", "0"],
 ]
 NEVER = [
     ["FLUSHALL"],
@@ -55,7 +56,9 @@ def main():
         print("  redis user: SKIPPED, no redis-server and redis-cli here")
         return
     rules = Template(root).of_type("AWS::ElastiCache::User")["RedisUser"]["AccessString"].split()
-    used = sorted({c for p in (root / "lua").glob("*.lua") for c in re.findall(r"redis\.p?call\(\s*['\"](\w+)", p.read_text())})
+    call = re.compile(r"redis\.p?call\(\s*'(\w+)'(?:,\s*'(\w+)')?")
+    used = {words for path in (root / "lua").glob("*.lua") for words in call.findall(path.read_text())}
+    used = sorted({words if words[0] in CONTAINERS else words[:1] for words in used})
     if not used:
         sys.exit(f"  WRONG redis user: expected scripts in {root}/lua, found no redis.call in any")
     with tempfile.TemporaryDirectory(prefix="muster-acl-") as folder:
@@ -102,11 +105,13 @@ def judge(redis, rules, used):
     return wrong
 
 
-def with_arguments(redis, command):
+def with_arguments(redis, words):
     """The command with as many arguments as it needs at least, each our key."""
-    info = redis("COMMAND", "INFO", command)
+    if words[0] in BY_WORD:
+        return [words[0], *BY_WORD[words[0]]]
+    info = redis("COMMAND", "INFO", "|".join(words))
     arity = re.search(r"2\) \(integer\) (-?\d+)", info)
-    return [command] + [KEY] * (abs(int(arity[1])) - 1)
+    return [*words] + [KEY] * (abs(int(arity[1])) - len(words))
 
 
 if __name__ == "__main__":
