@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBJECTS = ["template.yaml", "Cargo.toml", "functions/src", "shared/src", "lua", "events", "docs"]
+SUBJECTS = ["template.yaml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/src", "tools/tests"]
 BIN = ROOT / ".local/sam/bin"
 CONTRACT = [str(BIN / "python"), str(ROOT / "tools/checks/contract.py")]
 ACL = [str(BIN / "python"), str(ROOT / "tools/checks/redis_acl.py")]
@@ -89,6 +89,7 @@ BREAKS = [
     ("a right on every resource", replace("template.yaml", 'Action: ["dynamodb:DescribeTable"], Resource: !GetAtt Ledger.Arn', 'Action: ["dynamodb:DescribeTable"], Resource: "*"'), CONTRACT, r"expected named actions and resources, found a wildcard"),
     ("a doorbell that does not ring", replace("template.yaml", '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"kind":{"S":["ticket"]}}}}', '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"kind":{"S":["card"]}}}}'), CONTRACT, r"streams: matcher.doorbell.json"),
     ("other queues than the code's", replace("template.yaml", '"name":"casual-2v2"', '"name":"casual-3v3"'), CONTRACT, r"queues: the default .* differs"),
+    ("a claim that nothing holds", replace("docs/security.md", "`nobody_in_particular_is_refused`", "`nobody_gets_in`"), CONTRACT, r"claims: .* found no nobody_gets_in"),
     ("an alarm without instructions", replace("template.yaml", "docs/operations.md#reclaims", "docs/operations.md#shrug"), CONTRACT, r"alarms: ReclaimsAlarm"),
     ("a throttle on no route", replace("template.yaml", "GET /ready: {", "GET /steady: {"), CONTRACT, r"RouteSettings names GET /steady"),
     ("a variable that nobody reads", replace("template.yaml", "AUTH_MODE: jwt", "AUTHORISATION_MODE: jwt"), CONTRACT, r"variables: template.yaml sets AUTHORISATION_MODE"),

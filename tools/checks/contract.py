@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+import breaks
 from template import Template, binaries, documented, rust_sources, samples, served_locally
 
 # Functions that the template has before their binary is written. A name leaves this list with its binary: a name here that
@@ -225,10 +226,32 @@ def check_alarms(root, template, findings):
     findings.held("alarms", f"{len(alarms)}, each with its paragraph in docs/operations.md", before)
 
 
+def check_claims(root, template, findings):
+    """Every claim of docs/security.md names what holds it, and that is there."""
+    page = root / "docs/security.md"
+    if not page.exists():
+        findings.need(False, "claims: expected docs/security.md, found none")
+        return
+    tests = {n for folder in ("functions", "shared", "tests", "tools") for p in (root / folder).rglob("*.rs") for n in re.findall(r"fn (\w+)", p.read_text())}
+    proven = {b[0] for b in breaks.BREAKS + breaks.SLOW}
+    before, claims = len(findings.wrong), 0
+    for line in page.read_text().split("## Claims")[1].split("\n## ")[0].splitlines():
+        cells = [c.strip() for c in line.strip("|").split("|")]
+        if not line.startswith("|") or cells[0] in ("threat", "---"):
+            continue
+        claims += 1
+        held = re.findall(r"`(\w+)`|break: ([^,]+)|`template\.yaml`, (\w+)", cells[-1])
+        findings.need(held, f"claims: {cells[0]!r}: expected a test, a break or a resource, found {cells[-1]!r}")
+        for test, broken, resource in held:
+            there = test in tests if test else broken in proven if broken else resource in template.resources
+            findings.need(there, f"claims: {cells[0]!r}: expected what holds it, found no {test or broken or resource}")
+    findings.held("claims", f"{claims} in docs/security.md, each held by something that is there", before)
+
+
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     template, findings = Template(root), Findings()
-    for check in (check_functions, check_samples, check_doorbell, check_queues, check_routes, check_rights, check_variables, check_metrics, check_alarms):
+    for check in (check_functions, check_samples, check_doorbell, check_queues, check_routes, check_rights, check_variables, check_metrics, check_alarms, check_claims):
         check(root, template, findings)
     for line in findings.wrong:
         print(f"  WRONG {line}", file=sys.stderr)
