@@ -1,0 +1,163 @@
+"""Proves that the checks can fail: breaks a copy of their subject in one way each, and expects the finding that names it.
+
+    python tools/checks/breaks.py [--prove]
+
+`--prove` breaks the template for SAM, cfn-lint and checkov too, which takes some seconds.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SUBJECTS = ["template.yaml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/src", "tools/tests"]
+BIN = ROOT / ".local/sam/bin"
+CONTRACT = [str(BIN / "python"), str(ROOT / "tools/checks/contract.py")]
+ACL = [str(BIN / "python"), str(ROOT / "tools/checks/redis_acl.py")]
+LINT = [str(BIN / "cfn-lint"), "--", "template.yaml"]
+VALIDATE = [str(BIN / "sam"), "validate", "--lint", "--template", "template.yaml"]
+POLICY = [str(BIN / "python"), str(ROOT / "tools/checks/policy.py")]
+
+
+def replace(file, old, new, count=1):
+    """Replaces text in a file; the text must be there, or the break breaks nothing."""
+
+    def apply(root):
+        path = root / file
+        text = path.read_text()
+        if old not in text:
+            raise SystemExit(f"breaks.py: expected {old!r} in {file}, found none: the break has to be written anew")
+        path.write_text(text.replace(old, new, count))
+
+    return apply
+
+
+def remove_function(resource):
+    """Takes a function out of the template."""
+
+    def apply(root):
+        path = root / "template.yaml"
+        text, removed = re.subn(rf"\n  {resource}:\n(?:    .*\n|\n)+?(?=  \w|  #)", "\n", path.read_text())
+        if removed != 1:
+            raise SystemExit(f"breaks.py: expected one {resource} in template.yaml, found {removed}")
+        path.write_text(text)
+
+    return apply
+
+
+def write(file, text):
+    """Writes a file."""
+
+    def apply(root):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text)
+
+    return apply
+
+
+def remove(file):
+    """Removes a file."""
+    return lambda root: (root / file).unlink()
+
+
+def sample(file, **changes):
+    """Changes fields of a sample event."""
+
+    def apply(root):
+        path = root / "events" / file
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return apply
+
+
+# (what is broken, how, which check, what its finding says)
+BREAKS = [
+    ("a function is gone from the template", remove_function("QueueStatusFunction"), CONTRACT, r"functions: queue-status is in functions/src/bin, not in template"),
+    ("a binary has no function", write("functions/src/bin/extra.rs", "fn main() {}"), CONTRACT, r"functions: extra is in functions/src/bin, not in template"),
+    ("a sample is missing", remove("events/cancel.json"), CONTRACT, r"samples: cancel is in template.yaml, not in events"),
+    ("a sample belongs to nothing", write("events/nobody.json", "{}"), CONTRACT, r"samples: events/nobody"),
+    ("a sample asks another route", sample("join.json", routeKey="POST /queue/leave"), CONTRACT, r"samples: join.json: expected a route of join"),
+    ("a sample's path does not fit", sample("cancel.json", rawPath="/queue"), CONTRACT, r"samples: cancel.json: DELETE /queue does not fit"),
+    ("a route is renamed", replace("template.yaml", "Path: /queue/join", "Path: /queue/enter"), CONTRACT, r"routes: POST /queue/(join|enter) -> join is in"),
+    ("a route is opened to everyone", replace("template.yaml", "Method: POST, Path: /queue/join }", "Method: POST, Path: /queue/join, Auth: { Authorizer: NONE } }"), CONTRACT, r"open routes: POST /queue/join"),
+    ("a right that no code needs", replace("template.yaml", 'Action: ["dynamodb:GetItem", "dynamodb:PutItem"]', 'Action: ["dynamodb:Scan"]'), CONTRACT, r"rights: join is granted dynamodb:Scan"),
+    ("a call without its right", write("shared/src/adapters/dynamodb/extra.rs", "async fn f(c: aws_sdk_dynamodb::Client) { c.scan().send().await; }"), CONTRACT, r"rights: dynamodb:Scan is in the code's SDK calls, not in"),
+    ("a right on every resource", replace("template.yaml", 'Action: ["dynamodb:DescribeTable"], Resource: !GetAtt Ledger.Arn', 'Action: ["dynamodb:DescribeTable"], Resource: "*"'), CONTRACT, r"expected named actions and resources, found a wildcard"),
+    ("a doorbell that does not ring", replace("template.yaml", '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"kind":{"S":["ticket"]}}}}', '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"kind":{"S":["card"]}}}}'), CONTRACT, r"streams: matcher.doorbell.json"),
+    ("other queues than the code's", replace("template.yaml", '"name":"casual-2v2"', '"name":"casual-3v3"'), CONTRACT, r"queues: the default .* differs"),
+    ("a claim that nothing holds", replace("docs/security.md", "`nobody_in_particular_is_refused`", "`nobody_gets_in`"), CONTRACT, r"claims: .* found no nobody_gets_in"),
+    ("an alarm without instructions", replace("template.yaml", "docs/operations.md#reclaims", "docs/operations.md#shrug"), CONTRACT, r"alarms: ReclaimsAlarm"),
+    ("a throttle on no route", replace("template.yaml", "GET /ready: {", "GET /steady: {"), CONTRACT, r"RouteSettings names GET /steady"),
+    ("a variable that nobody reads", replace("template.yaml", "AUTH_MODE: jwt", "AUTHORISATION_MODE: jwt"), CONTRACT, r"variables: template.yaml sets AUTHORISATION_MODE"),
+    ("a metric that nobody emits", replace("template.yaml", "MetricName: OldestTicketMs", "MetricName: OldestTicketAgeMs"), CONTRACT, r"metrics: .* OldestTicketAgeMs"),
+    ("Redis' user may not write", replace("template.yaml", "+@read +@write", "+@read"), ACL, r"expected HSET .* to be allowed"),
+    ("Redis' user may flush", replace("template.yaml", "-@dangerous -function", "+flushall -function"), ACL, r"expected FLUSHALL to be refused"),
+    ("Redis' user may read other keys", replace("template.yaml", "on ~mm:*", "on ~*"), ACL, r"expected GET session:\S+ to be refused"),
+]
+SLOW = [
+    ("an unknown property", replace("template.yaml", "BillingMode: PAY_PER_REQUEST", "BilingMode: PAY_PER_REQUEST"), LINT, r"E3002"),
+    ("a reference to nothing", replace("template.yaml", "KmsMasterKeyId: !GetAtt Key.Arn", "KmsMasterKeyId: !GetAtt Kee.Arn"), LINT, r"E1010"),
+    ("an unknown property, for SAM", replace("template.yaml", "BillingMode: PAY_PER_REQUEST", "BilingMode: PAY_PER_REQUEST"), VALIDATE, r"E3002"),
+    ("a table without its key", replace("template.yaml", "SSEEnabled: true, SSEType: KMS", "SSEEnabled: false, SSEType: KMS"), POLICY, r"CKV_AWS_119"),
+    ("Redis without TLS", replace("template.yaml", "TransitEncryptionEnabled: true", "TransitEncryptionEnabled: false"), POLICY, r"CKV_AWS_30"),
+    ("a key that never rotates", replace("template.yaml", "EnableKeyRotation: true", "EnableKeyRotation: false"), POLICY, r"CKV_AWS_7"),
+]
+# Breaks whose check the code cannot satisfy yet; the check itself says so when it runs.
+SKIPPED = re.compile(r"^  (\w+): SKIPPED", re.M)
+
+
+def run(command, root):
+    """A check's exit code and all it says."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(root), "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-west-1"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def copy(to):
+    """The checks' subjects, in a place of their own."""
+    for name in SUBJECTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, to / name)
+        elif source.exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, to / name)
+
+
+def main():
+    breaks = BREAKS + (SLOW if "--prove" in sys.argv else [])
+    failed, proven, skipped = [], 0, []
+    with tempfile.TemporaryDirectory(prefix="muster-breaks-") as folder:
+        whole = Path(folder) / "whole"
+        copy(whole)
+        before = {}
+        for number, (what, apply, check, expected) in enumerate(breaks):
+            root = Path(folder) / str(number)
+            copy(root)
+            apply(root)
+            if tuple(check) not in before:
+                before[tuple(check)] = run(check, whole)[1]
+            code, said = run(check, root)
+            topic = expected.split(":")[0]
+            if re.search(expected, before[tuple(check)]):
+                failed.append(f"{what}: the finding is there before anything is broken")
+            elif code != 0 and re.search(expected, said):
+                proven += 1
+            elif topic in SKIPPED.findall(said) or "redis user: SKIPPED" in said:
+                skipped.append(what)
+            else:
+                failed.append(f"{what}: expected a finding like /{expected}/, found exit code {code} and\n{said}")
+    print(f"  proof: {proven} breaks, each found" + ("" if "--prove" in sys.argv else "; --prove adds those of SAM, cfn-lint and checkov"))
+    for what in skipped:
+        print(f"  proof: SKIPPED, its check cannot run yet: {what}")
+    for line in failed:
+        print(f"  WRONG proof: {line}", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Everything that holds template.yaml: SAM's validation, cfn-lint, the policy scan, the contract with the code, the Redis
+# user, and the proof that each of these fails when its subject is broken. Installs its tools into .local once.
+#
+#   tools/checks/run.sh            all but the slow half of the proof
+#   tools/checks/run.sh --prove    all (breaks the template for SAM, cfn-lint and checkov too)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# A Python environment from a requirements file, anew whenever that file changes.
+environment() {
+    local place=.local/$1 wanted=tools/checks/requirements-$1.txt
+    cmp --silent "$wanted" "$place/installed.txt" && return
+    echo "  installing $(grep -v '^#' "$wanted" | tr '\n' ' ')into $place"
+    rm -rf "$place"
+    python3 -m venv "$place" || {
+        echo "expected Python's venv module, found none: install the package python3-venv" >&2
+        return 1
+    }
+    "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+    cp "$wanted" "$place/installed.txt"
+}
+
+# Runs a check in the background, and keeps what it says for when its turn comes.
+names=() pids=() logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+begin() {
+    local name=$1
+    shift
+    "$@" >"$logs/$name" 2>&1 &
+    names+=("$name") pids+=($!)
+}
+
+environment sam
+environment policy
+export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-eu-west-1} PYTHONDONTWRITEBYTECODE=1
+begin policy .local/sam/bin/python tools/checks/policy.py
+begin validate .local/sam/bin/sam validate --lint
+begin cfn-lint .local/sam/bin/cfn-lint --regions us-east-1 eu-west-1 ap-southeast-1 -- template.yaml
+begin contract .local/sam/bin/python tools/checks/contract.py
+begin redis-user .local/sam/bin/python tools/checks/redis_acl.py
+begin proof .local/sam/bin/python tools/checks/breaks.py "$@"
+
+failed=0
+for at in "${!names[@]}"; do
+    if wait "${pids[$at]}"; then
+        echo "ok   ${names[$at]}"
+        grep -E '^  ' "$logs/${names[$at]}" || true
+    else
+        echo "FAIL ${names[$at]}"
+        cat "$logs/${names[$at]}"
+        failed=1
+    fi
+done
+exit $failed
