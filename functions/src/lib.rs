@@ -11,7 +11,6 @@ pub mod body;
 pub mod config;
 pub mod handlers;
 pub mod identity;
-pub mod no_ledger;
 pub mod problem;
 pub mod queues;
 pub mod shell;

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
-use crate::no_ledger::DynamoDb;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
 use lambda_runtime::LambdaEvent;
+use muster::adapters::dynamodb::{DynamoDb, Settings};
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
 use muster::domain::limits::OUTBOX_ENTRIES_MAX;
@@ -52,7 +52,7 @@ fn start() -> Result<LiveApp, Error> {
     let outbox_entries_max = if config.ledger_table.is_some() { OUTBOX_ENTRIES_MAX } else { 0 };
     let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max))?;
     let world = System { stop_at: config.stop_at };
-    let ledger = config.ledger_table.clone().map(DynamoDb::new);
+    let ledger = config.ledger_table.clone().map(|table| DynamoDb::new(Settings::new(table)));
     Ok(App { config, store, ledger, world })
 }
 

@@ -8,11 +8,12 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, Response};
 use lambda_runtime::{Context, LambdaEvent};
 use muster::adapters::memory::Memory;
+use muster::adapters::memory_ledger::MemoryLedger;
+use muster::adapters::system::System;
 use muster::domain::Unique;
 use muster::ports::{Clock, Ids};
 use muster_functions::config::Config;
 use muster_functions::handlers;
-use muster_functions::no_ledger::DynamoDb;
 use muster_functions::shell::{Answer, App};
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ impl Ids for World {
     }
 }
 
-fn app() -> App<Memory, DynamoDb, World> {
+fn app() -> App<Memory, MemoryLedger<System>, World> {
     let redis = |name: &str| (name == "REDIS_URL").then(|| "redis://localhost".to_owned());
     App { config: Config::read(&redis).unwrap(), store: Memory::default(), ledger: None, world: World::default() }
 }
@@ -72,7 +73,7 @@ fn read(answer: Answer) -> (u16, String, Value) {
 }
 
 /// A run of the matcher that ends when nobody waits.
-async fn run_matcher(app: &App<Memory, DynamoDb, World>) -> Value {
+async fn run_matcher(app: &App<Memory, MemoryLedger<System>, World>) -> Value {
     let mut context = Context::default();
     context.deadline = app.world.now_ms() + 60_000;
     let report = handlers::matcher::handle(app, LambdaEvent::new(sample("matcher"), context)).await.unwrap();

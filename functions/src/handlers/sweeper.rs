@@ -50,7 +50,8 @@ where
     };
     let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, &leaving);
     let restored = restore_all(app, until_ms);
-    let (swept, drained, (restored, unrestored)) = join3(sweeps, drained, restored).await;
+    // Boxed: the three of them nested in one future are deeper than the compiler looks.
+    let (swept, drained, (restored, unrestored)) = join3(Box::pin(sweeps), Box::pin(drained), Box::pin(restored)).await;
     let Swept { sweeps, total, failures, last_failure } = swept;
     let report = Report {
         sweeps,
