@@ -8,21 +8,21 @@
 //! somebody whose own window is narrow. Were the others' windows held against it, a lone 3000 among a stream of fresh
 //! 1500s would wait for ever: each of them is matched long before its own window is that wide. (DESIGN, promise 5.)
 //!
-//! **Which groups.** Tickets are sorted by rating, and an interval dynamic program ([`interval`]) picks the groups: of
+//! **Which groups.** Tickets are sorted by rating, and an interval dynamic program (`interval`) picks the groups: of
 //! all ways to cut the line into groups and tickets that stay, the one with the least cost. A group costs its spread, a
-//! ticket that stays costs a price that grows with its waiting ([`price`]). For solos the groups at each place are
-//! searched exactly; parties come in sizes, which must add up to full teams ([`shapes`]). What is left over is tried
+//! ticket that stays costs a price that grows with its waiting (`price`). For solos the groups at each place are
+//! searched exactly; parties come in sizes, which must add up to full teams (`shapes`). What is left over is tried
 //! again.
 //!
 //! **Nobody starves.** Of the lifted tickets, the one that is earliest in line is in a group of this very tick if any
-//! group with it may be formed at all ([`lifted`]).
+//! group with it may be formed at all (`lifted`).
 //!
 //! **Priority.** A ticket whose matches fell through counts as having waited longer ([`Ticket::order`]) wherever
 //! tickets compete: in the price, in the line, in who is served first. Its window does not: a declined match is no
 //! consent to a less even one.
 //!
 //! Deliberately absent: patience, the choice not to form a lawful group because a better one may come. It would be one
-//! more term of [`price`].
+//! more term of `price`.
 
 mod interval;
 mod lifted;

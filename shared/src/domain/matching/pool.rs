@@ -1,5 +1,9 @@
 //! The tickets of one tick, small and sorted.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+
+use super::super::ids::TicketId;
 use super::super::queue::Rules;
 use super::Candidate;
 
@@ -31,7 +35,13 @@ impl Waiting {
     }
 }
 
+/// Ids of tickets that came back to the line. Its hashes have no random key: the core has no randomness.
+type Returned<'a> = HashSet<&'a TicketId, BuildHasherDefault<DefaultHasher>>;
+
 /// The candidates that may be matched now, by rating, then by their place in line, then by id.
+///
+/// Each ticket once: a snapshot is read in pages, and while others come back to the line between two pages, it may show
+/// a ticket twice. It must not play against itself.
 pub fn present(candidates: &[Candidate], rules: &Rules, now_ms: u64) -> Vec<Waiting> {
     let may = |candidate: &Candidate| {
         let ticket = &candidate.ticket;
@@ -48,10 +58,27 @@ pub fn present(candidates: &[Candidate], rules: &Rules, now_ms: u64) -> Vec<Wait
         let ids = || candidates[a.2].ticket.id.cmp(&candidates[b.2].ticket.id);
         a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then_with(ids)
     });
+    drop_twice(&mut line, candidates);
     let compact = |(rank, &(rating, order, index)): (usize, &(f64, u64, usize))| {
         let ticket = &candidates[index].ticket;
         let reach = rules.window.reach(ticket.waited_ms(now_ms));
         Waiting { rating, reach, price: 0.0, order, size: ticket.party.size(), kind: 0, rank, index }
     };
     line.iter().enumerate().map(compact).collect()
+}
+
+/// Drops all but the first record of each ticket, which is the latest: two records of a ticket are alike and neighbours,
+/// or the later one has more attempts and is earlier in line.
+fn drop_twice(line: &mut Vec<(f64, u64, usize)>, candidates: &[Candidate]) {
+    let mut returned = Returned::default();
+    let mut last = None;
+    line.retain(|&(_, _, index)| {
+        let ticket = &candidates[index].ticket;
+        let twice = last == Some(&ticket.id) || returned.contains(&ticket.id);
+        last = Some(&ticket.id);
+        if ticket.attempts > 0 {
+            returned.insert(&ticket.id);
+        }
+        !twice
+    });
 }

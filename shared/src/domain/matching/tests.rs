@@ -238,6 +238,20 @@ fn a_rating_that_is_no_number_waits_alone() {
     assert_eq!(matched(&form(&candidates, &rules(2, 1), NOW_MS)), [1, 2]);
 }
 
+#[rstest]
+#[case::as_it_was(0)]
+#[case::back_in_the_line_meanwhile(1)]
+fn a_ticket_that_the_snapshot_shows_twice_does_not_play_itself(#[case] attempts: u32) {
+    let mut candidates = solos(&[(1_500.0, 3_000), (1_500.0, 2_000), (1_500.0, 1_000)]);
+    let mut again = candidates[1].clone();
+    again.ticket.attempts = attempts;
+    assert_eq!(form(&[candidates[1].clone(), again.clone()], &rules(2, 1), NOW_MS), []);
+    candidates.push(again);
+    let groups = form(&candidates, &rules(2, 1), NOW_MS);
+    assert_eq!(groups.len(), 1);
+    assert!(matched(&groups) != [1, 3]);
+}
+
 #[test]
 fn rules_that_no_deployment_may_have_form_nothing() {
     for (teams, team_size) in [(0, 0), (1, 1), (2, 0), (2, 17)] {
