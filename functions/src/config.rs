@@ -10,6 +10,7 @@
 //! | `REDIS_TLS`, `REDIS_CLUSTER` | `false` | transport encryption; cluster mode |
 //! | `REDIS_CA_FILE` | | PEM authority to trust instead of the public ones |
 //! | `LEDGER_TABLE` | | the DynamoDB table of the ledger; without one Muster runs on Redis alone |
+//! | `EVENT_BUS` | | the notifier alone: the EventBridge bus that hears of matches |
 //! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path |
 //! | `MMR_DELTA_INITIAL` | 50 | rating window on joining, for queues that name none |
 //! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that name none |
@@ -136,6 +137,16 @@ impl Config {
         };
         if env.problems.is_empty() { Ok(config) } else { Err(env.problems) }
     }
+}
+
+/// The bus on which the notifier tells of matches; the only thing that it is configured with.
+///
+/// # Errors
+/// There is none.
+#[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes Config")]
+pub fn event_bus_from_env() -> Result<String, Vec<String>> {
+    let bus = std::env::var("EVENT_BUS").ok().filter(|value| !value.is_empty());
+    bus.ok_or_else(|| vec!["EVENT_BUS: expected the name or ARN of an event bus, found none".into()])
 }
 
 struct Reader<'a> {

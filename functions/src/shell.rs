@@ -6,6 +6,7 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
 use lambda_runtime::LambdaEvent;
 use muster::adapters::dynamodb::{DynamoDb, Settings};
+use muster::adapters::eventbridge::EventBridge;
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
 use muster::domain::limits::OUTBOX_ENTRIES_MAX;
@@ -13,7 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::handlers;
 use crate::problem::Problem;
 
 /// What a handler works with. `S` is the store, `L` the ledger, `W` the world: time and randomness.
@@ -35,8 +37,8 @@ pub type LiveApp = App<Redis, DynamoDb, System>;
 /// An answer to a player.
 pub type Answer = Result<Response<Body>, Problem>;
 
-/// Reads the configuration, begins to log. Connects to nothing: that is the first request's work.
-fn start() -> Result<LiveApp, Error> {
+/// Begins to log.
+fn log() {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -44,10 +46,17 @@ fn start() -> Result<LiveApp, Error> {
         .without_time() // CloudWatch stamps every line
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
         .init();
-    let config = Config::from_env().map_err(|problems| {
-        problems.iter().for_each(|problem| tracing::error!(problem, "configuration"));
-        Error::from(format!("the configuration has {} problems: {}", problems.len(), problems.join("; ")))
-    })?;
+}
+
+fn refuse(problems: Vec<String>) -> Error {
+    problems.iter().for_each(|problem| tracing::error!(problem, "configuration"));
+    Error::from(format!("the configuration has {} problems: {}", problems.len(), problems.join("; ")))
+}
+
+/// Reads the configuration. Connects to nothing: that is the first request's work.
+fn start() -> Result<LiveApp, Error> {
+    log();
+    let config = Config::from_env().map_err(refuse)?;
     // Without a ledger nobody would drain the outbox, so nothing is written to it.
     let outbox_entries_max = if config.ledger_table.is_some() { OUTBOX_ENTRIES_MAX } else { 0 };
     let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max))?;
@@ -85,6 +94,17 @@ where
 {
     let app: &'static LiveApp = Box::leak(Box::new(start()?));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| job(app, event))).await
+}
+
+/// Tells the outside what the stream of the ledger says, forever. Knows neither Redis nor the ledger.
+///
+/// # Errors
+/// The configuration cannot work, or the runtime is gone.
+pub async fn tell() -> Result<(), Error> {
+    log();
+    let bus = config::event_bus_from_env().map_err(refuse)?;
+    let publisher: &'static EventBridge = Box::leak(Box::new(EventBridge::new(bus)));
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| handlers::notifier::handle(publisher, event))).await
 }
 
 fn respond(answer: Answer, request_id: &str) -> Response<Body> {

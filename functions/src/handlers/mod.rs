@@ -4,6 +4,7 @@ pub mod cancel;
 pub mod health;
 pub mod join;
 pub mod matcher;
+pub mod notifier;
 pub mod poll_match;
 pub mod queue_status;
 pub mod sweeper;

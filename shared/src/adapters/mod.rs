@@ -2,6 +2,8 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "eventbridge")]
+pub mod eventbridge;
 pub mod memory;
 pub mod memory_ledger;
 #[cfg(feature = "adapters")]

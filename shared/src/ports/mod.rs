@@ -5,10 +5,12 @@
 
 mod ledger;
 mod optional;
+mod publisher;
 mod store;
 mod system;
 
 pub use ledger::{Entry, Ledger, Mode, Outbox, Page, Recorded};
+pub use publisher::Publisher;
 pub use store::{
     Answer, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools,
     Probe, Reclaimed, Reserved, StoreError, Tickets, Totals, Upkeep,
