@@ -101,7 +101,7 @@ impl Told {
 async fn filled(store: &Redis, pool: &PoolId) -> Arc<Vec<Ticket>> {
     let tickets: Vec<Ticket> = (0..TICKETS).map(|n| ticket(pool, n, &[&format!("p{n}")], T0)).collect();
     let joins = tickets.iter().map(|ticket| async move {
-        let joined = store.join(ticket, T0).await.unwrap();
+        let joined = store.join(ticket, ticket.joined_ms).await.unwrap();
         assert!(matches!(joined, Joined::New(_)), "{}: {joined:?}", ticket.id);
     });
     futures::stream::iter(joins).buffer_unordered(JOINS_AT_ONCE).collect::<Vec<()>>().await;
