@@ -23,37 +23,49 @@ local tickets, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 
-local words = {}
+local asked, ids = {}, {}
 local at = 4
 while at <= #ARGV do
-  local match, record, n = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
-  local lease = tonumber(redis.call('ZSCORE', leases, match) or 0)
-  if lease > now_ms then
-    local gone, outcomes, forgets = {}, {}, { forget_ms, match }
+  local group = { record = ARGV[at + 1], tickets = {} }
+  for i = 1, tonumber(ARGV[at + 2]) do
+    group.tickets[i] = ARGV[at + 2 + i]
+  end
+  asked[#asked + 1], ids[#ids + 1] = group, ARGV[at]
+  at = at + 3 + #group.tickets
+end
+
+local until_ms = redis.call('ZMSCORE', leases, unpack(ids))
+local words, over, gone, made, outcomes, forgets = {}, {}, {}, {}, {}, {}
+for i, group in ipairs(asked) do
+  local match = ids[i]
+  if tonumber(until_ms[i] or 0) > now_ms then
+    words[i] = 'CONFIRMED'
+    over[#over + 1] = match
+    made[#made + 1], made[#made + 2] = match, group.record
+    forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, match
     local outcome = '{"status":"matched","match":"' .. match .. '"}'
-    for i = 1, n do
-      local ticket = ARGV[at + 2 + i]
-      gone[i] = ticket
+    for _, ticket in ipairs(group.tickets) do
+      gone[#gone + 1] = ticket
       outcomes[#outcomes + 1], outcomes[#outcomes + 2] = ticket, outcome
       forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, ticket
     end
-    redis.call('ZREM', seen, unpack(gone))
-    redis.call('HDEL', tickets, unpack(gone))
-    redis.call('HDEL', claims, unpack(gone))
-    redis.call('HSET', results, unpack(outcomes))
-    redis.call('ZADD', forget, unpack(forgets))
-    redis.call('HSET', matches, match, record)
-    redis.call('ZREM', leases, match)
-    redis.call('HINCRBY', stats, 'matched', n)
     if outbox_max ~= '0' then
-      redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', match, 'body', record)
+      redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', match, 'body', group.record)
     end
-    words[#words + 1] = 'CONFIRMED'
   else
     local known = redis.call('HGET', matches, match)
     local before = known and cjson.decode(known).state == 'confirmed'
-    words[#words + 1] = before and 'CONFIRMED' or 'LEASE_LOST'
+    words[i] = before and 'CONFIRMED' or 'LEASE_LOST'
   end
-  at = at + 3 + n
+end
+if #gone > 0 then
+  redis.call('ZREM', seen, unpack(gone))
+  redis.call('HDEL', tickets, unpack(gone))
+  redis.call('HDEL', claims, unpack(gone))
+  redis.call('HSET', results, unpack(outcomes))
+  redis.call('HSET', matches, unpack(made))
+  redis.call('ZREM', leases, unpack(over))
+  redis.call('ZADD', forget, unpack(forgets))
+  redis.call('HINCRBY', stats, 'matched', #gone)
 end
 return words

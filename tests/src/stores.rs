@@ -9,7 +9,7 @@ use crate::raw::Reader;
 #[derive(Debug)]
 pub enum Server {
     /// One server.
-    Plain(RedisServer),
+    Plain(Box<RedisServer>),
     /// Three masters.
     Cluster(RedisCluster),
 }
@@ -30,7 +30,7 @@ impl Server {
     pub async fn plain_with(settings: &[(&str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let options = RedisOptions { settings, ..RedisOptions::default() };
-        Self::Plain(RedisServer::start_with(options).await.unwrap_or_else(|error| panic!("{error}")))
+        Self::Plain(Box::new(RedisServer::start_with(options).await.unwrap_or_else(|error| panic!("{error}"))))
     }
 
     /// Three masters.

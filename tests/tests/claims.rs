@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::future::join_all;
 use muster::adapters::redis::Redis;
+use muster::domain::limits::OUTBOX_ENTRIES_MAX;
 use muster::domain::{Match, MatchId, PoolId, Ticket};
 use muster::ports::{Claim, Joined, Matches, Tickets, Upkeep};
 use muster_tests::edge::{Stopwatch, number, say};
@@ -189,7 +190,7 @@ async fn round(stores: &[Redis], reader: &mut Reader, seed: u64) -> (usize, usiz
 async fn rounds(kind: &str, server: &Server, count: u64) {
     let watch = Stopwatch::start();
     // A connection each, as processes would have.
-    let stores: Vec<Redis> = (0..CLAIMERS).map(|_| server.store()).collect();
+    let stores: Vec<Redis> = (0..CLAIMERS).map(|_| server.store_with_outbox(OUTBOX_ENTRIES_MAX)).collect();
     let mut reader = server.reader().await;
     let seeds = number("MUSTER_CLAIMS_SEED").map_or(0..count, |seed| seed..seed + 1);
     let (mut matched, mut lost, mut deaths) = (0, 0, 0);

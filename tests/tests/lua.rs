@@ -106,6 +106,19 @@ fn the_checker_has_nothing_against_a_good_script() {
 #[case::keys_command("'ZREM'", "'KEYS'", "found KEYS")]
 #[case::time("'ZREM'", "'TIME'", "found TIME")]
 #[case::randomkey("'ZREM'", "'RANDOMKEY'", "found RANDOMKEY")]
+#[case::scan_of_streams("'ZREM', waiting", "'XREAD', 'STREAMS', waiting", "found XREAD")]
+#[case::other_second_word("'ZREM', waiting", "'XGROUP', 'DESTROY', waiting", "found XGROUP DESTROY")]
+#[case::key_after_two_words(
+    "'ZREM', waiting",
+    "'XINFO', 'GROUPS', waiting",
+    "XINFO GROUPS works on a stream, but waiting"
+)]
+#[case::key_after_streams(
+    "'ZREM', waiting",
+    "'XREADGROUP', 'STREAMS', waiting",
+    "XREADGROUP works on a stream, but waiting"
+)]
+#[case::no_key_after_streams("'ZREM', waiting", "'XREADGROUP', waiting", "XREADGROUP: expected one of the keys")]
 #[case::command_built("'ZREM'", "'Z' .. 'REM'", "expected a lawful command in quotes, found something else")]
 #[case::random("math.max", "math.random", "found random")]
 #[case::clock("math.max(now_ms", "os.time(now_ms", "found os")]

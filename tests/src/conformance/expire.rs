@@ -45,7 +45,7 @@ pub(super) async fn a_ticket_expires_at_its_time_and_not_before<S: Store>(w: &Wo
 pub(super) async fn a_silent_ticket_is_abandoned_at_its_time_and_not_before<S: Store>(w: &World<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     let at_ms = T0 + abandon_ms();
-    w.watch(at_ms - 1).await;
+    w.kept_until(at_ms - 1).await;
     assert_eq!(w.expire(at_ms - 1).await, abandoned(0));
     assert_eq!(w.expire(at_ms).await, abandoned(1));
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Abandoned));
@@ -55,35 +55,48 @@ pub(super) async fn a_silent_ticket_is_abandoned_at_its_time_and_not_before<S: S
 pub(super) async fn a_poll_keeps_a_ticket_from_being_abandoned<S: Store>(w: &World<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     w.poll(&ann.id, "ann", T0 + 1).await;
-    w.watch(T0 + abandon_ms()).await;
+    w.kept_until(T0 + abandon_ms()).await;
     assert_eq!(w.expire(T0 + abandon_ms()).await, abandoned(0));
     assert_eq!(w.expire(T0 + abandon_ms() + 1).await, abandoned(1));
 }
 
-/// As after a Redis that was away: everybody looks silent, and nobody could be heard.
-pub(super) async fn after_a_gap_in_upkeep_everybody_has_the_full_time_to_be_heard_of<S: Store>(w: &World<'_, S>) {
-    let ann = w.waiting(1, "ann").await;
-    w.watch(T0 + abandon_ms() - 10_000).await;
-    let back_ms = T0 + 2 * abandon_ms();
+/// Redis was away: nobody could be heard of, so nobody was silent.
+pub(super) async fn after_a_gap_everyone_has_time_to_be_heard_of<S: Store>(w: &World<'_, S>) {
+    let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
+    w.kept_until(T0 + 20_000).await;
+    let back_ms = T0 + 100_000;
     assert_eq!(w.expire(back_ms).await, abandoned(0));
-    for now_ms in (back_ms..back_ms + abandon_ms()).step_by(UPKEEP_GAP_MS_MAX as usize) {
-        assert_eq!(w.expire(now_ms).await, abandoned(0));
+    w.poll(&ann.id, "ann", back_ms + 5_000).await;
+    for s in [10_000, 20_000, 30_000, 40_000, 50_000, abandon_ms() - 1] {
+        assert_eq!(w.expire(back_ms + s).await, abandoned(0), "{s} ms after it was back");
     }
     assert_eq!(w.expire(back_ms + abandon_ms()).await, abandoned(1));
-    assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Abandoned));
+    assert_eq!(w.ended(&bob.id, "bob").await.outcome, Outcome::Cancelled(CancelReason::Abandoned));
+    assert_eq!(w.line().await, [ann.id]);
 }
 
-pub(super) async fn a_gap_at_its_bound_is_none<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_pause_of_upkeep_at_its_bound_is_no_gap<S: Store>(w: &World<'_, S>) {
     w.waiting(1, "ann").await;
-    w.expire(T0).await;
-    for now_ms in (T0..T0 + abandon_ms()).step_by(UPKEEP_GAP_MS_MAX as usize).skip(1) {
-        w.expire(now_ms).await;
-    }
+    w.kept_until(T0 + abandon_ms() - UPKEEP_GAP_MS_MAX).await;
+    w.expire(T0 + abandon_ms() - UPKEEP_GAP_MS_MAX).await;
+    // A slower sweeper's clock does not make a gap, either.
+    w.expire(T0 + abandon_ms() - UPKEEP_GAP_MS_MAX - 1_000).await;
     assert_eq!(w.expire(T0 + abandon_ms()).await, abandoned(1));
+    let bob = w.waiting_since(2, "bob", T0).await;
+    assert_eq!(w.expire(T0 + abandon_ms() + UPKEEP_GAP_MS_MAX + 1).await, abandoned(0), "one past the bound");
+    assert_eq!(w.line().await, [bob.id]);
+}
+
+pub(super) async fn a_gap_spares_nobody_who_is_late<S: Store>(w: &World<'_, S>) {
+    let ann = w.waiting(1, "ann").await;
+    assert_eq!(w.expire(T0 + ttl_ms()).await, expired(1), "in the very first look after the pool");
+    assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Expired);
 }
 
 pub(super) async fn who_is_late_and_silent_has_expired<S: Store>(w: &World<'_, S>) {
     let ann = w.waiting(1, "ann").await;
+    w.poll(&ann.id, "ann", T0 + ttl_ms() - abandon_ms()).await;
+    w.kept_until(T0 + ttl_ms()).await;
     assert_eq!(w.expire(T0 + ttl_ms()).await, expired(1));
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Expired);
 }
@@ -91,6 +104,7 @@ pub(super) async fn who_is_late_and_silent_has_expired<S: Store>(w: &World<'_, S
 pub(super) async fn held_tickets_are_left_alone<S: Store>(w: &World<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     w.claimed(1, &ann, &bob, T0 + ttl_ms() + 10).await;
+    w.kept_until(T0 + abandon_ms()).await;
     assert_eq!(w.expire(T0 + abandon_ms()).await, Expired::default());
     assert_eq!(w.expire(T0 + ttl_ms()).await, Expired::default());
     assert_eq!(w.status().await.claimed, 2);
@@ -137,7 +151,7 @@ pub(super) async fn held_tickets_do_not_hide_the_silent<S: Store>(w: &World<'_, 
         assert_eq!(w.claim(&[game], T0 + ttl_ms()).await, [Claim::Held]);
     }
     let silent = w.waiting_since(9_999, "silent", T0 + 1).await;
-    w.watch(T0 + 1 + abandon_ms()).await;
+    w.kept_until(T0 + 1 + abandon_ms()).await;
     assert_eq!(w.expire(T0 + 1 + abandon_ms()).await, abandoned(1));
     assert_eq!(w.ended(&silent.id, "silent").await.outcome, Outcome::Cancelled(CancelReason::Abandoned));
 }
@@ -158,7 +172,11 @@ pub(super) async fn a_call_abandons_a_batch_the_longest_silent_first<S: Store>(w
     // The first three in line were heard of last.
     all_heard_of(w, &crowd[..3], T0 + 5).await;
     let at_ms = T0 + 5 + abandon_ms();
-    w.watch(T0 + abandon_ms()).await;
+    w.kept_until(T0).await;
+    for s in [0, 15_000, 30_000, 45_000] {
+        assert_eq!(w.expire(T0 + s).await, abandoned(0));
+    }
+    assert_eq!(w.expire(at_ms - 5 - 1).await, abandoned(0));
     assert_eq!(w.expire(at_ms).await, abandoned(EXPIRE_BATCH));
     assert_eq!(w.line().await, [0, 1, 2].map(|n| ticket_id(&w.pool, n)));
     let polled = w.poll(&crowd[1].id, "p1", 0).await;

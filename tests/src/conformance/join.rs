@@ -102,3 +102,28 @@ pub(super) async fn pools_are_apart<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.poll(&there.id, "ann", 0).await, Polled::Waiting { ticket: there, estimate });
     assert_eq!(w.status_of(&w.other_pool).await.waiting, 1);
 }
+
+/// A ticket that comes back from the ledger, maybe after a fall, is as old as it was; that its player lives is news.
+pub(super) async fn a_restored_ticket_keeps_its_place_and_is_heard_of_now<S: Store>(w: &World<'_, S>) {
+    let before = w.waiting_since(1, "before", T0 - 20_001).await;
+    let after = w.waiting_since(2, "after", T0 - 19_999).await;
+    let restored = Ticket { attempts: 2, ..w.solo(3, "ann") };
+    assert_eq!(w.join_at(&restored, T0 + 70_000).await, Joined::New(Estimate::default()));
+    assert_eq!(w.line().await, [before.id, restored.id.clone(), after.id]);
+    let line = w.snapshot(1, 1).await;
+    assert_eq!((&line[0].ticket, line[0].seen_ms), (&restored, T0 + 70_000));
+    assert_eq!(w.join_at(&restored, T0 + 80_000).await, Joined::Before(Estimate::default()));
+    assert_eq!(w.snapshot(1, 1).await[0].seen_ms, T0 + 70_000, "a join that is there already proves no life");
+}
+
+pub(super) async fn who_is_known_is_live_or_over<S: Store>(w: &World<'_, S>) {
+    assert!(w.known(&[]).await.is_empty());
+    let t = w.crowd(4).await;
+    w.claimed(1, &t[0], &t[1], T0 + 10).await;
+    w.cancel(&t[2].id, "p2", T0 + 1).await;
+    let [buried, never] = [w.solo(8, "eve"), w.solo(9, "fay")];
+    w.bury(&buried.id, T0).await;
+    let asked = [&t[0].id, &never.id, &t[2].id, &t[3].id, &buried.id];
+    assert_eq!(w.known(&asked).await, [true, false, true, true, true]);
+    assert_eq!(w.poll(&never.id, "fay", T0).await, Polled::Unknown, "asking leaves nothing behind");
+}

@@ -15,6 +15,7 @@ mod forget;
 mod join;
 mod leader;
 mod match_now;
+mod outbox;
 mod players;
 mod poll;
 mod pool;
@@ -29,13 +30,13 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use muster::domain::PoolId;
-use muster::ports::{Matches, Players, Pools, Tickets, Upkeep};
+use muster::ports::{Matches, Outbox, Players, Pools, Tickets, Upkeep};
 
 use world::World;
 
 /// What every store is.
-pub trait Store: Tickets + Players + Matches + Upkeep + Pools {}
-impl<T: Tickets + Players + Matches + Upkeep + Pools> Store for T {}
+pub trait Store: Tickets + Players + Matches + Upkeep + Outbox + Pools {}
+impl<T: Tickets + Players + Matches + Upkeep + Outbox + Pools> Store for T {}
 
 /// A fact that must hold on every store.
 pub struct Case<'a, S> {
@@ -68,6 +69,8 @@ cases! {
         burying_an_ended_ticket_keeps_its_outcome
         a_newcomer_learns_what_to_expect
         pools_are_apart
+        a_restored_ticket_keeps_its_place_and_is_heard_of_now
+        who_is_known_is_live_or_over
     }
     poll {
         a_waiting_ticket_reads_back_as_it_joined
@@ -173,8 +176,9 @@ cases! {
         a_ticket_expires_at_its_time_and_not_before
         a_silent_ticket_is_abandoned_at_its_time_and_not_before
         a_poll_keeps_a_ticket_from_being_abandoned
-        a_gap_at_its_bound_is_none
-        after_a_gap_in_upkeep_everybody_has_the_full_time_to_be_heard_of
+        after_a_gap_everyone_has_time_to_be_heard_of
+        a_pause_of_upkeep_at_its_bound_is_no_gap
+        a_gap_spares_nobody_who_is_late
         who_is_late_and_silent_has_expired
         held_tickets_are_left_alone
         a_held_ticket_expires_once_it_waits_again
@@ -191,6 +195,20 @@ cases! {
         a_forgotten_ticket_may_join_anew
         a_held_match_is_not_forgotten
         a_call_forgets_a_batch_the_oldest_first
+    }
+    outbox {
+        a_quiet_pool_has_nothing_to_tell
+        every_match_is_told_with_all_its_members
+        every_ticket_that_ended_without_a_match_is_told
+        what_goes_on_is_not_told
+        doing_it_twice_tells_it_once
+        what_one_reader_took_is_not_handed_to_another
+        what_was_never_finished_is_handed_out_again
+        what_was_left_comes_before_what_is_new
+        what_was_told_goes
+        what_cannot_be_told_is_put_aside
+        what_was_put_aside_can_be_told_after_all
+        pools_tell_of_themselves
     }
     players {
         a_player_is_spoken_for_once
@@ -235,11 +253,14 @@ pub struct Report {
     pub words: BTreeSet<(&'static str, &'static str)>,
 }
 
-/// Runs every case on a store.
-pub async fn run<S: Store>(kind: &str, store: &S) -> Report {
+/// Runs every case on a store; on one that keeps no outbox, all but the outbox's own.
+pub async fn run<S: Store>(kind: &str, store: &S, tells: bool) -> Report {
     let mut report = Report::default();
     for (number, case) in all::<S>().into_iter().enumerate() {
-        let world = World::new(store, number);
+        if !tells && case.name.starts_with("outbox::") {
+            continue;
+        }
+        let world = World::new(store, number, tells);
         let ran = AssertUnwindSafe(async {
             (case.run)(&world).await;
             world.evidence().await

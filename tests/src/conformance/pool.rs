@@ -22,7 +22,7 @@ pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &World<'_, S
     for ticket in &t[5..11] {
         w.poll(&ticket.id, ticket.party.players()[0].as_str(), T0 + 50_000).await;
     }
-    w.watch(T0 + 60_000).await;
+    w.kept_until(T0 + 60_000).await;
     w.expire(T0 + 60_000).await; // p11 fell silent
     assert!(w.lead(&w.pool, "m1").await);
     let expected = PoolStatus {

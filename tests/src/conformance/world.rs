@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster::domain::limits::UPKEEP_GAP_MS_MAX;
 use muster::domain::matching::Candidate;
-use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId};
+use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
 use muster::ports::{
-    Cancelled, Claim, Dropped, Ended, Expired, Joined, Polled, PoolStatus, Probe, Reclaimed, Reserved, StoreError,
+    Cancelled, Claim, Dropped, Ended, Entry, Expired, Joined, Polled, PoolStatus, Probe, Reclaimed, Reserved,
+    StoreError,
 };
 
 use super::Store;
@@ -20,6 +21,7 @@ pub struct World<'a, S> {
     pub pool: PoolId,
     /// Another pool of its own.
     pub other_pool: PoolId,
+    tells: bool,
     touched: RefCell<Touched>,
 }
 
@@ -31,15 +33,19 @@ struct Touched {
     spoken_for: BTreeMap<PlayerId, TicketId>,
 }
 
+fn ids(entries: &[&Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.id.clone()).collect()
+}
+
 fn done<T>(call: &str, answer: Result<T, StoreError>) -> T {
     answer.unwrap_or_else(|error| panic!("{call}: expected an answer, found: {error}"))
 }
 
 impl<'a, S: Store> World<'a, S> {
-    /// Fresh pools for case `number`.
-    pub fn new(store: &'a S, number: usize) -> Self {
+    /// Fresh pools for case `number`, in a store that keeps an outbox or none.
+    pub fn new(store: &'a S, number: usize, tells: bool) -> Self {
         let (pool, other_pool) = (pool(&format!("case-{number}.eu")), pool(&format!("case-{number}.us")));
-        Self { store, pool, other_pool, touched: RefCell::default() }
+        Self { store, pool, other_pool, tells, touched: RefCell::default() }
     }
 
     fn said(&self, script: &'static str, word: &'static str) {
@@ -87,10 +93,15 @@ impl<'a, S: Store> World<'a, S> {
         game
     }
 
-    /// The port's call.
+    /// The port's call, as it is made when a ticket is new.
     pub async fn join(&self, ticket: &Ticket) -> Joined {
+        self.join_at(ticket, ticket.joined_ms).await
+    }
+
+    /// The port's call.
+    pub async fn join_at(&self, ticket: &Ticket, now_ms: u64) -> Joined {
         self.met(&ticket.id, &ticket.party.players()[0]);
-        let joined = done("join", self.store.join(ticket, ticket.joined_ms).await);
+        let joined = done("join", self.store.join(ticket, now_ms).await);
         let word = match joined {
             Joined::New(_) => "JOINED",
             Joined::Before(_) => "JOINED_BEFORE",
@@ -140,6 +151,13 @@ impl<'a, S: Store> World<'a, S> {
         };
         self.said("cancel", word);
         cancelled
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn known(&self, tickets: &[&TicketId]) -> Vec<bool> {
+        let tickets: Vec<Unique> = tickets.iter().map(|ticket| ticket.unique).collect();
+        self.said("known", "KNOWN");
+        done("known", self.store.known(&self.pool, &tickets).await)
     }
 
     /// The port's call.
@@ -230,17 +248,48 @@ impl<'a, S: Store> World<'a, S> {
         done("reclaim", self.store.reclaim(&self.pool, now_ms).await)
     }
 
-    /// Looks after the pool from T0 on, without a gap, up to but not at `until_ms`: only who is watched can fall silent.
-    pub async fn watch(&self, until_ms: u64) {
-        for now_ms in (T0..until_ms).step_by(UPKEEP_GAP_MS_MAX as usize / 2) {
-            assert_eq!(self.expire(now_ms).await, Expired::default(), "nobody is due while the case only watches");
-        }
-    }
-
     /// The port's call on the case's own pool, by the default rules.
     pub async fn expire(&self, now_ms: u64) -> Expired {
         self.said("expire", "EXPIRED");
         done("expire", self.store.expire(&self.pool, &Rules::default(), now_ms).await)
+    }
+
+    /// Upkeep at its usual pace, as long as it must last before `now_ms` for silence to mean anything.
+    pub async fn kept_until(&self, now_ms: u64) {
+        let mut at_ms = now_ms - Rules::default().abandon_ms - 2 * UPKEEP_GAP_MS_MAX;
+        while at_ms < now_ms {
+            self.expire(at_ms).await;
+            at_ms += UPKEEP_GAP_MS_MAX;
+        }
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn take(&self, reader: &str, limit: usize, idle_ms: u64) -> Vec<Entry> {
+        self.said("take", "TAKEN");
+        done("take", self.store.take(&self.pool, reader, limit, idle_ms).await)
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn told(&self, entries: &[&Entry]) {
+        self.said("told", "TOLD");
+        done("told", self.store.told(&self.pool, &ids(entries)).await);
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn put_aside(&self, entries: &[&Entry]) {
+        self.said("aside", "ASIDE");
+        done("put_aside", self.store.put_aside(&self.pool, &ids(entries)).await);
+    }
+
+    /// How many entries of the case's own pool were put aside, up to `limit`.
+    pub async fn aside(&self, limit: usize) -> usize {
+        done("aside", self.store.aside(&self.pool, limit).await).len()
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn replay(&self, limit: usize) -> usize {
+        self.said("replay", "REPLAYED");
+        done("replay", self.store.replay(&self.pool, limit).await)
     }
 
     /// The port's call.
@@ -269,10 +318,15 @@ impl<'a, S: Store> World<'a, S> {
         self.status_of(&self.pool).await
     }
 
-    /// The port's call. How much the outside has not heard of yet is no matter of this suite.
+    /// The port's call. How much the outside has not heard of yet is for the cases of the outbox to say.
     pub async fn status_of(&self, pool: &PoolId) -> PoolStatus {
         self.said("status", "STATUS");
         PoolStatus { outbox: 0, ..done("status", self.store.status(pool).await) }
+    }
+
+    /// Entries that the outside has not heard of yet.
+    pub async fn untold(&self, pool: &PoolId) -> usize {
+        done("status", self.store.status(pool).await).outbox
     }
 
     /// The port's call.
@@ -299,6 +353,9 @@ impl<'a, S: Store> World<'a, S> {
         let mut lines = Vec::new();
         for pool in self.pools() {
             lines.push(format!("status of {pool}: {:?}", self.status_of(&pool).await));
+            if self.tells {
+                lines.push(format!("untold of {pool}: {}", self.untold(&pool).await));
+            }
         }
         for candidate in self.snapshot(0, 1_000).await {
             lines.push(format!("in line: {candidate:?}"));

@@ -9,9 +9,10 @@ use super::tokens::{Token, tokens};
 const LINES_MAX: usize = 100;
 
 /// The commands that scripts may call and the type of key that each works on; "" for any. What is not here is not lawful in a
-/// script: SCAN and KEYS look over the pool's border, TIME and RANDOMKEY differ between runs.
+/// script: SCAN and KEYS look over the pool's border, TIME and RANDOMKEY differ between runs, XREAD would wait.
 const COMMANDS: &[(&str, &str)] = &[
     ("DEL", ""),
+    ("EXISTS", ""),
     ("GET", "string"),
     ("SET", "string"),
     ("HDEL", "hash"),
@@ -26,8 +27,16 @@ const COMMANDS: &[(&str, &str)] = &[
     ("LPUSH", "list"),
     ("LRANGE", "list"),
     ("LTRIM", "list"),
+    ("XACK", "stream"),
     ("XADD", "stream"),
+    ("XAUTOCLAIM", "stream"),
+    ("XDEL", "stream"),
+    ("XGROUP CREATE", "stream"),
+    ("XINFO GROUPS", "stream"),
     ("XLEN", "stream"),
+    ("XPENDING", "stream"),
+    ("XRANGE", "stream"),
+    ("XREADGROUP", "stream"),
     ("ZADD", "zset"),
     ("ZCARD", "zset"),
     ("ZMSCORE", "zset"),
@@ -125,12 +134,11 @@ fn keys_and_calls(header: &Header, body: &Body, problems: &mut Vec<String>) {
     }
     let mut used = BTreeSet::new();
     for (command, key) in body.calls() {
-        let Some((_, kind)) = COMMANDS.iter().find(|(lawful, _)| Some(*lawful) == command) else {
-            problems
-                .push(format!("expected a lawful command in quotes, found {}", command.unwrap_or("something else")));
+        let Some((command, kind)) = COMMANDS.iter().find(|(lawful, _)| Some(*lawful) == command.as_deref()) else {
+            let found = command.as_deref().unwrap_or("something else");
+            problems.push(format!("expected a lawful command in quotes, found {found}"));
             continue;
         };
-        let command = command.unwrap_or_default();
         let Some(key) = header.keys.iter().find(|declared| Some(declared.name.as_str()) == key) else {
             let found = key.unwrap_or("an expression");
             problems.push(format!("{command}: expected one of the keys {names:?}, found {found}"));
@@ -301,19 +309,28 @@ impl Body {
     }
 
     /// Command and key of every `redis.call('COMMAND', key, ...)`; none for what is not plainly that.
-    fn calls(&self) -> Vec<(Option<&str>, Option<&str>)> {
-        let starts = (0..self.tokens.len()).filter(|at| self.is_call(*at));
-        starts
-            .map(|at| {
-                let command = match self.tokens.get(at + 4) {
-                    Some(Token::Text(command)) if self.sign(at + 5, ",") => Some(command.as_str()),
-                    _ => None,
-                };
-                let plain = self.sign(at + 7, ",") || self.sign(at + 7, ")");
-                let key = self.tokens.get(at + 6).and_then(Token::name).filter(|_| plain && self.sign(at + 5, ","));
-                (command, key)
-            })
-            .collect()
+    fn calls(&self) -> Vec<(Option<String>, Option<&str>)> {
+        (0..self.tokens.len()).filter(|at| self.is_call(*at)).map(|at| self.call(at + 4)).collect()
+    }
+
+    /// The same for a call whose arguments begin here. The key comes first, but for commands of two words, where it follows
+    /// them, and for XREADGROUP, where it follows STREAMS.
+    fn call(&self, at: usize) -> (Option<String>, Option<&str>) {
+        let text = |at: usize| match self.tokens.get(at) {
+            Some(Token::Text(text)) if self.sign(at + 1, ",") => Some(text.as_str()),
+            _ => None,
+        };
+        let Some(first) = text(at) else { return (None, None) };
+        let (command, key) = match first {
+            "XINFO" | "XGROUP" => (format!("{first} {}", text(at + 2).unwrap_or("?")), at + 4),
+            "XREADGROUP" => {
+                let streams = (at..self.tokens.len()).find(|at| text(*at) == Some("STREAMS"));
+                (first.to_owned(), streams.map_or(at, |streams| streams + 2))
+            }
+            _ => (first.to_owned(), at + 2),
+        };
+        let plain = self.sign(key + 1, ",") || self.sign(key + 1, ")");
+        (Some(command), self.tokens.get(key).and_then(Token::name).filter(|_| plain))
     }
 
     /// `redis . call (`
@@ -334,8 +351,12 @@ impl Body {
         (fixed, dynamic)
     }
 
-    /// `= first ... #ARGV` (a loop from there) or `unpack(ARGV, first)`.
+    /// `= first ... #ARGV` (a loop from there), `unpack(ARGV, first)`, or for a list of all arguments `ipairs(ARGV)`.
     fn reads_a_list_from(&self, first: usize) -> bool {
+        let all = |at: usize| self.sign(at, "(") && self.sign(at + 1, "ARGV") && self.sign(at + 2, ")");
+        if first == 1 && (0..self.tokens.len()).any(all) {
+            return true;
+        }
         let number = |at: usize| self.tokens.get(at) == Some(&Token::Number(first.to_string()));
         let to_the_end = (0..self.tokens.len()).any(|at| self.sign(at, "#") && self.sign(at + 1, "ARGV"));
         let set = (0..self.tokens.len()).any(|at| self.sign(at, "=") && number(at + 1));

@@ -130,7 +130,7 @@ impl RawPool {
                 faults.push(format!("{} stands in the outbox twice", entry.id));
             }
         }
-        if heard.is_empty() {
+        if heard.is_empty() || self.told {
             return;
         }
         let ended = self.results.iter().filter(|(_, outcome)| outcome.status != "matched" && !outcome.is_buried());

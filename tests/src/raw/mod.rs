@@ -103,6 +103,8 @@ pub struct RawPool {
     pub forget: BTreeMap<String, u64>,
     pub stats: BTreeMap<String, u64>,
     pub outbox: Vec<OutboxEntry>,
+    /// Whether anybody ever took an entry; then those that were told are gone.
+    pub told: bool,
 }
 
 impl RawPool {

@@ -87,7 +87,10 @@ impl Reader {
         ]);
         let ((tickets, claims, matches, results, stats), (waiting, seen, leases, forget), outbox) =
             All::from_redis_value(all).unwrap_or_else(|error| panic!("a pool cannot be read: {error}"));
+        let groups: Vec<redis::Value> =
+            if outbox.is_empty() { Vec::new() } else { self.query(&["XINFO", "GROUPS", &key("outbox")]).await };
         RawPool {
+            told: !groups.is_empty(),
             tickets: records(tickets),
             waiting: times(waiting),
             seen: times(seen),

@@ -1,0 +1,186 @@
+//! What the store still has to tell: written with the change itself, handed out at least once.
+
+use muster::domain::limits::{OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
+use muster::domain::{CancelReason, EndedTicket, Event, Outcome, Ticket};
+use muster::ports::{Claim, Entry};
+
+use super::Store;
+use super::world::World;
+use crate::samples::{T0, confirmed, forming, ticket};
+
+fn events(entries: &[Entry]) -> Vec<Event> {
+    entries.iter().map(|entry| entry.event.clone().unwrap_or_else(|| panic!("{}: unreadable", entry.id))).collect()
+}
+
+fn deliveries(entries: &[Entry]) -> Vec<u64> {
+    entries.iter().map(|entry| entry.deliveries).collect()
+}
+
+fn ended(ticket: &Ticket, attempts: u32, outcome: Outcome, ended_ms: u64) -> Event {
+    Event::Ended(EndedTicket {
+        ticket: ticket.id.clone(),
+        players: ticket.party.players().to_vec(),
+        rating: ticket.rating,
+        joined_ms: ticket.joined_ms,
+        attempts,
+        outcome,
+        ended_ms,
+    })
+}
+
+async fn everything<S: Store>(w: &World<'_, S>) -> Vec<Entry> {
+    w.take("reader", OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await
+}
+
+/// So many entries: as many tickets, cancelled.
+async fn cancelled<S: Store>(w: &World<'_, S>, count: usize) -> Vec<Event> {
+    let tickets = w.crowd(count).await;
+    for (n, ticket) in tickets.iter().enumerate() {
+        w.cancel(&ticket.id, &format!("p{n}"), T0 + 1).await;
+    }
+    tickets.iter().map(|ticket| ended(ticket, 0, Outcome::Cancelled(CancelReason::Player), T0 + 1)).collect()
+}
+
+pub(super) async fn a_quiet_pool_has_nothing_to_tell<S: Store>(w: &World<'_, S>) {
+    assert_eq!(everything(w).await, []);
+    assert_eq!((w.untold(&w.pool).await, w.aside(10).await, w.replay(10).await), (0, 0, 0));
+    let nobody = Entry { id: "1-1".to_owned(), deliveries: 1, event: None };
+    w.told(&[&nobody]).await;
+    w.put_aside(&[&nobody]).await;
+    assert_eq!(w.aside(10).await, 0);
+}
+
+pub(super) async fn every_match_is_told_with_all_its_members<S: Store>(w: &World<'_, S>) {
+    let duo = Ticket { rating: 1_523.457, ..ticket(&w.pool, 1, &["ann", "amy"], T0) };
+    let (bob, ben) = (w.solo(2, "bob"), w.solo(3, "ben"));
+    for ticket in [&duo, &bob, &ben] {
+        w.joined(ticket).await;
+    }
+    let now = confirmed(&forming(&w.pool, 1, &[&[&duo], &[&bob, &ben]], T0));
+    assert_eq!(w.match_now(&[now.clone()], T0 + 1).await, [Claim::Held]);
+    let (cid, dan) = (w.waiting(4, "cid").await, w.waiting(5, "dan").await);
+    let later = confirmed(&w.claimed(2, &cid, &dan, T0 + 10).await);
+    assert_eq!(w.confirm(&[later.clone()], T0 + 2).await, [Claim::Held]);
+
+    let entries = everything(w).await;
+    assert_eq!(events(&entries), [Event::Matched(now), Event::Matched(later)], "in the order in which it happened");
+    assert_eq!(deliveries(&entries), [1, 1]);
+}
+
+pub(super) async fn every_ticket_that_ended_without_a_match_is_told<S: Store>(w: &World<'_, S>) {
+    let cancelled = Ticket { rating: -12.5, ..ticket(&w.pool, 1, &["ann", "amy"], T0) };
+    w.joined(&cancelled).await;
+    w.cancel(&cancelled.id, "amy", T0 + 1).await;
+    let (bob, cid) = (w.waiting(2, "bob").await, w.waiting(3, "cid").await);
+    let game = w.claimed(1, &bob, &cid, T0 + 10).await;
+    w.drop_match(&game.id, &[(&bob.id, CancelReason::NoAnswer)], T0 + 2).await;
+    w.reclaim(T0 + 3).await;
+    let silent = w.waiting_since(4, "dan", T0 + 200_000).await;
+    let at_ms = T0 + 300_000; // cid is late, dan was silent for longer than allowed
+    w.poll(&cid.id, "cid", at_ms - 1).await;
+    w.kept_until(at_ms).await;
+    let silent_ms = silent.joined_ms + 60_000;
+    w.expire(at_ms).await;
+
+    let player = Outcome::Cancelled(CancelReason::Player);
+    let told = events(&everything(w).await);
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert_eq!(told[0], ended(&cancelled, 0, player, T0 + 1));
+    assert_eq!(told[1], ended(&bob, 0, Outcome::Cancelled(CancelReason::NoAnswer), T0 + 3));
+    let Event::Ended(abandoned) = &told[2] else { panic!("expected a ticket that ended, found {told:#?}") };
+    assert_eq!(abandoned.outcome, Outcome::Cancelled(CancelReason::Abandoned));
+    assert!(abandoned.ended_ms >= silent_ms, "{abandoned:?}");
+    assert_eq!(told[3], ended(&cid, 1, Outcome::Expired, at_ms));
+}
+
+pub(super) async fn what_goes_on_is_not_told<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(4).await;
+    w.bury(&w.solo(9, "eve").id, T0).await;
+    let held = w.claimed(1, &t[0], &t[1], T0 + 10_000).await;
+    w.heartbeat(&[held.id], T0 + 1, T0 + 20_000).await;
+    w.claimed(2, &t[2], &t[3], T0 + 10).await;
+    w.reclaim(T0 + 10).await;
+    w.poll(&t[3].id, "p3", T0 + 11).await;
+    assert_eq!(everything(w).await, []);
+    assert_eq!(w.untold(&w.pool).await, 0);
+}
+
+pub(super) async fn doing_it_twice_tells_it_once<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(5).await;
+    let now = [confirmed(&forming(&w.pool, 1, &[&[&t[0]], &[&t[1]]], T0))];
+    let later = [confirmed(&w.claimed(2, &t[2], &t[3], T0 + 10).await)];
+    for _ in 0..2 {
+        w.match_now(&now, T0 + 1).await;
+        w.confirm(&later, T0 + 1).await;
+        w.cancel(&t[4].id, "p4", T0 + 1).await;
+    }
+    assert_eq!(w.untold(&w.pool).await, 3);
+}
+
+pub(super) async fn what_one_reader_took_is_not_handed_to_another<S: Store>(w: &World<'_, S>) {
+    let expected = cancelled(w, 5).await;
+    assert_eq!(events(&w.take("one", 3, OUTBOX_IDLE_MS).await), expected[..3]);
+    assert_eq!(events(&w.take("two", 3, OUTBOX_IDLE_MS).await), expected[3..]);
+    assert_eq!(w.take("two", 3, OUTBOX_IDLE_MS).await, []);
+    assert_eq!(w.take("one", 3, OUTBOX_IDLE_MS).await, [], "not again to the same, either");
+    assert_eq!(w.untold(&w.pool).await, 5, "taken is not told");
+}
+
+pub(super) async fn what_was_never_finished_is_handed_out_again<S: Store>(w: &World<'_, S>) {
+    let expected = cancelled(w, 2).await;
+    for delivery in 1..=4 {
+        let entries = w.take(&format!("reader-{delivery}"), 10, 0).await;
+        assert_eq!((events(&entries), deliveries(&entries)), (expected.clone(), vec![delivery; 2]));
+    }
+}
+
+pub(super) async fn what_was_left_comes_before_what_is_new<S: Store>(w: &World<'_, S>) {
+    let expected = cancelled(w, 4).await;
+    assert_eq!(events(&w.take("one", 2, OUTBOX_IDLE_MS).await), expected[..2]);
+    let entries = w.take("two", 3, 0).await;
+    assert_eq!((events(&entries), deliveries(&entries)), (expected[..3].to_vec(), vec![2, 2, 1]));
+}
+
+pub(super) async fn what_was_told_goes<S: Store>(w: &World<'_, S>) {
+    let expected = cancelled(w, 3).await;
+    let entries = everything(w).await;
+    w.told(&[&entries[0], &entries[2]]).await;
+    w.told(&[&entries[0]]).await;
+    w.told(&[]).await;
+    assert_eq!(w.untold(&w.pool).await, 1);
+    assert_eq!(events(&w.take("two", 10, 0).await), expected[1..2]);
+}
+
+pub(super) async fn what_cannot_be_told_is_put_aside<S: Store>(w: &World<'_, S>) {
+    let expected = cancelled(w, 3).await;
+    let entries = everything(w).await;
+    w.put_aside(&[&entries[0], &entries[1]]).await;
+    w.put_aside(&[&entries[1]]).await;
+    w.put_aside(&[]).await;
+    assert_eq!((w.aside(10).await, w.aside(1).await, w.untold(&w.pool).await), (2, 1, 1));
+    assert_eq!(events(&w.take("two", 10, 0).await), expected[2..]);
+}
+
+pub(super) async fn what_was_put_aside_can_be_told_after_all<S: Store>(w: &World<'_, S>) {
+    let expected = cancelled(w, 3).await;
+    let entries = everything(w).await;
+    w.told(&[&entries[1]]).await;
+    w.put_aside(&[&entries[0], &entries[2]]).await;
+    assert_eq!(w.replay(1).await, 1);
+    let again = everything(w).await;
+    assert_eq!((events(&again), deliveries(&again)), (expected[..1].to_vec(), vec![1]), "the oldest first, as if new");
+    assert_eq!((w.replay(10).await, w.replay(10).await, w.aside(10).await), (1, 0, 0));
+    assert_eq!(events(&everything(w).await), expected[2..]);
+}
+
+pub(super) async fn pools_tell_of_themselves<S: Store>(w: &World<'_, S>) {
+    let here = cancelled(w, 1).await;
+    let there = ticket(&w.other_pool, 1, &["eve"], T0);
+    w.joined(&there).await;
+    w.cancel(&there.id, "eve", T0 + 1).await;
+    assert_eq!((w.untold(&w.pool).await, w.untold(&w.other_pool).await), (1, 1));
+    let entries = everything(w).await;
+    assert_eq!(events(&entries), here);
+    w.told(&[&entries[0]]).await;
+    assert_eq!((w.untold(&w.pool).await, w.untold(&w.other_pool).await), (0, 1));
+}
