@@ -1,6 +1,9 @@
 //! The ports made real.
 
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 pub mod memory;
+pub mod memory_ledger;
 #[cfg(feature = "adapters")]
 pub mod redis;
 #[cfg(feature = "adapters")]

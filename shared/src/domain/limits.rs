@@ -63,3 +63,7 @@ pub const RESTORE_AGE_MS: u64 = 3_000;
 pub const LEDGER_KEEP_MS: u64 = 30 * 24 * 3_600_000;
 /// A longer gap between two looks after a pool means that the store was away, in milliseconds.
 pub const UPKEEP_GAP_MS_MAX: u64 = 15_000;
+/// Parts into which the ledger's index spreads a pool's waiting tickets. Raising it is lawful at any time, lowering it never.
+pub const LEDGER_SHARDS: u8 = 4;
+/// Tickets on one page of what still waits in the ledger.
+pub const LEDGER_PAGE_TICKETS: usize = 500;

@@ -63,6 +63,22 @@ impl TicketState {
     /// Every state.
     pub const ALL: [Self; 5] = [Self::Waiting, Self::Claimed, Self::Matched, Self::Cancelled, Self::Expired];
 
+    /// The state's stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Claimed => "claimed",
+            Self::Matched => "matched",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The state of a stable text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
     /// Whether one lawful transition leads from here to `next`. `Waiting -> Matched` is claim and confirm in one step.
     pub fn may_become(self, next: Self) -> bool {
         use TicketState::{Cancelled, Claimed, Expired, Matched, Waiting};

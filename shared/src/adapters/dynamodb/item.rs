@@ -1,0 +1,289 @@
+//! What the items look like. Every attribute name is made here and nowhere else.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::limits::{LEDGER_KEEP_MS, LEDGER_SHARDS};
+use crate::domain::{
+    CancelReason, EndedTicket, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId, PoolId, Ticket, TicketId,
+    TicketState, Unique,
+};
+use crate::ports::{Ended, Mode, StoreError};
+
+/// An item, or the attributes of one.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The table's key: `t.`, `m.` or `p.` and what follows.
+pub(super) const KEY: &str = "pk";
+/// The index of what still waits, and the name of its key.
+pub(super) const WAITING: &str = "waiting";
+pub(super) const JOINED: &str = "joined_ms";
+pub(super) const MODE: &str = "mode";
+pub(super) const STATUS: &str = "status";
+pub(super) const TICKET: &str = "ticket";
+const ATTEMPTS: &str = "attempts";
+const CREATED: &str = "created_ms";
+const ENDED: &str = "ended_ms";
+const EXPIRES: &str = "expires_ms";
+const MATCH: &str = "match";
+const PLAYERS: &str = "players";
+const RATING: &str = "rating";
+const REASON: &str = "reason";
+const SINCE: &str = "since_ms";
+const STATE: &str = "state";
+const TEAMS: &str = "teams";
+/// Seconds, as DynamoDB's time to live wants it; all other times are milliseconds.
+const TTL: &str = "ttl";
+
+/// The key of a player's item.
+pub(super) fn player_key(player: &PlayerId) -> String {
+    format!("p.{player}")
+}
+
+/// The index key under which a ticket waits. A pool is spread over a few, so that none grows hot.
+pub(super) fn waiting_key(pool: &PoolId, shard: u8) -> String {
+    format!("{pool}#{shard}")
+}
+
+fn shard(unique: Unique) -> u8 {
+    // The last characters of a unique part are random, or a hash; the first are a time.
+    unique.as_str().bytes().last().unwrap_or_default() % LEDGER_SHARDS
+}
+
+pub(super) fn text(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(super) fn mode_text(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Normal => "normal",
+        Mode::Fallback => "fallback",
+    }
+}
+
+fn players_list(players: &[PlayerId]) -> AttributeValue {
+    AttributeValue::L(players.iter().map(text).collect())
+}
+
+fn ttl(end_ms: u64) -> AttributeValue {
+    number((end_ms + LEDGER_KEEP_MS) / 1_000)
+}
+
+fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// A ticket that waits. Should nobody ever tell its outcome, it goes 30 days after it would have expired.
+pub(super) fn write_waiting(ticket: &Ticket, mode: Mode) -> Item {
+    item([
+        (KEY, text(&ticket.id)),
+        (STATUS, text(TicketState::Waiting.as_str())),
+        (MODE, text(mode_text(mode))),
+        (WAITING, text(waiting_key(&ticket.id.pool, shard(ticket.id.unique)))),
+        (PLAYERS, players_list(ticket.party.players())),
+        (RATING, number(ticket.rating)),
+        (JOINED, number(ticket.joined_ms)),
+        (EXPIRES, number(ticket.expires_ms)),
+        (ATTEMPTS, number(ticket.attempts)),
+        (TTL, ttl(ticket.expires_ms)),
+    ])
+}
+
+/// A ticket that is over. Nothing in it depends on when it is written, so that writing it again changes nothing.
+pub(super) fn write_ended(ended: &EndedTicket) -> Item {
+    let mut written = item([
+        (KEY, text(&ended.ticket)),
+        (STATUS, text(ended.outcome.state().as_str())),
+        (PLAYERS, players_list(&ended.players)),
+        (RATING, number(ended.rating)),
+        (JOINED, number(ended.joined_ms)),
+        (ATTEMPTS, number(ended.attempts)),
+        (ENDED, number(ended.ended_ms)),
+        (TTL, ttl(ended.ended_ms)),
+    ]);
+    match &ended.outcome {
+        Outcome::Matched(game) => written.insert(MATCH.to_owned(), text(game)),
+        Outcome::Cancelled(reason) => written.insert(REASON.to_owned(), text(reason.as_str())),
+        Outcome::Expired => None,
+    };
+    written
+}
+
+/// The update that ends a waiting ticket in place, and its values.
+pub(super) fn cancel_update(reason: CancelReason, now_ms: u64) -> (&'static str, Vec<(&'static str, AttributeValue)>) {
+    let update = "SET #status = :cancelled, #reason = :reason, #ended_ms = :now, #ttl = :ttl REMOVE #waiting";
+    let values = vec![
+        (":cancelled", text(TicketState::Cancelled.as_str())),
+        (":reason", text(reason.as_str())),
+        (":now", number(now_ms)),
+        (":ttl", ttl(now_ms)),
+    ];
+    (update, values)
+}
+
+/// A match and its tickets, as they stand once it is confirmed.
+pub(super) fn write_match(game: &Match) -> Vec<Item> {
+    let own = item([
+        (KEY, text(&game.id)),
+        (STATE, text(game.state.as_str())),
+        (CREATED, number(game.created_ms)),
+        (TEAMS, text(write_teams(game))),
+        (TTL, ttl(game.created_ms)),
+    ]);
+    let ticket = |member: &Member| {
+        write_ended(&EndedTicket {
+            ticket: member.ticket.clone(),
+            players: member.players.clone(),
+            rating: member.rating,
+            joined_ms: member.joined_ms,
+            attempts: member.attempts,
+            outcome: Outcome::Matched(game.id.clone()),
+            ended_ms: game.created_ms,
+        })
+    };
+    std::iter::once(own).chain(game.members().map(ticket)).collect()
+}
+
+/// What a player's ticket is, since when, and until when that counts.
+pub(super) fn write_player(player: &PlayerId, ticket: &TicketId, since_ms: u64, expires_ms: u64) -> Item {
+    item([
+        (KEY, text(player_key(player))),
+        (TICKET, text(ticket)),
+        (SINCE, number(since_ms)),
+        (EXPIRES, number(expires_ms)),
+        (TTL, number(expires_ms / 1_000 + 1)),
+    ])
+}
+
+/// A member of a team, as it stands in the text `teams`: the very form that Redis keeps.
+#[derive(Debug, Serialize, Deserialize)]
+struct MemberRecord {
+    ticket: String,
+    players: Vec<String>,
+    rating: f64,
+    joined_ms: u64,
+    attempts: u32,
+}
+
+fn write_teams(game: &Match) -> String {
+    let member = |member: &Member| MemberRecord {
+        ticket: member.ticket.unique.to_string(),
+        players: member.players.iter().map(ToString::to_string).collect(),
+        rating: member.rating,
+        joined_ms: member.joined_ms,
+        attempts: member.attempts,
+    };
+    let teams: Vec<Vec<MemberRecord>> = game.teams.iter().map(|team| team.iter().map(member).collect()).collect();
+    serde_json::to_string(&teams).unwrap_or_default()
+}
+
+fn read_teams(pool: &PoolId, text: &str) -> Result<Vec<Vec<Member>>, StoreError> {
+    let teams: Vec<Vec<MemberRecord>> = serde_json::from_str(text).map_err(corrupt)?;
+    let member = |record: MemberRecord| {
+        Ok(Member {
+            ticket: TicketId::new(pool.clone(), record.ticket.parse().map_err(corrupt)?),
+            players: record.players.iter().map(|player| player.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
+            rating: record.rating,
+            joined_ms: record.joined_ms,
+            attempts: record.attempts,
+        })
+    };
+    teams.into_iter().map(|team| team.into_iter().map(member).collect()).collect()
+}
+
+pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
+
+/// Reads attributes of one item. What is missing or of another type is [`StoreError::Corrupt`], with the item's key.
+pub(super) struct Reader<'a>(pub(super) &'a Item);
+
+impl<'a> Reader<'a> {
+    pub(super) fn text(&self, name: &str) -> Result<&'a str, StoreError> {
+        self.optional(name).ok_or_else(|| self.wrong(name, "a text"))
+    }
+
+    fn optional(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
+    }
+
+    pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<T, StoreError> {
+        self.text(name)?.parse().map_err(|_| self.wrong(name, "an id"))
+    }
+
+    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, StoreError> {
+        let digits = self.0.get(name).and_then(|value| value.as_n().ok());
+        digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.wrong(name, "a number"))
+    }
+
+    fn players(&self) -> Result<Vec<PlayerId>, StoreError> {
+        let list = self.0.get(PLAYERS).and_then(|value| value.as_l().ok());
+        let read = |value: &AttributeValue| value.as_s().ok()?.parse().ok();
+        let players = list.and_then(|list| list.iter().map(read).collect::<Option<Vec<PlayerId>>>());
+        players.ok_or_else(|| self.wrong(PLAYERS, "a list of player ids"))
+    }
+
+    fn wrong(&self, name: &str, expected: &str) -> StoreError {
+        let key = self.optional(KEY).unwrap_or("an item without a key");
+        corrupt(format!("{key}: {name}: expected {expected}, found {:?}", self.0.get(name)))
+    }
+}
+
+/// A ticket as the ledger knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Stored {
+    /// It waits, as far as the ledger knows.
+    Waiting(Ticket, Mode),
+    /// It is over.
+    Over(EndedTicket),
+}
+
+impl Stored {
+    pub(super) fn read(found: &Item) -> Result<Self, StoreError> {
+        let read = Reader(found);
+        let ticket: TicketId = read.parsed(KEY)?;
+        let (players, rating) = (read.players()?, read.number(RATING)?);
+        let (joined_ms, attempts) = (read.number(JOINED)?, read.number(ATTEMPTS)?);
+        let status = read.text(STATUS)?;
+        let outcome = match TicketState::from_text(status) {
+            Some(TicketState::Waiting) => {
+                let mode = match read.text(MODE)? {
+                    "normal" => Mode::Normal,
+                    "fallback" => Mode::Fallback,
+                    _ => return Err(read.wrong(MODE, "normal or fallback")),
+                };
+                let (party, expires_ms) = (Party::restored(players), read.number(EXPIRES)?);
+                return Ok(Self::Waiting(Ticket { id: ticket, party, rating, joined_ms, expires_ms, attempts }, mode));
+            }
+            Some(TicketState::Matched) => Outcome::Matched(read.parsed(MATCH)?),
+            Some(TicketState::Cancelled) => {
+                let reason = CancelReason::from_text(read.text(REASON)?);
+                Outcome::Cancelled(reason.ok_or_else(|| read.wrong(REASON, "a reason"))?)
+            }
+            Some(TicketState::Expired) => Outcome::Expired,
+            Some(TicketState::Claimed) | None => return Err(read.wrong(STATUS, "a ticket's status")),
+        };
+        let ended_ms = read.number(ENDED)?;
+        Ok(Self::Over(EndedTicket { ticket, players, rating, joined_ms, attempts, outcome, ended_ms }))
+    }
+}
+
+/// What the phone's side wants to know of a ticket that is over.
+pub(super) fn ended(over: EndedTicket, played: Option<Match>) -> Ended {
+    let EndedTicket { outcome, players, joined_ms, attempts, .. } = over;
+    Ended { outcome, players, joined_ms, attempts, played }
+}
+
+pub(super) fn read_match(found: &Item) -> Result<Match, StoreError> {
+    let read = Reader(found);
+    let id: MatchId = read.parsed(KEY)?;
+    let state = MatchState::from_text(read.text(STATE)?).ok_or_else(|| read.wrong(STATE, "a match's state"))?;
+    let teams = read_teams(&id.pool, read.text(TEAMS)?)?;
+    Ok(Match { id, state, created_ms: read.number(CREATED)?, teams })
+}

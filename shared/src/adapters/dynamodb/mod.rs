@@ -1,0 +1,27 @@
+//! The ledger on DynamoDB: one table, one key, a sparse index of what still waits, a stream of changes.
+//!
+//! - `item`: what the items look like, and every attribute's name.
+//! - `client`: made when first used, bounded time, the few calls that everything else is made of.
+//! - `tickets`, `players`: the roles in which a join lands while the store is away.
+//! - `record`: the ledger's own role.
+//! - `stream`: what a change of an item tells whoever reads the table's stream.
+//!
+//! | item | `pk` | written by |
+//! |---|---|---|
+//! | ticket | `t.<pool>.<unique>`, the ticket's id | a join (only if absent), then once more, as a whole, by its outcome |
+//! | player | `p.<player>` | a join; points at the player's ticket |
+//! | match | `m.<pool>.<unique>`, the match's id | its confirmation |
+//!
+//! A ticket that still waits carries the attribute `waiting` = `<pool>#<shard>`, the key of the index; no other item does.
+//! Absent on purpose: transactions. Every write is right by itself, in any order, however often.
+//!
+//! The table is defined in `template.yaml` and nowhere else.
+
+mod client;
+mod item;
+mod players;
+mod record;
+pub mod stream;
+mod tickets;
+
+pub use client::{DynamoDb, RECORD_TIMEOUT_MS, Settings, TIMEOUT_MS};

@@ -1,0 +1,104 @@
+//! What a change of an item tells whoever reads the table's stream: the doorbell and the notifier.
+//!
+//! A stream hands out images: items as JSON that names every value's type, `{"pk": {"S": "t..."}, "ttl": {"N": "1"}}`.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+
+use super::item::{self, Item, KEY, Reader, Stored};
+use crate::domain::{Event, Outcome, Ticket};
+use crate::ports::{Mode, StoreError};
+
+/// What an image tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// A ticket waits.
+    Waiting(Ticket, Mode),
+    /// Something that happened and will not unhappen.
+    Event(Event),
+    /// Nothing that the outside must hear: a player's item, a matched ticket (its match tells that), a ticket that never
+    /// began to wait.
+    Nothing,
+}
+
+/// What the image of an item tells.
+///
+/// # Errors
+/// It is no item of the ledger, or one that nobody of this version wrote.
+pub fn read_image(image: &Value) -> Result<News, StoreError> {
+    let found = read_item(image).ok_or_else(|| item::corrupt(format!("expected an item's image, found {image}")))?;
+    let key = Reader(&found).text(KEY)?;
+    match key.split_once('.') {
+        Some(("t", _)) => match Stored::read(&found)? {
+            Stored::Waiting(ticket, mode) => Ok(News::Waiting(ticket, mode)),
+            Stored::Over(over) if over.players.is_empty() || matches!(over.outcome, Outcome::Matched(_)) => {
+                Ok(News::Nothing)
+            }
+            Stored::Over(over) => Ok(News::Event(Event::Ended(over))),
+        },
+        Some(("m", _)) => Ok(News::Event(Event::Matched(item::read_match(&found)?))),
+        Some(("p", _)) => Ok(News::Nothing),
+        _ => Err(item::corrupt(format!("expected the key of a ticket, a match or a player, found {key:?}"))),
+    }
+}
+
+fn read_item(image: &Value) -> Option<Item> {
+    image.as_object()?.iter().map(|(name, value)| Some((name.clone(), read_value(value)?))).collect()
+}
+
+/// The types that the ledger writes; another one, of a later version, reads as nothing that anybody asks for.
+fn read_value(value: &Value) -> Option<AttributeValue> {
+    let (kind, value) = value.as_object()?.iter().next()?;
+    match kind.as_str() {
+        "S" => Some(AttributeValue::S(value.as_str()?.to_owned())),
+        "N" => Some(AttributeValue::N(value.as_str()?.to_owned())),
+        "L" => Some(AttributeValue::L(value.as_array()?.iter().map(read_value).collect::<Option<_>>()?)),
+        _ => Some(AttributeValue::Null(true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TICKET: &str = "t.ranked-1v1.eu.01JD8Z4V6WQK9T3M5N7P0R2S4X";
+
+    fn over(players: Value, status: &str) -> Value {
+        json!({
+            "pk": {"S": TICKET}, "status": {"S": status}, "reason": {"S": "player"}, "players": {"L": players},
+            "match": {"S": "m.ranked-1v1.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J"}, "rating": {"N": "1500"},
+            "joined_ms": {"N": "5"}, "attempts": {"N": "0"}, "ended_ms": {"N": "9"}, "ttl": {"N": "2592000"},
+        })
+    }
+
+    #[test]
+    fn a_cancelled_ticket_tells_its_players() {
+        let News::Event(Event::Ended(ended)) = read_image(&over(json!([{"S": "ann"}]), "cancelled")).unwrap() else {
+            panic!("expected an ended ticket");
+        };
+        assert_eq!((ended.ticket.to_string().as_str(), ended.ended_ms), (TICKET, 9));
+        assert_eq!(ended.players, ["ann".parse().unwrap()]);
+    }
+
+    #[test]
+    fn nobody_hears_of_a_ticket_that_never_waited_or_of_a_match_twice() {
+        assert_eq!(read_image(&over(json!([]), "cancelled")).unwrap(), News::Nothing);
+        assert_eq!(read_image(&over(json!([{"S": "ann"}]), "matched")).unwrap(), News::Nothing);
+        let player = json!({"pk": {"S": "p.ann"}, "ticket": {"S": TICKET}});
+        assert_eq!(read_image(&player).unwrap(), News::Nothing);
+    }
+
+    #[test]
+    fn an_unknown_attribute_is_no_obstacle_and_a_wrong_one_is_named() {
+        let mut image = over(json!([{"S": "ann"}]), "expired");
+        image["later"] = json!({"M": {"a": {"BOOL": true}}});
+        assert!(read_image(&image).is_ok());
+        image["rating"] = json!({"S": "strong"});
+        let error = read_image(&image).unwrap_err().to_string();
+        assert!(error.contains(TICKET) && error.contains("rating: expected a number"), "{error}");
+        assert!(read_image(&json!({"pk": {"S": "x"}})).is_err());
+        assert!(read_image(&json!(5)).is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! A phone's side of a pool while the store is away, and where outcomes are read when the store has forgotten them.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use futures::future::try_join_all;
+
+use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, unavailable, within};
+use super::item::{self, Item, KEY, Stored, text};
+use crate::domain::{
+    CancelReason, EndedTicket, Match, MatchId, Outcome, PlayerId, PoolId, Ticket, TicketId, TicketState, Unique,
+};
+use crate::ports::{Cancelled, Clock, Ended, Estimate, Joined, Mode, Polled, Probe, StoreError, Tickets};
+
+/// Keys that DynamoDB reads in one call.
+const READ_KEYS_MAX: usize = 100;
+
+/// The item that stood in the way of a conditional write. It was read by that very write, so it is there.
+pub(super) fn in_the_way(id: &impl std::fmt::Display, old: Option<Item>) -> Result<Item, StoreError> {
+    old.ok_or_else(|| item::corrupt(format!("{id}: expected the item that stood in the way, found none")))
+}
+
+impl<C: Clock> DynamoDb<C> {
+    /// A ticket that is over, with the match it names.
+    async fn with_match(&self, over: EndedTicket) -> Result<Ended, StoreError> {
+        let played = match &over.outcome {
+            Outcome::Matched(game) => self.get_match(game).await?,
+            Outcome::Cancelled(_) | Outcome::Expired => None,
+        };
+        Ok(item::ended(over, played))
+    }
+
+    async fn there(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        let mut found = Vec::new();
+        let wanted = KeysAndAttributes::builder()
+            .projection_expression(KEY)
+            .consistent_read(true)
+            .set_keys(Some(keys.iter().map(|key| [(KEY.to_owned(), text(key))].into()).collect()))
+            .build();
+        let mut left = Some(wanted.map_err(item::corrupt)?);
+        // What one call leaves unread is asked for again, within the time of the whole call.
+        while let Some(keys) = left {
+            let answer = self.client().await.batch_get_item().request_items(self.table(), keys).send().await;
+            let answer = answer.map_err(unavailable)?;
+            for item in answer.responses.into_iter().flat_map(|mut tables| tables.remove(self.table())).flatten() {
+                found.push(item::Reader(&item).text(KEY)?.to_owned());
+            }
+            left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(self.table()));
+        }
+        Ok(found)
+    }
+}
+
+impl<C: Clock> Tickets for DynamoDb<C> {
+    async fn join(&self, ticket: &Ticket, _now_ms: u64) -> Result<Joined, StoreError> {
+        within(TIMEOUT_MS, async {
+            let absent = Condition::new("attribute_not_exists(#pk)", Vec::new());
+            match self.put_if(item::write_waiting(ticket, Mode::Fallback), absent).await? {
+                Written::Done => Ok(Joined::New(Estimate::default())),
+                Written::Refused(old) => match Stored::read(&in_the_way(&ticket.id, old)?)? {
+                    Stored::Waiting(..) => Ok(Joined::Before(Estimate::default())),
+                    Stored::Over(_) => Ok(Joined::Ended),
+                },
+            }
+        })
+        .await
+    }
+
+    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
+        let tombstone = EndedTicket {
+            ticket: ticket.clone(),
+            players: Vec::new(),
+            rating: 0.0,
+            joined_ms: 0,
+            attempts: 0,
+            outcome: Outcome::Cancelled(CancelReason::Superseded),
+            ended_ms: now_ms,
+        };
+        within(TIMEOUT_MS, async {
+            let absent = Condition::new("attribute_not_exists(#pk)", Vec::new());
+            match self.put_if(item::write_ended(&tombstone), absent).await? {
+                Written::Done => Ok(Probe::Dead),
+                Written::Refused(old) => match Stored::read(&in_the_way(ticket, old)?)? {
+                    Stored::Waiting(..) => Ok(Probe::Live),
+                    Stored::Over(_) => Ok(Probe::Dead),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Proof of life is the store's business: nothing is refreshed here.
+    async fn poll(&self, ticket: &TicketId, player: &PlayerId, _now_ms: u64) -> Result<Polled, StoreError> {
+        within(TIMEOUT_MS, async {
+            let Some(found) = self.get(&ticket.to_string()).await? else { return Ok(Polled::Unknown) };
+            match Stored::read(&found)? {
+                Stored::Waiting(ticket, _) if ticket.party.has(player) => {
+                    Ok(Polled::Waiting { ticket, estimate: Estimate::default() })
+                }
+                Stored::Waiting(..) => Ok(Polled::Unknown),
+                Stored::Over(over) => Ok(Polled::Ended(self.with_match(over).await?)),
+            }
+        })
+        .await
+    }
+
+    /// Only a ticket that the store has not heard of can be taken back here; of any other the store holds the truth.
+    async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Cancelled, StoreError> {
+        within(TIMEOUT_MS, async {
+            let (update, mut values) = item::cancel_update(CancelReason::Player, now_ms);
+            values.extend([
+                (":waiting", text(TicketState::Waiting.as_str())),
+                (":fallback", text(item::mode_text(Mode::Fallback))),
+                (":player", text(player)),
+            ]);
+            let own =
+                Condition::new("#status = :waiting AND #mode = :fallback AND contains(#players, :player)", values);
+            let Written::Refused(old) = self.update_if(&ticket.to_string(), update, own).await? else {
+                return Ok(Cancelled::Done);
+            };
+            let Some(old) = old else { return Ok(Cancelled::Unknown) };
+            match Stored::read(&old)? {
+                Stored::Waiting(found, _) if !found.party.has(player) => Ok(Cancelled::Unknown),
+                Stored::Waiting(..) => {
+                    Err(StoreError::Unavailable(format!("{ticket} is in the store, which alone can cancel it")))
+                }
+                Stored::Over(over) => Ok(Cancelled::Ended(self.with_match(over).await?)),
+            }
+        })
+        .await
+    }
+
+    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Result<Vec<bool>, StoreError> {
+        let keys: Vec<String> = tickets.iter().map(|unique| TicketId::new(pool.clone(), *unique).to_string()).collect();
+        // One call must not name a key twice.
+        let different: Vec<String> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let calls = different.chunks(READ_KEYS_MAX).map(|chunk| self.there(chunk));
+        let found: BTreeSet<String> = within(TIMEOUT_MS, try_join_all(calls)).await?.into_iter().flatten().collect();
+        Ok(keys.iter().map(|key| found.contains(key)).collect())
+    }
+
+    async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
+        within(TIMEOUT_MS, self.get_match(id)).await
+    }
+}

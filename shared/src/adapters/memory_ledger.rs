@@ -1,0 +1,261 @@
+//! The reference ledger: what each call of the ledger's ports means, written to be obviously right rather than fast.
+//!
+//! One lock, plain maps. Absent on purpose: forgetting after 30 days. DynamoDB does that by itself, some time later, so
+//! nobody may rely on it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::domain::limits::{LEDGER_PAGE_TICKETS, PLAYER_GRACE_MS};
+use crate::domain::{
+    CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, PoolId, Ticket, TicketId, Unique,
+};
+use crate::ports::{
+    Cancelled, Clock, Ended, Estimate, Joined, Ledger, Mode, Page, Players, Polled, Probe, Recorded, Reserved,
+    StoreError, Tickets,
+};
+
+/// A ledger in memory. Clones are not the same ledger: share it by reference or `Arc`.
+#[derive(Debug)]
+pub struct MemoryLedger<C> {
+    clock: C,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tickets: BTreeMap<TicketId, Entry>,
+    matches: BTreeMap<MatchId, Match>,
+    players: BTreeMap<PlayerId, Pointer>,
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Waiting(Ticket, Mode),
+    Over(EndedTicket),
+}
+
+#[derive(Debug)]
+struct Pointer {
+    ticket: TicketId,
+    since_ms: u64,
+    expires_ms: u64,
+}
+
+impl<C> MemoryLedger<C> {
+    /// An empty ledger that asks `clock` whether a reservation has run out.
+    pub fn new(clock: C) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn ended(&self, over: &EndedTicket) -> Ended {
+        let played = match &over.outcome {
+            Outcome::Matched(game) => self.matches.get(game).cloned(),
+            Outcome::Cancelled(_) | Outcome::Expired => None,
+        };
+        let EndedTicket { outcome, players, joined_ms, attempts, .. } = over.clone();
+        Ended { outcome, players, joined_ms, attempts, played }
+    }
+
+    fn end(&mut self, ended: EndedTicket) {
+        self.tickets.insert(ended.ticket.clone(), Entry::Over(ended));
+    }
+}
+
+/// Who a cancelled ticket belongs to, and how it ended.
+fn cancelled(ticket: &Ticket, reason: CancelReason, ended_ms: u64) -> EndedTicket {
+    EndedTicket {
+        ticket: ticket.id.clone(),
+        players: ticket.party.players().to_vec(),
+        rating: ticket.rating,
+        joined_ms: ticket.joined_ms,
+        attempts: ticket.attempts,
+        outcome: Outcome::Cancelled(reason),
+        ended_ms,
+    }
+}
+
+fn matched(game: &Match, member: &Member) -> EndedTicket {
+    EndedTicket {
+        ticket: member.ticket.clone(),
+        players: member.players.clone(),
+        rating: member.rating,
+        joined_ms: member.joined_ms,
+        attempts: member.attempts,
+        outcome: Outcome::Matched(game.id.clone()),
+        ended_ms: game.created_ms,
+    }
+}
+
+impl<C: Clock> Tickets for MemoryLedger<C> {
+    async fn join(&self, ticket: &Ticket, _now_ms: u64) -> Result<Joined, StoreError> {
+        let mut state = self.lock();
+        match state.tickets.get(&ticket.id) {
+            Some(Entry::Waiting(..)) => Ok(Joined::Before(Estimate::default())),
+            Some(Entry::Over(_)) => Ok(Joined::Ended),
+            None => {
+                state.tickets.insert(ticket.id.clone(), Entry::Waiting(ticket.clone(), Mode::Fallback));
+                Ok(Joined::New(Estimate::default()))
+            }
+        }
+    }
+
+    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
+        let mut state = self.lock();
+        match state.tickets.get(ticket) {
+            Some(Entry::Waiting(..)) => Ok(Probe::Live),
+            Some(Entry::Over(_)) => Ok(Probe::Dead),
+            None => {
+                state.end(EndedTicket {
+                    ticket: ticket.clone(),
+                    players: Vec::new(),
+                    rating: 0.0,
+                    joined_ms: 0,
+                    attempts: 0,
+                    outcome: Outcome::Cancelled(CancelReason::Superseded),
+                    ended_ms: now_ms,
+                });
+                Ok(Probe::Dead)
+            }
+        }
+    }
+
+    async fn poll(&self, ticket: &TicketId, player: &PlayerId, _now_ms: u64) -> Result<Polled, StoreError> {
+        let state = self.lock();
+        match state.tickets.get(ticket) {
+            Some(Entry::Waiting(ticket, _)) if ticket.party.has(player) => {
+                Ok(Polled::Waiting { ticket: ticket.clone(), estimate: Estimate::default() })
+            }
+            Some(Entry::Waiting(..)) | None => Ok(Polled::Unknown),
+            Some(Entry::Over(over)) => Ok(Polled::Ended(state.ended(over))),
+        }
+    }
+
+    async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Cancelled, StoreError> {
+        let mut state = self.lock();
+        match state.tickets.get(ticket) {
+            None => Ok(Cancelled::Unknown),
+            Some(Entry::Over(over)) => Ok(Cancelled::Ended(state.ended(over))),
+            Some(Entry::Waiting(found, _)) if !found.party.has(player) => Ok(Cancelled::Unknown),
+            Some(Entry::Waiting(_, Mode::Normal)) => {
+                Err(StoreError::Unavailable(format!("{ticket} is in the store, which alone can cancel it")))
+            }
+            Some(Entry::Waiting(found, Mode::Fallback)) => {
+                let ended = cancelled(found, CancelReason::Player, now_ms);
+                state.end(ended);
+                Ok(Cancelled::Done)
+            }
+        }
+    }
+
+    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Result<Vec<bool>, StoreError> {
+        let state = self.lock();
+        Ok(tickets.iter().map(|unique| state.tickets.contains_key(&TicketId::new(pool.clone(), *unique))).collect())
+    }
+
+    async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
+        Ok(self.lock().matches.get(id).cloned())
+    }
+}
+
+impl<C: Clock> Players for MemoryLedger<C> {
+    async fn reserve(
+        &self,
+        player: &PlayerId,
+        ticket: &TicketId,
+        dead: Option<&TicketId>,
+        ttl_ms: u64,
+    ) -> Result<Reserved, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.lock();
+        let held = state.players.get(player).filter(|held| held.expires_ms > now_ms).map(|held| &held.ticket);
+        match held {
+            Some(held) if held != ticket && Some(held) != dead => Ok(Reserved::Held(held.clone())),
+            _ => {
+                let pointer = Pointer { ticket: ticket.clone(), since_ms: now_ms, expires_ms: now_ms + ttl_ms };
+                state.players.insert(player.clone(), pointer);
+                Ok(Reserved::Done)
+            }
+        }
+    }
+
+    async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.players.get(player).is_some_and(|held| held.ticket == *ticket) {
+            state.players.remove(player);
+        }
+        Ok(())
+    }
+}
+
+impl<C: Clock> Ledger for MemoryLedger<C> {
+    async fn note_join(&self, ticket: &Ticket) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        match state.tickets.get(&ticket.id) {
+            Some(Entry::Over(_)) => return Ok(()),
+            Some(Entry::Waiting(_, Mode::Normal)) => {}
+            // A fallback ticket that joined the store by another try of the same join is the store's from here on.
+            None | Some(Entry::Waiting(_, Mode::Fallback)) => {
+                state.tickets.insert(ticket.id.clone(), Entry::Waiting(ticket.clone(), Mode::Normal));
+            }
+        }
+        for player in ticket.party.players() {
+            let older = |held: &Pointer| held.ticket == ticket.id || held.since_ms <= ticket.joined_ms;
+            if state.players.get(player).is_none_or(older) {
+                let expires_ms = ticket.expires_ms + PLAYER_GRACE_MS;
+                let pointer = Pointer { ticket: ticket.id.clone(), since_ms: ticket.joined_ms, expires_ms };
+                state.players.insert(player.clone(), pointer);
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, events: &[Event]) -> Result<Vec<Recorded>, StoreError> {
+        let mut state = self.lock();
+        for event in events {
+            match event {
+                Event::Ended(ended) => state.end(ended.clone()),
+                Event::Matched(game) => {
+                    game.members().for_each(|member| state.end(matched(game, member)));
+                    state.matches.insert(game.id.clone(), game.clone());
+                }
+            }
+        }
+        Ok(vec![Recorded::Done; events.len()])
+    }
+
+    async fn waiting(&self, pool: &PoolId, page: Option<&str>) -> Result<Page, StoreError> {
+        let after = page.map(str::parse::<Unique>).transpose().map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        let state = self.lock();
+        let mut left = state.tickets.values().filter_map(|entry| match entry {
+            Entry::Waiting(ticket, mode) if ticket.id.pool == *pool && Some(ticket.id.unique) > after => {
+                Some((ticket.clone(), *mode))
+            }
+            _ => None,
+        });
+        let tickets: Vec<(Ticket, Mode)> = left.by_ref().take(LEDGER_PAGE_TICKETS).collect();
+        let last = tickets.last().map(|(ticket, _)| ticket.id.unique.to_string());
+        let next = left.next().and(last);
+        Ok(Page { tickets, next })
+    }
+
+    async fn imported(&self, ticket: &TicketId) -> Result<bool, StoreError> {
+        match self.lock().tickets.get_mut(ticket) {
+            Some(Entry::Waiting(_, mode)) => {
+                *mode = Mode::Normal;
+                Ok(true)
+            }
+            Some(Entry::Over(_)) | None => Ok(false),
+        }
+    }
+
+    async fn reachable(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
