@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A program that somebody has to install.
-    #[error("{program}: expected it on PATH or in .local/venv/bin, found neither; run `make setup`")]
+    #[error("{program}: expected it on PATH, in .local/venv/bin or .local/bin, found none; run `make setup`")]
     Missing {
         /// Names that would have done.
         program: String,
@@ -74,6 +74,14 @@ pub enum Error {
         status: u16,
         /// What came with it.
         body: String,
+    },
+    /// The deployment's template is not what a local run understands.
+    #[error("{path}: {problem}")]
+    Template {
+        /// Which file.
+        path: String,
+        /// What was expected and found.
+        problem: String,
     },
     /// A Redis server refused a command.
     #[error("redis: {0}")]

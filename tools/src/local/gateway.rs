@@ -124,6 +124,11 @@ pub struct Invoker {
 }
 
 impl Invoker {
+    /// The Invoke API of whoever listens at `base`, for example `http://127.0.0.1:9001`.
+    pub fn at(base: impl Into<String>) -> Self {
+        Self { http: reqwest::Client::new(), base: base.into() }
+    }
+
     /// Invokes a function with an event and waits for its answer, for as long as `limit`.
     ///
     /// # Errors

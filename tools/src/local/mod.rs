@@ -1,4 +1,5 @@
-//! Muster on one machine, made of real parts: a Redis server or cluster, the Lambda binaries, an API-Gateway-like HTTP
+//! Muster on one machine, made of real parts: a Redis server or cluster, a DynamoDB emulator and readers
+//! of its stream, the Lambda binaries, an API-Gateway-like HTTP
 //! front and the schedules.
 //!
 //! Everything listens on loopback and on free ports. Every child process is owned by a value: dropping it kills the
@@ -7,23 +8,31 @@
 
 mod cluster;
 mod deployment;
+mod dynamodb;
 mod error;
+mod filter;
 mod function;
 mod gateway;
 mod port;
 mod process;
 mod redis_server;
 mod schedule;
+mod stream_pump;
+mod template;
 mod tls;
 mod tool;
 
 pub use cluster::RedisCluster;
 pub use deployment::{Deployment, Options, QUEUES, RedisKind, RedisPart, SCHEDULED_FUNCTIONS};
+pub use dynamodb::{DynamoDb, DynamoDbApi, TABLE};
 pub use error::{Error, Result};
+pub use filter::Filter;
 pub use function::{Function, binaries};
 pub use gateway::{Gateway, IN_FLIGHT_MAX, Invoker};
 pub use port::free as free_port;
 pub use process::{Ended, Process};
 pub use redis_server::{RedisOptions, RedisServer};
 pub use schedule::{PERIOD, Schedule, scheduled_event};
+pub use stream_pump::StreamPump;
+pub use template::{Mapping, mappings};
 pub use tool::workspace_root;

@@ -1,4 +1,4 @@
-//! Where the programs of others are: this project's own `.local/venv/bin`, then PATH.
+//! Where the programs of others are: this project's own `.local/venv/bin` and `.local/bin`, then PATH.
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,8 @@ pub fn workspace_root() -> &'static Path {
 /// [`Error::Missing`] when none is.
 pub fn find(names: &[&str]) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let own = workspace_root().join(".local/venv/bin");
-    let places: Vec<PathBuf> = std::iter::once(own).chain(std::env::split_paths(&path)).collect();
+    let own = [".local/venv/bin", ".local/bin"].map(|place| workspace_root().join(place));
+    let places: Vec<PathBuf> = own.into_iter().chain(std::env::split_paths(&path)).collect();
     names
         .iter()
         .flat_map(|name| places.iter().map(move |place| place.join(name)))

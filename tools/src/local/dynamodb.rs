@@ -1,0 +1,211 @@
+//! One real DynamoDB emulator on loopback, with the ledger's table as `template.yaml` defines it.
+//!
+//! The emulator is Dynoxide: conditions, transactions, sparse indexes, time to live and streams as DynamoDB has them, in one
+//! small process. Where it differs, as far as the ledger could notice (version 1.5.0, each seen):
+//! - Writing an item that is there already, byte for byte, makes a stream record; DynamoDB makes none. The pump drops those.
+//! - One shard a stream. The index is never late, nothing is left unprocessed, nobody is throttled.
+//! - Credentials must be there, but are not looked at.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::process::{Process, tail};
+use super::{Error, Result, port, template, tool};
+
+/// The name of the ledger's table on the emulator.
+pub const TABLE: &str = "muster-ledger";
+
+/// The emulator answers within this time or is given up.
+const READY_LIMIT: Duration = Duration::from_secs(10);
+/// Somebody else may take the port that was free a moment ago: so many ports are tried.
+const PORTS_MAX: u32 = 5;
+/// Longest time that one call of ours may take.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// What it says in its log once it listens.
+const LISTENS: &str = "listening on";
+
+/// An emulator that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct DynamoDb {
+    port: u16,
+    program: PathBuf,
+    directory: TempDir,
+    process: Process,
+    api: DynamoDbApi,
+}
+
+impl DynamoDb {
+    /// An emulator on a free port with the ledger's table, empty.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] without the program, [`Error::Ended`] or [`Error::NotReady`] when it does not come up,
+    /// [`Error::Template`] or [`Error::Refused`] when the table cannot be made.
+    pub async fn start() -> Result<Self> {
+        let mut tried = 1;
+        loop {
+            match Self::start_once().await {
+                Err(Error::Ended { tail, .. }) if tail.contains("already in use") && tried < PORTS_MAX => tried += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn start_once() -> Result<Self> {
+        let program = tool::find(&["dynoxide"])?;
+        let port = port::free()?;
+        let directory =
+            tempfile::Builder::new().prefix("muster-dynamodb-").tempdir().map_err(Error::file("temp dir"))?;
+        let process = launch(&program, port, &directory)?;
+        let api = DynamoDbApi { http: reqwest::Client::new(), url: format!("http://127.0.0.1:{port}") };
+        let mut server = Self { port, program, directory, process, api };
+        server.ready().await?;
+        server.make_table().await?;
+        Ok(server)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        self.api.url.clone()
+    }
+
+    /// The environment by which a function finds the ledger here.
+    pub fn env(&self) -> Vec<(String, String)> {
+        let env = [
+            ("LEDGER_TABLE", TABLE),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &self.api.url),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ];
+        env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+
+    /// DynamoDB's own API, to look into the table or read its stream.
+    pub fn api(&self) -> DynamoDbApi {
+        self.api.clone()
+    }
+
+    /// The process, to look at its id or log.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Kills the emulator (SIGKILL): connections break; what was written is kept for [`DynamoDb::restart`].
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops the emulator if it runs and starts it again on the same port, with all that was written.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] or [`Error::NotReady`] when it does not come up again.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.stop();
+        self.process = launch(&self.program, self.port, &self.directory)?;
+        self.ready().await
+    }
+
+    /// Stops the emulator if it runs and starts it again on the same port, with an empty table.
+    ///
+    /// # Errors
+    /// As [`DynamoDb::start`].
+    pub async fn restart_empty(&mut self) -> Result<()> {
+        self.stop();
+        let data = data(&self.directory);
+        std::fs::remove_dir_all(&data).map_err(Error::file(&data))?;
+        self.restart().await?;
+        self.make_table().await
+    }
+
+    /// Freezes the emulator (SIGSTOP): connections stay open and nothing answers, as with a network that drops packets.
+    pub fn pause(&mut self) {
+        self.process.signal(libc::SIGSTOP);
+    }
+
+    /// Lets a frozen emulator go on.
+    pub fn resume(&mut self) {
+        self.process.signal(libc::SIGCONT);
+    }
+
+    /// Ready means that this very process listens, which its log tells, and answers: another server may hold the port.
+    async fn ready(&mut self) -> Result<()> {
+        let (api, log) = (self.api.clone(), self.process.log().to_owned());
+        self.process
+            .until_ready(READY_LIMIT, || async {
+                if !tail(&log).contains(LISTENS) {
+                    return Err("it does not listen yet".to_owned());
+                }
+                api.call("DynamoDB_20120810.ListTables", &json!({})).await.map(drop).map_err(|error| error.to_string())
+            })
+            .await
+    }
+
+    async fn make_table(&self) -> Result<()> {
+        let table = template::table()?;
+        let mut create = table.create;
+        create["TableName"] = json!(TABLE);
+        self.api.call("DynamoDB_20120810.CreateTable", &create).await?;
+        let time_to_live = json!({ "TableName": TABLE, "TimeToLiveSpecification": table.time_to_live });
+        self.api.call("DynamoDB_20120810.UpdateTimeToLive", &time_to_live).await?;
+        Ok(())
+    }
+}
+
+/// Its files have a directory of their own, so that a start with nothing in it can remove them all.
+fn data(directory: &TempDir) -> PathBuf {
+    directory.path().join("data")
+}
+
+fn launch(program: &PathBuf, port: u16, directory: &TempDir) -> Result<Process> {
+    let (data, log) = (data(directory), directory.path().join("dynamodb.log"));
+    std::fs::create_dir_all(&data).map_err(Error::file(&data))?;
+    // Ready is read from the log, so an earlier start must not speak for this one.
+    std::fs::write(&log, "").map_err(Error::file(&log))?;
+    let mut command = Command::new(program);
+    command
+        .args(["serve", "--host", "127.0.0.1", "--port", &port.to_string(), "--db-path"])
+        .arg(data.join("ledger.db"));
+    Process::start(format!("dynoxide on port {port}"), command, &log)
+}
+
+/// DynamoDB's JSON API, as the emulator speaks it.
+#[derive(Debug, Clone)]
+pub struct DynamoDbApi {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl DynamoDbApi {
+    /// Calls an operation, for example `DynamoDB_20120810.GetItem` or `DynamoDBStreams_20120810.GetRecords`.
+    ///
+    /// # Errors
+    /// [`Error::Http`] when nobody answers in time, [`Error::Refused`] when the answer is no.
+    pub async fn call(&self, operation: &str, request: &Value) -> Result<Value> {
+        let request = self
+            .http
+            .post(&self.url)
+            .timeout(CALL_LIMIT)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", operation)
+            .header("x-amz-date", "20260101T000000Z")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+            )
+            .body(request.to_string());
+        let answer = request.send().await?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer.json().await?);
+        }
+        Err(Error::Refused { what: operation.to_owned(), status: status.as_u16(), body: answer.text().await? })
+    }
+}
