@@ -16,6 +16,7 @@ mod redis_server;
 mod schedule;
 mod tls;
 mod tool;
+pub mod websocket;
 
 pub use cluster::RedisCluster;
 pub use deployment::{Deployment, Options, QUEUES, RedisKind, RedisPart, SCHEDULED_FUNCTIONS};
