@@ -21,6 +21,7 @@ mod stream_pump;
 mod template;
 mod tls;
 mod tool;
+pub mod websocket;
 
 pub use cluster::RedisCluster;
 pub use deployment::{Deployment, Options, QUEUES, RedisKind, RedisPart, SCHEDULED_FUNCTIONS};
