@@ -78,5 +78,6 @@ need_nextest() {
 
 need_rust
 need_cargo_lambda
+sh tools/setup-dynamodb.sh
 need_redis
 [ "${1:-}" != test ] || need_nextest

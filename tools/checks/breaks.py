@@ -87,7 +87,7 @@ BREAKS = [
     ("a right that no code needs", replace("template.yaml", 'Action: ["dynamodb:GetItem", "dynamodb:PutItem"]', 'Action: ["dynamodb:Scan"]'), CONTRACT, r"rights: join is granted dynamodb:Scan"),
     ("a call without its right", write("shared/src/adapters/dynamodb/extra.rs", "async fn f(c: aws_sdk_dynamodb::Client) { c.scan().send().await; }"), CONTRACT, r"rights: dynamodb:Scan is in the code's SDK calls, not in"),
     ("a right on every resource", replace("template.yaml", 'Action: ["dynamodb:DescribeTable"], Resource: !GetAtt Ledger.Arn', 'Action: ["dynamodb:DescribeTable"], Resource: "*"'), CONTRACT, r"expected named actions and resources, found a wildcard"),
-    ("a doorbell that does not ring", replace("template.yaml", '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"kind":{"S":["ticket"]}}}}', '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"kind":{"S":["card"]}}}}'), CONTRACT, r"streams: matcher.doorbell.json"),
+    ("a doorbell that does not ring", replace("template.yaml", '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"status":{"S":["waiting"]}}}}', '{"eventName":["INSERT"],"dynamodb":{"NewImage":{"status":{"S":["resting"]}}}}'), CONTRACT, r"streams: matcher.doorbell.json"),
     ("other queues than the code's", replace("template.yaml", '"name":"casual-2v2"', '"name":"casual-3v3"'), CONTRACT, r"queues: the default .* differs"),
     ("a claim that nothing holds", replace("docs/security.md", "`nobody_in_particular_is_refused`", "`nobody_gets_in`"), CONTRACT, r"claims: .* found no nobody_gets_in"),
     ("an alarm without instructions", replace("template.yaml", "docs/operations.md#reclaims", "docs/operations.md#shrug"), CONTRACT, r"alarms: ReclaimsAlarm"),

@@ -6,10 +6,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::cluster::RedisCluster;
+use super::dynamodb::DynamoDb;
+use super::event_bus::EventBus;
 use super::function::{self, Function};
 use super::gateway::{Gateway, Invoker};
 use super::redis_server::{RedisOptions, RedisServer};
 use super::schedule::{self, Schedule};
+use super::stream_pump::StreamPump;
+use super::template;
 use super::{Error, Result};
 use crate::time::{now, pause};
 
@@ -26,6 +30,9 @@ const HTTP_FUNCTIONS: [(&str, reqwest::Method, &str); 5] = [
 ];
 /// Functions that a schedule fires.
 pub const SCHEDULED_FUNCTIONS: [&str; 2] = ["matcher", "sweeper"];
+
+/// Functions that the stream of the ledger feeds, and nothing else does.
+const STREAM_FUNCTIONS: [&str; 1] = ["notifier"];
 
 /// A function answers its first request within this time or is given up.
 const READY_LIMIT: Duration = Duration::from_secs(20);
@@ -59,6 +66,8 @@ pub struct Options {
     pub queues: String,
     /// Processes of each function; functions not named here run in one process.
     pub processes: Vec<(String, usize)>,
+    /// Whether there is a ledger, with its stream and the event bus. Without one Muster runs on Redis alone.
+    pub ledger: bool,
     /// Whether schedules fire. Without them tests invoke matcher and sweeper themselves.
     pub schedules: bool,
     /// More environment for every function; counts over what is set here.
@@ -80,6 +89,7 @@ impl Default for Options {
             redis: RedisKind::Single,
             queues: QUEUES.to_owned(),
             processes: processes.map(|(name, count)| (name.to_owned(), count)).to_vec(),
+            ledger: true,
             schedules: true,
             env: Vec::new(),
             env_of: Vec::new(),
@@ -123,11 +133,31 @@ impl RedisPart {
     }
 }
 
+/// The ledger of a deployment, the readers of its stream and the bus that hears what they tell.
+#[derive(Debug)]
+pub struct LedgerPart {
+    pump: Option<StreamPump>,
+    /// The table.
+    pub table: DynamoDb,
+    /// The bus.
+    pub bus: EventBus,
+}
+
+impl LedgerPart {
+    async fn start(wanted: bool) -> Result<Option<Self>> {
+        if !wanted {
+            return Ok(None);
+        }
+        Ok(Some(Self { pump: None, table: DynamoDb::start().await?, bus: EventBus::start().await? }))
+    }
+}
+
 /// A running deployment. Dropping it kills every part; [`Deployment::stop`] asks first.
 #[derive(Debug)]
 pub struct Deployment {
     // Dropped in this order: nobody shall miss what it stands on while it ends.
     schedules: Vec<Schedule>,
+    ledger: Option<LedgerPart>,
     functions: Vec<Function>,
     gateway: Gateway,
     redis: RedisPart,
@@ -142,14 +172,23 @@ impl Deployment {
     /// Whatever keeps a part from running.
     pub async fn start(options: Options) -> Result<Self> {
         let (logs, logs_owned) = log_directory(options.logs)?;
-        let (redis, gateway) =
-            futures::try_join!(RedisPart::start(options.redis), Gateway::start(options.port, &logs))?;
+        let (redis, mut ledger, gateway) = futures::try_join!(
+            RedisPart::start(options.redis),
+            LedgerPart::start(options.ledger),
+            Gateway::start(options.port, &logs)
+        )?;
         let mut env = redis.env();
         env.extend(fixed_env(&options.queues));
+        match &ledger {
+            Some(ledger) => env.extend(ledger.table.env().into_iter().chain(ledger.bus.env())),
+            // No stream rings a doorbell, so a matcher that left would be missed until the next minute.
+            None => env.push(("IDLE_EXIT".to_owned(), "15m".to_owned())),
+        }
         env.extend(options.env);
         let binaries = options.binaries.map_or_else(function::binaries, Ok)?;
         let mut functions = Vec::new();
-        for name in HTTP_FUNCTIONS.iter().map(|(name, ..)| *name).chain(SCHEDULED_FUNCTIONS) {
+        let fed = STREAM_FUNCTIONS.into_iter().filter(|_| ledger.is_some());
+        for name in HTTP_FUNCTIONS.iter().map(|(name, ..)| *name).chain(SCHEDULED_FUNCTIONS).chain(fed) {
             let count = options.processes.iter().find(|(of, _)| of == name).map_or(1, |(_, count)| *count);
             let mut env = env.clone();
             env.extend(options.env_of.iter().filter(|(of, _)| of == name).map(|(_, pair)| pair.clone()));
@@ -157,7 +196,11 @@ impl Deployment {
                 functions.push(Function::start(&gateway, name, &env, &binaries, &logs)?);
             }
         }
-        let mut deployment = Self { schedules: Vec::new(), functions, gateway, redis, logs, _logs_owned: logs_owned };
+        if let Some(ledger) = &mut ledger {
+            ledger.pump = Some(StreamPump::start(ledger.table.api(), gateway.invoker(), template::mappings()?).await?);
+        }
+        let mut deployment =
+            Self { schedules: Vec::new(), ledger, functions, gateway, redis, logs, _logs_owned: logs_owned };
         deployment.ready().await?;
         if options.schedules {
             for name in SCHEDULED_FUNCTIONS {
@@ -180,6 +223,11 @@ impl Deployment {
     /// The Redis, to look into it, stop it or freeze it.
     pub fn redis(&mut self) -> &mut RedisPart {
         &mut self.redis
+    }
+
+    /// The ledger, to look into it, stop it or freeze it; none if the deployment has none.
+    pub fn ledger(&mut self) -> Option<&mut LedgerPart> {
+        self.ledger.as_mut()
     }
 
     /// All processes of a function.
@@ -213,12 +261,17 @@ impl Deployment {
             }
         }
         news.extend(self.schedules.iter().flat_map(Schedule::failures));
+        let pump = self.ledger.as_ref().and_then(|ledger| ledger.pump.as_ref());
+        news.extend(pump.into_iter().flat_map(StreamPump::failures));
         Ok(news)
     }
 
     /// Asks every part to end, kills those that do not, and returns when no process is left.
     pub async fn stop(mut self) {
         self.schedules.clear();
+        if let Some(ledger) = &mut self.ledger {
+            ledger.pump = None;
+        }
         futures::future::join_all(self.functions.iter_mut().map(|function| function.process().terminate(END_GRACE)))
             .await;
         self.gateway.process().terminate(END_GRACE).await;
@@ -273,12 +326,6 @@ fn log_directory(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> 
 }
 
 fn fixed_env(queues: &str) -> Vec<(String, String)> {
-    let fixed = [
-        ("STAGE", "local"),
-        ("AUTH_MODE", "header"),
-        ("QUEUES", queues),
-        // No ledger stream rings a doorbell here, so a matcher that left would be missed until the next minute.
-        ("IDLE_EXIT", "15m"),
-    ];
+    let fixed = [("STAGE", "local"), ("AUTH_MODE", "header"), ("QUEUES", queues)];
     fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }

@@ -1,6 +1,5 @@
-//! Muster on one machine, made of real parts: a Redis server or cluster, a DynamoDB emulator and readers
-//! of its stream, the Lambda binaries, an API-Gateway-like HTTP
-//! front and the schedules.
+//! Muster on one machine, made of real parts: a Redis server or cluster, a DynamoDB emulator and readers of its stream, an
+//! event bus, the Lambda binaries, an API-Gateway-like HTTP front and the schedules.
 //!
 //! Everything listens on loopback and on free ports. Every child process is owned by a value: dropping it kills the
 //! process, and the kernel kills it when its owner dies without dropping (Linux). Ready means that the part itself
@@ -10,6 +9,7 @@ mod cluster;
 mod deployment;
 mod dynamodb;
 mod error;
+mod event_bus;
 mod filter;
 mod function;
 mod gateway;
@@ -24,9 +24,10 @@ mod tool;
 pub mod websocket;
 
 pub use cluster::RedisCluster;
-pub use deployment::{Deployment, Options, QUEUES, RedisKind, RedisPart, SCHEDULED_FUNCTIONS};
+pub use deployment::{Deployment, LedgerPart, Options, QUEUES, RedisKind, RedisPart, SCHEDULED_FUNCTIONS};
 pub use dynamodb::{DynamoDb, DynamoDbApi, TABLE};
 pub use error::{Error, Result};
+pub use event_bus::{BUS, EventBus, Heard};
 pub use filter::Filter;
 pub use function::{Function, binaries};
 pub use gateway::{Gateway, IN_FLIGHT_MAX, Invoker};
