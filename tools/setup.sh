@@ -49,7 +49,7 @@ need_venv() {
 wheel() {
     need_venv
     say "$1 as a wheel into $venv"
-    $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$1"
+    $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$1"
 }
 
 need_cargo_lambda() {

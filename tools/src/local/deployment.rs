@@ -103,7 +103,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub enum RedisPart {
     /// One server, with TLS or without.
-    Single(RedisServer),
+    Single(Box<RedisServer>),
     /// A cluster.
     Cluster(RedisCluster),
 }
@@ -111,9 +111,10 @@ pub enum RedisPart {
 impl RedisPart {
     async fn start(kind: RedisKind) -> Result<Self> {
         Ok(match kind {
-            RedisKind::Single => Self::Single(RedisServer::start().await?),
+            RedisKind::Single => Self::Single(Box::new(RedisServer::start().await?)),
             RedisKind::Tls => {
-                Self::Single(RedisServer::start_with(RedisOptions { tls: true, ..RedisOptions::default() }).await?)
+                let options = RedisOptions { tls: true, ..RedisOptions::default() };
+                Self::Single(Box::new(RedisServer::start_with(options).await?))
             }
             RedisKind::Cluster => Self::Cluster(RedisCluster::start().await?),
         })
