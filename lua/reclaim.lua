@@ -16,8 +16,9 @@
 -- ARGV[4] limit, matches
 -- ARGV[5] priority_step_ms, by which a ticket moves forward in line for each match that fell through
 -- ARGV[6] priority_steps_max
+-- ARGV[7] limit, tickets: after so many no further match is begun
 -- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled}
--- Limits  matches <= RECLAIM_BATCH_MATCHES
+-- Limits  matches <= RECLAIM_BATCH_MATCHES, tickets < RECLAIM_BATCH_TICKETS + PLAYERS_PER_MATCH_MAX
 --
 -- One place for every way in which a match falls through: its matcher died (forming), nobody answered in time (proposed),
 -- it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far and further in front.
@@ -25,7 +26,7 @@
 local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local limit, step_ms, steps_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local function requeue(ticket, record)
   record.attempts = record.attempts + 1
@@ -47,8 +48,10 @@ local function cancel(ticket, record, reason)
 end
 
 local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)
-local requeued, cancelled, crashed = 0, 0, 0
+local taken, requeued, cancelled, crashed = 0, 0, 0, 0
 for _, match in ipairs(due) do
+  if requeued + cancelled >= tickets_max then break end
+  taken = taken + 1
   local held = cjson.decode(redis.call('HGET', matches, match))
   local verdicts = held.verdicts or {}
   crashed = crashed + (held.state == 'forming' and 1 or 0)
@@ -78,4 +81,4 @@ if #due > 0 then
   redis.call('HINCRBY', stats, 'requeued', requeued)
   redis.call('HINCRBY', stats, 'cancelled', cancelled)
 end
-return { 'RECLAIMED', #due, requeued, cancelled }
+return { 'RECLAIMED', taken, requeued, cancelled }
