@@ -1,6 +1,6 @@
 -- reclaim: takes apart the matches whose leases have run out (claimed -> waiting | cancelled).
 --
--- KEYS[1] tickets hash: ticket -> record
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] claims  hash: ticket -> match that holds it
@@ -29,15 +29,19 @@ local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local function requeue(ticket, record)
-  record.attempts = record.attempts + 1
-  redis.call('HSET', tickets, ticket, cjson.encode(record))
-  local order = record.joined_ms - step_ms * math.min(record.attempts, steps_max)
+  local players, rating, joined_ms, expires_ms, attempts = unpack(record)
+  attempts = attempts + 1
+  redis.call('HSET', tickets, ticket, cjson.encode({ players, rating, joined_ms, expires_ms, attempts }))
+  local order = joined_ms - step_ms * math.min(attempts, steps_max)
   redis.call('ZADD', waiting, string.format('%.0f', math.max(order, 0)), ticket)
 end
 
 local function cancel(ticket, record, reason)
-  record.status, record.reason, record.ended_ms = 'cancelled', reason, now_ms
-  local text = cjson.encode(record)
+  local players, rating, joined_ms, _, attempts = unpack(record)
+  local text = cjson.encode({
+    status = 'cancelled', reason = reason, ended_ms = now_ms,
+    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts,
+  })
   redis.call('HDEL', tickets, ticket)
   redis.call('ZREM', seen, ticket)
   redis.call('HSET', results, ticket, text)
