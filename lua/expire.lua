@@ -1,6 +1,6 @@
 -- expire: ends tickets that waited too long or fell silent, and forgets old outcomes (waiting -> expired | cancelled).
 --
--- KEYS[1] tickets hash: ticket -> record
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] matches hash: match -> record
@@ -28,8 +28,11 @@ local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local joined_before_ms, abandon_ms, look_max, gap_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local function finish(ticket, record, status, reason)
-  record.status, record.reason, record.ended_ms = status, reason, now_ms
-  local text = cjson.encode(record)
+  local players, rating, joined_ms, _, attempts = unpack(record)
+  local text = cjson.encode({
+    status = status, reason = reason, ended_ms = now_ms,
+    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts,
+  })
   redis.call('HDEL', tickets, ticket)
   redis.call('ZREM', waiting, ticket)
   redis.call('ZREM', seen, ticket)
@@ -47,7 +50,8 @@ while expired < limit and passed < look_max do
   local page = redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_before_ms, 'LIMIT', passed, limit - expired)
   for _, ticket in ipairs(page) do
     local record = cjson.decode(redis.call('HGET', tickets, ticket))
-    if record.expires_ms <= now_ms then
+    local expires_ms = record[4]
+    if expires_ms <= now_ms then
       finish(ticket, record, 'expired', nil)
       expired = expired + 1
     else

@@ -1,6 +1,6 @@
 -- join: a new ticket begins to wait (nothing -> waiting).
 --
--- KEYS[1] tickets hash: ticket -> record
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] results hash: ticket -> outcome

@@ -1,6 +1,6 @@
 -- poll: reads where a ticket is, as one of its players; reading is proof of life.
 --
--- KEYS[1] tickets hash: ticket -> record
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
 -- KEYS[2] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[3] claims  hash: ticket -> match that holds it
 -- KEYS[4] matches hash: match -> record
@@ -27,7 +27,7 @@ if outcome then
 end
 local record = redis.call('HGET', tickets, ticket)
 local own = false
-for _, one in ipairs(record and cjson.decode(record).players or {}) do
+for _, one in ipairs(record and cjson.decode(record)[1] or {}) do
   own = own or one == player
 end
 if not own then

@@ -1,6 +1,6 @@
 -- reclaim: takes apart the matches whose leases have run out (claimed -> waiting | cancelled).
 --
--- KEYS[1] tickets hash: ticket -> record
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] claims  hash: ticket -> match that holds it
@@ -16,8 +16,9 @@
 -- ARGV[4] limit, matches
 -- ARGV[5] priority_step_ms, by which a ticket moves forward in line for each match that fell through
 -- ARGV[6] priority_steps_max
+-- ARGV[7] limit, tickets: after so many no further match is begun
 -- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled}
--- Limits  matches <= RECLAIM_BATCH_MATCHES
+-- Limits  matches <= RECLAIM_BATCH_MATCHES, tickets < RECLAIM_BATCH_TICKETS + PLAYERS_PER_MATCH_MAX
 --
 -- One place for every way in which a match falls through: its matcher died (forming), nobody answered in time (proposed),
 -- it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far and further in front.
@@ -25,18 +26,22 @@
 local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local limit, step_ms, steps_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local function requeue(ticket, record)
-  record.attempts = record.attempts + 1
-  redis.call('HSET', tickets, ticket, cjson.encode(record))
-  local order = record.joined_ms - step_ms * math.min(record.attempts, steps_max)
+  local players, rating, joined_ms, expires_ms, attempts = unpack(record)
+  attempts = attempts + 1
+  redis.call('HSET', tickets, ticket, cjson.encode({ players, rating, joined_ms, expires_ms, attempts }))
+  local order = joined_ms - step_ms * math.min(attempts, steps_max)
   redis.call('ZADD', waiting, string.format('%.0f', math.max(order, 0)), ticket)
 end
 
 local function cancel(ticket, record, reason)
-  record.status, record.reason, record.ended_ms = 'cancelled', reason, now_ms
-  local text = cjson.encode(record)
+  local players, rating, joined_ms, _, attempts = unpack(record)
+  local text = cjson.encode({
+    status = 'cancelled', reason = reason, ended_ms = now_ms,
+    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts,
+  })
   redis.call('HDEL', tickets, ticket)
   redis.call('ZREM', seen, ticket)
   redis.call('HSET', results, ticket, text)
@@ -47,8 +52,10 @@ local function cancel(ticket, record, reason)
 end
 
 local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)
-local requeued, cancelled, crashed = 0, 0, 0
+local taken, requeued, cancelled, crashed = 0, 0, 0, 0
 for _, match in ipairs(due) do
+  if requeued + cancelled >= tickets_max then break end
+  taken = taken + 1
   local held = cjson.decode(redis.call('HGET', matches, match))
   local verdicts = held.verdicts or {}
   crashed = crashed + (held.state == 'forming' and 1 or 0)
@@ -78,4 +85,4 @@ if #due > 0 then
   redis.call('HINCRBY', stats, 'requeued', requeued)
   redis.call('HINCRBY', stats, 'cancelled', cancelled)
 end
-return { 'RECLAIMED', #due, requeued, cancelled }
+return { 'RECLAIMED', taken, requeued, cancelled }

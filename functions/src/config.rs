@@ -17,7 +17,7 @@
 //! | `MIN_PLAYERS_PER_MATCH`, `MAX_PLAYERS_PER_MATCH` | 2, 10 | a queue outside is refused |
 //! | `LOCK_TTL` | `10s` | the lease: how long a claim holds without a heartbeat |
 //! | `HEARTBEAT_INTERVAL` | `2s` | how often a matcher renews leases and leadership |
-//! | `CLAIM_BATCH_SIZE` | 400 | tickets of one claim call, at most 400 |
+//! | `CLAIM_BATCH_SIZE` | 200 | tickets of one claim call, at most 200 |
 //! | `TICK_INTERVAL` | `100ms` | pause between a matcher's looks at its pools |
 //! | `MATCHER_RUN` | `70s` | longest matcher run; longer than its schedule, so that runs overlap |
 //! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long |

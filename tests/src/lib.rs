@@ -4,6 +4,8 @@
 //! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
 //! - [`stores`]: real Redis servers with a store on them.
 //! - [`phone`]: one player who speaks HTTP to a deployment.
+//! - [`stand_ins`]: a clock, ids and a ledger that the test controls.
+//! - [`stepped`]: use cases interleaved call by call, from a seed.
 //! - [`samples`]: short ways to write tickets and matches.
 //! - [`lua`]: the headers of the scripts, held against their bodies and callers.
 //! - [`calls`]: what a server was asked, by `MONITOR`.
@@ -16,4 +18,6 @@ pub mod lua;
 pub mod phone;
 pub mod raw;
 pub mod samples;
+pub mod stand_ins;
+pub mod stepped;
 pub mod stores;

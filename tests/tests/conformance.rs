@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use muster::adapters::memory::Memory;
 use muster::adapters::redis::scripts;
-use muster::domain::limits::OUTBOX_ENTRIES_MAX;
+use muster::domain::limits::{OUTBOX_ENTRIES_MAX, SCRIPT_ARGUMENTS_MAX};
 use muster_tests::calls::{Call, Recorder};
 use muster_tests::conformance::{Report, differences, run};
 use muster_tests::edge::{Stopwatch, say};
@@ -92,6 +92,10 @@ fn assert_calls_fit(calls: &[Call]) {
             problems.push(format!("{}: expected it to be called, found no call", script.name));
         }
         problems.extend(own.iter().flat_map(|call| check_call(&header, &call.words)));
+        let most = own.iter().map(|call| call.words.len()).max().unwrap_or_default();
+        if most > SCRIPT_ARGUMENTS_MAX {
+            problems.push(format!("{}: expected at most {SCRIPT_ARGUMENTS_MAX} arguments, found {most}", script.name));
+        }
     }
     problems.dedup();
     assert!(problems.is_empty(), "\n  {}", problems.join("\n  "));

@@ -8,7 +8,9 @@ mod outbox;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, RECENT_WAITS_MAX, RECLAIM_BATCH_MATCHES, UPKEEP_GAP_MS_MAX};
+use crate::domain::limits::{
+    EXPIRE_BATCH, KEEP_MS, RECENT_WAITS_MAX, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX,
+};
 use crate::domain::matching::Candidate;
 use crate::domain::{
     CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId,
@@ -414,6 +416,9 @@ impl Upkeep for Memory {
             expired.sort_unstable();
             let mut done = Reclaimed::default();
             for (_, id) in expired.into_iter().take(RECLAIM_BATCH_MATCHES) {
+                if done.requeued + done.cancelled >= RECLAIM_BATCH_TICKETS {
+                    break;
+                }
                 pool.take_apart(id, now_ms, &mut done);
             }
             done

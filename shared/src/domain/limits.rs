@@ -22,15 +22,17 @@ pub const SNAPSHOT_TICKETS_MAX: usize = 10_000;
 /// Tickets read by one snapshot call: keeps the script under its time limit.
 pub const SNAPSHOT_PAGE_TICKETS: usize = 1_000;
 /// Tickets moved by one claim call: keeps the script under its time limit.
-pub const CLAIM_BATCH_TICKETS: usize = 400;
+pub const CLAIM_BATCH_TICKETS: usize = 200;
 /// Arguments of one script call, keys included. ElastiCache Serverless refuses 4,000.
 pub const SCRIPT_ARGUMENTS_MAX: usize = 3_900;
 /// Matches that one reclaim call drops.
 pub const RECLAIM_BATCH_MATCHES: usize = 20;
+/// After so many tickets a reclaim call takes no further match: keeps the script under its time limit.
+pub const RECLAIM_BATCH_TICKETS: usize = 150;
 /// Tickets that one expire call ends, and records that it forgets.
-pub const EXPIRE_BATCH: usize = 200;
+pub const EXPIRE_BATCH: usize = 100;
 /// Tickets that one expire call passes over because they are urgent but not late, or silent but held by a match.
-pub const EXPIRE_LOOK_MAX: usize = 1_000;
+pub const EXPIRE_LOOK_MAX: usize = 500;
 /// Calls in one sweep of one pool: a sweep is bounded, the next one goes on.
 pub const SWEEP_CALLS_MAX: usize = 50;
 /// Recent waits from which a pool's estimate is made.

@@ -39,6 +39,13 @@ pub struct Request<'a> {
     pub now_ms: u64,
 }
 
+impl Request<'_> {
+    /// The unique part of the ticket that its idempotency key names.
+    fn named(&self) -> Option<Unique> {
+        self.idempotency_key.map(|key| unique_of_key(&self.pool, self.caller, key, &self.party))
+    }
+}
+
 /// How it went.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -65,10 +72,13 @@ pub struct Placed {
     pub ledger_failure: Option<StoreError>,
 }
 
-/// The unique part of the ticket that an idempotency key names: 128 bits of SHA-256 over pool, caller and key.
-pub fn unique_of_key(pool: &PoolId, caller: &PlayerId, key: &str) -> Unique {
+/// The unique part of the ticket that an idempotency key names: 128 bits of SHA-256 over pool, caller, key and party. The party,
+/// because a key that is sent again with other players is no second try, and must not find the first one's ticket.
+pub fn unique_of_key(pool: &PoolId, caller: &PlayerId, key: &str, party: &Party) -> Unique {
     let mut hash = Sha256::new();
-    for part in [pool.as_str(), caller.as_str(), key] {
+    let mut players: Vec<&str> = party.players().iter().map(PlayerId::as_str).collect();
+    players.sort_unstable();
+    for part in [pool.as_str(), caller.as_str(), key].into_iter().chain(players) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
@@ -88,8 +98,7 @@ pub async fn join_queue<L: Ledger + Tickets + Players>(
     ids: &impl Ids,
     request: &Request<'_>,
 ) -> Result<Placed, StoreError> {
-    let named = request.idempotency_key.map(|key| unique_of_key(&request.pool, request.caller, key));
-    let first = named.unwrap_or_else(|| ids.unique());
+    let first = request.named().unwrap_or_else(|| ids.unique());
     let away = match place(store, ledger, ids, request, first).await {
         Ok((reply, ledger_failure)) => return Ok(Placed { reply, mode: Mode::Normal, ledger_failure }),
         Err(error @ StoreError::Corrupt(_)) => return Err(error),
@@ -195,8 +204,9 @@ async fn reserve_all(
         };
         break;
     }
-    if blocked.is_some() {
-        // A reservation left behind by a failure here does no harm: the next join buries its ticket.
+    // A ticket that a key names is also another try's, which may have let it wait meanwhile: what speaks for its players stays.
+    // If it never waits, that does no harm, and neither does a failure here: the next join of such a player buries it.
+    if blocked.is_some() && request.named() != Some(ticket.id.unique) {
         for answer in join_all(players.iter().map(|player| store.unreserve(player, &ticket.id))).await {
             answer?;
         }

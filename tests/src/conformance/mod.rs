@@ -169,6 +169,7 @@ cases! {
         parties_survive_a_fall
         the_match_stays_readable_as_dropped
         a_call_takes_a_batch_the_oldest_leases_first
+        a_call_begins_no_match_beyond_its_tickets
         only_crashes_count_as_reclaimed
         falling_twice_and_matched_in_the_end
     }

@@ -1,6 +1,8 @@
 //! Taking apart what fell through.
 
-use muster::domain::limits::{PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES};
+use muster::domain::limits::{
+    PLAYERS_PER_MATCH_MAX, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS,
+};
 use muster::domain::{CancelReason, Outcome, Ticket};
 use muster::ports::{Claim, Estimate, Polled, PoolStatus, Reclaimed, Totals};
 
@@ -119,6 +121,22 @@ pub(super) async fn a_call_takes_a_batch_the_oldest_leases_first<S: Store>(w: &W
     assert_eq!(w.reclaim(T0 + last).await, Reclaimed { matches: 2, requeued: 4, cancelled: 0 });
     assert_eq!(w.reclaim(T0 + last).await, Reclaimed::default());
     assert_eq!(w.status().await.waiting, tickets.len());
+}
+
+/// Twenty of the largest matches at once would hold Redis for too long.
+pub(super) async fn a_call_begins_no_match_beyond_its_tickets<S: Store>(w: &World<'_, S>) {
+    let size = PLAYERS_PER_MATCH_MAX;
+    let per_call = RECLAIM_BATCH_TICKETS.div_ceil(size);
+    let tickets = w.crowd((per_call + 1) * size).await;
+    for (n, members) in tickets.chunks(size).enumerate() {
+        let members: Vec<&Ticket> = members.iter().collect();
+        let game = forming(&w.pool, n, &[&members[..size / 2], &members[size / 2..]], T0);
+        assert_eq!(w.claim(&[game], T0 + 10).await, [Claim::Held]);
+    }
+    let full = Reclaimed { matches: per_call, requeued: per_call * size, cancelled: 0 };
+    assert_eq!(w.reclaim(T0 + 10).await, full);
+    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: size, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed::default());
 }
 
 pub(super) async fn only_crashes_count_as_reclaimed<S: Store>(w: &World<'_, S>) {

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// A value of `tickets`.
+/// A value of `tickets`: a list of these, in this order.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "(Vec<String>, f64, u64, u64, u32)")]
 #[allow(missing_docs, reason = "the fields are those of the ticket")]
 pub struct TicketRecord {
     pub players: Vec<String>,
@@ -20,6 +20,12 @@ pub struct TicketRecord {
     pub joined_ms: u64,
     pub expires_ms: u64,
     pub attempts: u32,
+}
+
+impl From<(Vec<String>, f64, u64, u64, u32)> for TicketRecord {
+    fn from((players, rating, joined_ms, expires_ms, attempts): (Vec<String>, f64, u64, u64, u32)) -> Self {
+        Self { players, rating, joined_ms, expires_ms, attempts }
+    }
 }
 
 /// A value of `matches`.
@@ -67,7 +73,6 @@ pub struct OutcomeRecord {
     pub players: Vec<String>,
     pub rating: Option<f64>,
     pub joined_ms: Option<u64>,
-    pub expires_ms: Option<u64>,
     pub attempts: Option<u32>,
 }
 
