@@ -11,6 +11,9 @@ dynoxide=1.5.0
 
 cd "$(dirname "$0")/.."
 
+# The harness adds an index to the emulator's file with it.
+python3 -c 'import sqlite3' 2>/dev/null || { echo "setup: python3: expected one with the module sqlite3, found none" >&2; exit 1; }
+
 [ "$(.local/bin/dynoxide --version 2>/dev/null)" = "dynoxide $dynoxide" ] && exit 0
 
 printf 'setup: dynoxide %s from source into .local/bin, a minute or two\n' "$dynoxide"

@@ -4,6 +4,7 @@
 //! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
 //! - [`stores`]: real Redis servers with a store on them.
 //! - [`phone`]: one player who speaks HTTP to a deployment.
+//! - [`http_stub`]: an HTTP server that answers as the test says.
 //! - [`stand_ins`]: a clock, ids and a ledger that the test controls.
 //! - [`stepped`]: use cases interleaved call by call, from a seed.
 //! - [`samples`]: short ways to write tickets and matches.
@@ -14,6 +15,7 @@
 pub mod calls;
 pub mod conformance;
 pub mod edge;
+pub mod http_stub;
 pub mod lua;
 pub mod phone;
 pub mod raw;

@@ -200,13 +200,17 @@ pub(super) fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     Some(names.into_iter().map(|name| (format!("#{name}"), name)).collect())
 }
 
-/// Ends a call that takes longer than `limit_ms`.
-pub(super) async fn within<T>(
+/// Ends a call that takes longer than `limit_ms`. On the heap at once: the SDK's futures are so large that a few of them in
+/// one caller fill a thread's stack.
+pub(super) fn within<'a, T: 'a>(
     limit_ms: u64,
-    call: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let answer = tokio::time::timeout(Duration::from_millis(limit_ms), call).await;
-    answer.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("the ledger: no answer within {limit_ms} ms"))))
+    call: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+) -> impl Future<Output = Result<T, StoreError>> + Send + 'a {
+    let call = Box::pin(call);
+    async move {
+        let answer = tokio::time::timeout(Duration::from_millis(limit_ms), call).await;
+        answer.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("the ledger: no answer within {limit_ms} ms"))))
+    }
 }
 
 /// Why a call failed.

@@ -1,0 +1,364 @@
+//! What every ledger must do.
+
+use std::collections::BTreeSet;
+
+use futures::future::{join, join_all};
+use muster::adapters::memory_ledger::MemoryLedger;
+use muster::adapters::system::System;
+use muster::domain::limits::{LEDGER_PAGE_TICKETS, PLAYER_GRACE_MS};
+use muster::domain::{CancelReason, Event, Outcome, Party, PoolId, Rules, Ticket, TicketId};
+use muster::ports::{
+    Cancelled, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved, StoreError, Tickets,
+};
+use muster::usecases::join::{Reply, Request, join_queue};
+
+use crate::samples::{Hands, NOW_MS, end, game, match_id, player, pool, ticket, ticket_id};
+
+/// A ledger in all its roles.
+pub trait AnyLedger: Ledger + Tickets + Players {}
+impl<L: Ledger + Tickets + Players> AnyLedger for L {}
+
+const TTL_MS: u64 = 300_000;
+
+fn waiting(ticket: &Ticket) -> Polled {
+    Polled::Waiting { ticket: ticket.clone(), estimate: Estimate::default() }
+}
+
+fn over(polled: Polled) -> Ended {
+    match polled {
+        Polled::Ended(ended) => ended,
+        other => panic!("expected an ended ticket, found {other:?}"),
+    }
+}
+
+fn is_unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
+    match answer {
+        Err(StoreError::Unavailable(_)) => true,
+        Ok(_) | Err(StoreError::Corrupt(_)) => false,
+    }
+}
+
+async fn all_waiting(ledger: &impl AnyLedger, pool: &PoolId) -> Vec<(TicketId, Mode)> {
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let next = ledger.waiting(pool, page.as_deref()).await.unwrap();
+        assert!(next.tickets.len() <= LEDGER_PAGE_TICKETS, "a page of {}", next.tickets.len());
+        found.extend(next.tickets.into_iter().map(|(ticket, mode)| (ticket.id, mode)));
+        match next.next {
+            Some(place) => page = Some(place),
+            None => return found,
+        }
+    }
+}
+
+pub async fn a_fallback_ticket_is_readable_at_once_and_joins_once(ledger: impl AnyLedger, _: Hands) {
+    let duo = ticket(1, &["ann", "bob"]);
+    assert_eq!(ledger.join(&duo, NOW_MS).await.unwrap(), Joined::New(Estimate::default()));
+    for name in ["ann", "bob"] {
+        assert_eq!(ledger.poll(&duo.id, &player(name), NOW_MS).await.unwrap(), waiting(&duo));
+    }
+    assert_eq!(ledger.poll(&duo.id, &player("eve"), NOW_MS).await.unwrap(), Polled::Unknown);
+    assert_eq!(ledger.poll(&ticket_id(2), &player("ann"), NOW_MS).await.unwrap(), Polled::Unknown);
+
+    let later = Ticket { joined_ms: duo.joined_ms + 1_000, ..duo.clone() };
+    assert_eq!(ledger.join(&later, NOW_MS).await.unwrap(), Joined::Before(Estimate::default()));
+    assert_eq!(ledger.poll(&duo.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&duo));
+    assert_eq!(all_waiting(&ledger, &pool()).await, [(duo.id, Mode::Fallback)]);
+}
+
+pub async fn a_ticket_that_was_buried_never_begins_to_wait(ledger: impl AnyLedger, _: Hands) {
+    let buried = ticket(1, &["ann"]);
+    assert_eq!(ledger.bury(&buried.id, NOW_MS).await.unwrap(), Probe::Dead);
+    assert_eq!(ledger.bury(&buried.id, NOW_MS).await.unwrap(), Probe::Dead);
+    assert_eq!(ledger.join(&buried, NOW_MS).await.unwrap(), Joined::Ended);
+    ledger.note_join(&buried).await.unwrap();
+    let tombstone = over(ledger.poll(&buried.id, &player("ann"), NOW_MS).await.unwrap());
+    assert_eq!(tombstone.outcome, Outcome::Cancelled(CancelReason::Superseded));
+    assert_eq!((tombstone.players, tombstone.joined_ms), (Vec::new(), 0));
+    assert_eq!(all_waiting(&ledger, &pool()).await, []);
+
+    let live = ticket(2, &["bob"]);
+    ledger.join(&live, NOW_MS).await.unwrap();
+    assert_eq!(ledger.bury(&live.id, NOW_MS).await.unwrap(), Probe::Live);
+    assert_eq!(ledger.poll(&live.id, &player("bob"), NOW_MS).await.unwrap(), waiting(&live));
+    ledger.cancel(&live.id, &player("bob"), NOW_MS).await.unwrap();
+    assert_eq!(ledger.bury(&live.id, NOW_MS).await.unwrap(), Probe::Dead);
+}
+
+pub async fn of_a_join_and_a_burial_exactly_one_happens(ledger: impl AnyLedger, _: Hands) {
+    for number in 0..30 {
+        let raced = ticket(number, &["ann"]);
+        let (joined, probe) = join(ledger.join(&raced, NOW_MS), ledger.bury(&raced.id, NOW_MS)).await;
+        match (joined.unwrap(), probe.unwrap()) {
+            (Joined::New(_), Probe::Live) | (Joined::Ended, Probe::Dead) => {}
+            both => panic!("ticket {number}: expected one of the two, found {both:?}"),
+        }
+    }
+}
+
+pub async fn a_player_is_spoken_for_until_given_up_dead_or_run_out(ledger: impl AnyLedger, clock: Hands) {
+    let (ann, [first, second, third]) = (player("ann"), [1, 2, 3].map(ticket_id));
+    let held = |by: &TicketId| Reserved::Held(by.clone());
+    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &second, None, TTL_MS).await.unwrap(), held(&first));
+    assert_eq!(ledger.reserve(&ann, &second, Some(&third), TTL_MS).await.unwrap(), held(&first));
+    assert_eq!(ledger.reserve(&player("bob"), &second, None, TTL_MS).await.unwrap(), Reserved::Done);
+
+    assert_eq!(ledger.reserve(&ann, &second, Some(&first), TTL_MS).await.unwrap(), Reserved::Done);
+    ledger.unreserve(&ann, &first).await.unwrap();
+    assert_eq!(ledger.reserve(&ann, &third, None, TTL_MS).await.unwrap(), held(&second));
+    ledger.unreserve(&ann, &second).await.unwrap();
+    assert_eq!(ledger.reserve(&ann, &third, None, TTL_MS).await.unwrap(), Reserved::Done);
+    ledger.unreserve(&player("nobody"), &first).await.unwrap();
+
+    clock.forward_ms(TTL_MS - 1);
+    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), held(&third));
+    clock.forward_ms(1);
+    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), Reserved::Done);
+}
+
+pub async fn of_many_tickets_one_gets_the_player(ledger: impl AnyLedger, _: Hands) {
+    for round in 0..10 {
+        let (ann, tickets) = (player(&format!("ann{round}")), (0..8).map(ticket_id).collect::<Vec<_>>());
+        let answers = join_all(tickets.iter().map(|id| ledger.reserve(&ann, id, None, TTL_MS))).await;
+        let won: Vec<_> = tickets.iter().zip(&answers).filter(|(_, a)| matches!(a, Ok(Reserved::Done))).collect();
+        assert_eq!(won.len(), 1, "{answers:?}");
+        let held = Reserved::Held(won[0].0.clone());
+        let lost = answers.iter().filter(|answer| answer.as_ref().is_ok_and(|answer| *answer == held)).count();
+        assert_eq!(lost, 7, "{answers:?}");
+    }
+}
+
+pub async fn only_a_fallback_ticket_is_cancelled_here(ledger: impl AnyLedger, _: Hands) {
+    let (ann, own) = (player("ann"), ticket(1, &["ann"]));
+    assert_eq!(ledger.cancel(&own.id, &ann, NOW_MS).await.unwrap(), Cancelled::Unknown);
+    ledger.join(&own, NOW_MS).await.unwrap();
+    assert_eq!(ledger.cancel(&own.id, &player("eve"), NOW_MS).await.unwrap(), Cancelled::Unknown);
+    assert_eq!(ledger.cancel(&own.id, &ann, NOW_MS).await.unwrap(), Cancelled::Done);
+    let ended = Ended {
+        outcome: Outcome::Cancelled(CancelReason::Player),
+        players: vec![ann.clone()],
+        joined_ms: own.joined_ms,
+        attempts: own.attempts,
+        played: None,
+    };
+    assert_eq!(over(ledger.poll(&own.id, &ann, NOW_MS).await.unwrap()), ended);
+    assert_eq!(ledger.cancel(&own.id, &ann, NOW_MS).await.unwrap(), Cancelled::Ended(ended));
+    assert_eq!(all_waiting(&ledger, &pool()).await, []);
+
+    let stores = ticket(2, &["bob"]);
+    ledger.note_join(&stores).await.unwrap();
+    assert_eq!(ledger.cancel(&stores.id, &ann, NOW_MS).await.unwrap(), Cancelled::Unknown);
+    assert!(is_unavailable(ledger.cancel(&stores.id, &player("bob"), NOW_MS).await));
+    assert_eq!(ledger.poll(&stores.id, &player("bob"), NOW_MS).await.unwrap(), waiting(&stores));
+    let played = game(9, &[&stores]);
+    ledger.record(&[Event::Matched(played.clone())]).await.unwrap();
+    match ledger.cancel(&stores.id, &player("bob"), NOW_MS).await.unwrap() {
+        Cancelled::Ended(ended) => assert_eq!(ended.played, Some(played)),
+        other => panic!("expected a matched ticket, found {other:?}"),
+    }
+}
+
+pub async fn a_note_waits_as_the_stores_and_changes_nothing_after_the_outcome(ledger: impl AnyLedger, _: Hands) {
+    let noted = ticket(1, &["ann"]);
+    ledger.note_join(&noted).await.unwrap();
+    ledger.note_join(&noted).await.unwrap();
+    assert_eq!(ledger.poll(&noted.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&noted));
+    assert_eq!(all_waiting(&ledger, &pool()).await, [(noted.id.clone(), Mode::Normal)]);
+    assert_eq!(ledger.join(&noted, NOW_MS).await.unwrap(), Joined::Before(Estimate::default()));
+
+    let outcomes = [Outcome::Expired, Outcome::Cancelled(CancelReason::Abandoned), Outcome::Matched(match_id(7))];
+    for (number, outcome) in (10..).zip(outcomes) {
+        let late = ticket(number, &["cid"]);
+        ledger.record(&[end(&late, outcome.clone())]).await.unwrap();
+        ledger.note_join(&late).await.unwrap();
+        assert_eq!(over(ledger.poll(&late.id, &player("cid"), NOW_MS).await.unwrap()).outcome, outcome);
+    }
+    assert_eq!(all_waiting(&ledger, &pool()).await.len(), 1);
+    // And a player is not pointed at a ticket that is over.
+    let next = ticket_id(20);
+    assert_eq!(ledger.reserve(&player("cid"), &next, None, TTL_MS).await.unwrap(), Reserved::Done);
+}
+
+pub async fn a_fallback_ticket_that_joins_the_store_is_the_stores(ledger: impl AnyLedger, _: Hands) {
+    let first = ticket(1, &["ann"]);
+    ledger.join(&first, NOW_MS).await.unwrap();
+    // The phone tried the same join again when the store was back, and the store took it as new.
+    let again = Ticket { joined_ms: first.joined_ms + 2_000, expires_ms: first.expires_ms + 2_000, ..first };
+    ledger.note_join(&again).await.unwrap();
+    assert_eq!(all_waiting(&ledger, &pool()).await, [(again.id.clone(), Mode::Normal)]);
+    assert_eq!(ledger.poll(&again.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&again));
+    assert!(is_unavailable(ledger.cancel(&again.id, &player("ann"), NOW_MS).await));
+}
+
+pub async fn a_note_points_the_players_at_their_newest_ticket(ledger: impl AnyLedger, clock: Hands) {
+    let at = |number: u128, age_ms: u64| Ticket { joined_ms: NOW_MS - age_ms, ..ticket(number, &["ann", "bob"]) };
+    let (old, new, oldest) = (at(1, 3_000), at(2, 1_000), at(3, 9_000));
+    for noted in [&old, &new, &oldest] {
+        ledger.note_join(noted).await.unwrap();
+    }
+    for name in ["ann", "bob"] {
+        let answer = ledger.reserve(&player(name), &ticket_id(4), None, TTL_MS).await.unwrap();
+        assert_eq!(answer, Reserved::Held(new.id.clone()));
+    }
+    clock.forward_ms(new.expires_ms + PLAYER_GRACE_MS - NOW_MS);
+    assert_eq!(ledger.reserve(&player("ann"), &ticket_id(4), None, TTL_MS).await.unwrap(), Reserved::Done);
+}
+
+pub async fn a_match_is_recorded_with_its_tickets_and_three_times_is_once(ledger: impl AnyLedger, _: Hands) {
+    let (duo, solo) = (ticket(1, &["ann", "bob"]), ticket(2, &["cid"]));
+    ledger.note_join(&duo).await.unwrap();
+    ledger.join(&solo, NOW_MS).await.unwrap();
+    let played = game(9, &[&duo, &solo]);
+    assert_eq!(ledger.find_match(&played.id).await.unwrap(), None);
+    let event = Event::Matched(played.clone());
+    // Alone, then twice in one call.
+    for events in [vec![event.clone()], vec![event.clone(), event]] {
+        assert_eq!(ledger.record(&events).await.unwrap(), vec![Recorded::Done; events.len()]);
+        assert_eq!(ledger.find_match(&played.id).await.unwrap(), Some(played.clone()));
+        for member in [&duo, &solo] {
+            let expected = Ended {
+                outcome: Outcome::Matched(played.id.clone()),
+                players: member.party.players().to_vec(),
+                joined_ms: member.joined_ms,
+                attempts: member.attempts,
+                played: Some(played.clone()),
+            };
+            let player = &member.party.players()[0];
+            assert_eq!(over(ledger.poll(&member.id, player, NOW_MS).await.unwrap()), expected);
+        }
+        assert_eq!(all_waiting(&ledger, &pool()).await, []);
+    }
+}
+
+pub async fn an_ended_ticket_is_recorded_whether_it_was_noted_or_not(ledger: impl AnyLedger, _: Hands) {
+    let outcomes: Vec<Outcome> =
+        CancelReason::ALL.into_iter().map(Outcome::Cancelled).chain([Outcome::Expired]).collect();
+    for (number, outcome) in (0..).zip(outcomes) {
+        let ticket = ticket(number, &["ann"]);
+        if number % 2 == 0 {
+            ledger.note_join(&ticket).await.unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(ledger.record(&[end(&ticket, outcome.clone())]).await.unwrap(), [Recorded::Done]);
+        }
+        let found = over(ledger.poll(&ticket.id, &player("ann"), NOW_MS).await.unwrap());
+        let expected =
+            Ended { outcome, players: vec![player("ann")], joined_ms: ticket.joined_ms, attempts: 2, played: None };
+        assert_eq!(found, expected);
+    }
+    assert_eq!(all_waiting(&ledger, &pool()).await, []);
+    assert_eq!(ledger.record(&[]).await.unwrap(), []);
+}
+
+pub async fn many_events_at_once_are_all_recorded(ledger: impl AnyLedger, _: Hands) {
+    let tickets: Vec<Ticket> = (0..120).map(|number| ticket(number, &[&format!("p{number}")])).collect();
+    let mut events: Vec<Event> =
+        tickets[..60].chunks(2).zip(1_000..).map(|(two, id)| Event::Matched(game(id, &[&two[0], &two[1]]))).collect();
+    events.extend(tickets[60..].iter().map(|ticket| end(ticket, Outcome::Expired)));
+    assert_eq!(ledger.record(&events).await.unwrap(), vec![Recorded::Done; events.len()]);
+    for (number, ticket) in tickets.iter().enumerate() {
+        let found = over(ledger.poll(&ticket.id, &ticket.party.players()[0], NOW_MS).await.unwrap());
+        assert_eq!(found.played.is_some(), number < 60, "ticket {number}");
+    }
+}
+
+pub async fn pages_show_every_waiting_ticket_of_a_pool_once(ledger: impl AnyLedger, _: Hands) {
+    let count = LEDGER_PAGE_TICKETS as u128 * 2 + 50;
+    // Two that joined at the same time must not hide each other at the end of a page.
+    let at = |number: u128| Ticket { joined_ms: NOW_MS - (number / 2) as u64, ..ticket(number, &["ann"]) };
+    let joins: Vec<Ticket> = (0..count).map(at).collect();
+    for some in joins.chunks(50) {
+        for joined in join_all(some.iter().map(|ticket| ledger.join(ticket, NOW_MS))).await {
+            joined.unwrap();
+        }
+    }
+    let other: PoolId = "ranked-1v1.us".parse().unwrap();
+    let elsewhere = Ticket { id: TicketId::new(other.clone(), joins[0].id.unique), ..joins[0].clone() };
+    ledger.note_join(&elsewhere).await.unwrap();
+    ledger.record(&[end(&joins[7], Outcome::Expired)]).await.unwrap();
+    ledger.cancel(&joins[8].id, &player("ann"), NOW_MS).await.unwrap();
+
+    let found = all_waiting(&ledger, &pool()).await;
+    let different: BTreeSet<&TicketId> = found.iter().map(|(id, _)| id).collect();
+    assert_eq!((found.len(), different.len()), (joins.len() - 2, joins.len() - 2));
+    assert!(!different.contains(&joins[7].id) && !different.contains(&joins[8].id));
+    assert_eq!(all_waiting(&ledger, &other).await, [(elsewhere.id, Mode::Normal)]);
+    assert!(ledger.waiting(&pool(), Some("no page")).await.is_err());
+}
+
+pub async fn an_import_finds_out_whether_the_ticket_still_waits(ledger: impl AnyLedger, _: Hands) {
+    let (ann, moved, cancelled) = (player("ann"), ticket(1, &["ann"]), ticket(2, &["ann"]));
+    ledger.join(&moved, NOW_MS).await.unwrap();
+    ledger.join(&cancelled, NOW_MS).await.unwrap();
+    ledger.cancel(&cancelled.id, &ann, NOW_MS).await.unwrap();
+
+    assert!(ledger.imported(&moved.id).await.unwrap());
+    assert!(ledger.imported(&moved.id).await.unwrap());
+    assert_eq!(all_waiting(&ledger, &pool()).await, [(moved.id.clone(), Mode::Normal)]);
+    assert_eq!(ledger.poll(&moved.id, &ann, NOW_MS).await.unwrap(), waiting(&moved));
+    assert!(is_unavailable(ledger.cancel(&moved.id, &ann, NOW_MS).await));
+
+    assert!(!ledger.imported(&cancelled.id).await.unwrap());
+    assert!(!ledger.imported(&ticket_id(3)).await.unwrap());
+    let found = over(ledger.poll(&cancelled.id, &ann, NOW_MS).await.unwrap());
+    assert_eq!(found.outcome, Outcome::Cancelled(CancelReason::Player));
+}
+
+pub async fn of_an_import_and_a_cancel_exactly_one_happens(ledger: impl AnyLedger, _: Hands) {
+    for number in 0..30 {
+        let raced = ticket(number, &["ann"]);
+        ledger.join(&raced, NOW_MS).await.unwrap();
+        let (imported, cancelled) =
+            join(ledger.imported(&raced.id), ledger.cancel(&raced.id, &player("ann"), NOW_MS)).await;
+        match (imported.unwrap(), cancelled) {
+            (true, Err(StoreError::Unavailable(_))) | (false, Ok(Cancelled::Done)) => {}
+            both => panic!("ticket {number}: expected one of the two, found {both:?}"),
+        }
+    }
+}
+
+pub async fn known_are_tickets_live_or_over(ledger: impl AnyLedger, _: Hands) {
+    ledger.join(&ticket(1, &["ann"]), NOW_MS).await.unwrap();
+    ledger.bury(&ticket_id(2), NOW_MS).await.unwrap();
+    let wanted: Vec<_> = (1..=250).chain([1, 2]).map(|number| ticket_id(number).unique).collect();
+    let known = ledger.known(&pool(), &wanted).await.unwrap();
+    let expected: Vec<bool> = (1..=250).map(|number| number <= 2).chain([true, true]).collect();
+    assert_eq!(known, expected);
+    assert!(ledger.known(&pool(), &[]).await.unwrap().is_empty());
+    ledger.reachable().await.unwrap();
+}
+
+/// The very use case that joins in the store, with the store away.
+pub async fn a_join_lands_here_when_the_store_is_away(ledger: impl AnyLedger, _: Hands) {
+    let (store, ledger) = (None::<MemoryLedger<Hands>>, Some(ledger));
+    let (ann, bob, rules) = (player("ann"), player("bob"), Rules::default());
+    let request = |caller, party, key| Request {
+        caller,
+        pool: pool(),
+        rules: &rules,
+        party,
+        rating: 1_500.0,
+        idempotency_key: key,
+        now_ms: NOW_MS,
+    };
+    let solo = || Party::solo(player("ann"));
+    let placed = join_queue(&store, &ledger, &System::default(), &request(&ann, solo(), Some("key"))).await.unwrap();
+    assert_eq!(placed.mode, Mode::Fallback);
+    let Reply::Queued(view) = placed.reply else { panic!("expected a new ticket, found {:?}", placed.reply) };
+
+    for key in [Some("key"), Some("another"), None] {
+        let placed = join_queue(&store, &ledger, &System::default(), &request(&ann, solo(), key)).await.unwrap();
+        let Reply::Already(again) = placed.reply else { panic!("{key:?}: expected the ticket, found {placed:?}") };
+        assert_eq!(again.ticket, view.ticket, "{key:?}");
+    }
+    let duo = || Party::restored(vec![player("bob"), player("ann")]);
+    let placed = join_queue(&store, &ledger, &System::default(), &request(&bob, duo(), None)).await.unwrap();
+    assert_eq!(placed.reply, Reply::MemberBusy(ann.clone()));
+
+    ledger.cancel(&view.ticket, &ann, NOW_MS).await.unwrap();
+    let placed = join_queue(&store, &ledger, &System::default(), &request(&bob, duo(), None)).await.unwrap();
+    assert!(matches!(placed.reply, Reply::Queued(_)), "{placed:?}");
+    assert_eq!(all_waiting(&ledger.unwrap(), &pool()).await.len(), 1);
+}

@@ -1,0 +1,264 @@
+//! What only a store behind a network can do: be away, freeze, leave work undone, refuse, hold what nobody can read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use muster::adapters::dynamodb::stream::{News, read_image};
+use muster::adapters::dynamodb::{DynamoDb, RECORD_TIMEOUT_MS, Settings, TIMEOUT_MS};
+use muster::adapters::system::System;
+use muster::domain::limits::LEDGER_KEEP_MS;
+use muster::domain::{CancelReason, Event, Match, Member, Outcome, Ticket};
+use muster::ports::{Joined, Ledger, Mode, Players, Polled, Recorded, StoreError, Tickets};
+use muster_tests::http_stub::HttpStub;
+use muster_tools::local::{self, DynamoDbApi, TABLE};
+use muster_tools::time::now;
+use serde_json::{Value, json};
+
+use crate::samples::{Hands, NOW_MS, end, ended, game, player, pool, ticket};
+
+/// What a loaded machine may add to a limit.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// A ledger on an emulator of its own, which must be kept as long as the ledger is used.
+pub async fn ledger<C>(clock: C) -> (local::DynamoDb, DynamoDb<C>) {
+    let emulator = local::DynamoDb::start().await.unwrap_or_else(|error| panic!("{error}"));
+    let ledger = DynamoDb::with_clock(Settings::local(TABLE, emulator.url()), clock);
+    (emulator, ledger)
+}
+
+async fn item(api: &DynamoDbApi, key: &str) -> Value {
+    let request = json!({ "TableName": TABLE, "Key": { "pk": { "S": key } }, "ConsistentRead": true });
+    api.call("DynamoDB_20120810.GetItem", &request).await.unwrap()["Item"].take()
+}
+
+async fn put(api: &DynamoDbApi, item: &Value) {
+    api.call("DynamoDB_20120810.PutItem", &json!({ "TableName": TABLE, "Item": item })).await.unwrap();
+}
+
+/// All records of the stream, oldest first.
+async fn stream(api: &DynamoDbApi) -> Vec<Value> {
+    let table = api.call("DynamoDB_20120810.DescribeTable", &json!({ "TableName": TABLE })).await.unwrap();
+    let arn = &table["Table"]["LatestStreamArn"];
+    let found = api.call("DynamoDBStreams_20120810.DescribeStream", &json!({ "StreamArn": arn })).await.unwrap();
+    let shard = &found["StreamDescription"]["Shards"][0]["ShardId"];
+    let request = json!({ "StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
+    let found = api.call("DynamoDBStreams_20120810.GetShardIterator", &request).await.unwrap();
+    let request = json!({ "ShardIterator": found["ShardIterator"] });
+    let mut found = api.call("DynamoDBStreams_20120810.GetRecords", &request).await.unwrap();
+    serde_json::from_value(found["Records"].take()).unwrap()
+}
+
+/// Every call fails as `Unavailable`, each within its limit. All at once, so that a test waits for the longest alone.
+async fn all_unavailable(ledger: &DynamoDb) {
+    let (ann, lost) = (player("ann"), ticket(77, &["ann"]));
+    let (pool, unique, events) = (pool(), [lost.id.unique], [end(&lost, Outcome::Expired)]);
+    futures::join!(
+        unavailable("join", TIMEOUT_MS, ledger.join(&lost, NOW_MS)),
+        unavailable("bury", TIMEOUT_MS, ledger.bury(&lost.id, NOW_MS)),
+        unavailable("poll", TIMEOUT_MS, ledger.poll(&lost.id, &ann, NOW_MS)),
+        unavailable("cancel", TIMEOUT_MS, ledger.cancel(&lost.id, &ann, NOW_MS)),
+        unavailable("known", TIMEOUT_MS, ledger.known(&pool, &unique)),
+        unavailable("reserve", TIMEOUT_MS, ledger.reserve(&ann, &lost.id, None, 1_000)),
+        unavailable("unreserve", TIMEOUT_MS, ledger.unreserve(&ann, &lost.id)),
+        unavailable("note_join", TIMEOUT_MS, ledger.note_join(&lost)),
+        unavailable("waiting", TIMEOUT_MS, ledger.waiting(&pool, None)),
+        unavailable("imported", TIMEOUT_MS, ledger.imported(&lost.id)),
+        unavailable("reachable", TIMEOUT_MS, ledger.reachable()),
+        unavailable("record", RECORD_TIMEOUT_MS, ledger.record(&events)),
+    );
+}
+
+async fn unavailable<T: std::fmt::Debug>(name: &str, limit_ms: u64, call: impl Future<Output = Result<T, StoreError>>) {
+    let started = now();
+    let answer = call.await;
+    let took = started.elapsed();
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{name}: {answer:?}");
+    assert!(took < Duration::from_millis(limit_ms) + SLACK, "{name}: expected within {limit_ms} ms, took {took:?}");
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_away_is_unavailable_in_time_and_back_with_all_it_held() {
+    let (mut emulator, ledger) = ledger(System::default()).await;
+    let kept = ticket(1, &["ann"]);
+    ledger.join(&kept, NOW_MS).await.unwrap();
+    emulator.stop();
+    all_unavailable(&ledger).await;
+    emulator.restart().await.unwrap();
+    assert!(matches!(ledger.poll(&kept.id, &player("ann"), NOW_MS).await.unwrap(), Polled::Waiting { .. }));
+    emulator.restart_empty().await.unwrap();
+    assert_eq!(ledger.poll(&kept.id, &player("ann"), NOW_MS).await.unwrap(), Polled::Unknown);
+}
+
+#[tokio::test]
+async fn a_frozen_ledger_is_unavailable_in_time() {
+    let (mut emulator, ledger) = ledger(System::default()).await;
+    ledger.reachable().await.unwrap();
+    emulator.pause();
+    all_unavailable(&ledger).await;
+    emulator.resume();
+    ledger.reachable().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_exist_is_unavailable() {
+    let (emulator, _) = ledger(System::default()).await;
+    let error = DynamoDb::new(Settings::local("another-table", emulator.url())).reachable().await.unwrap_err();
+    assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
+}
+
+/// The index is sparse, and everything goes 30 days after its end.
+#[tokio::test]
+async fn items_are_laid_out_as_documented() {
+    let (emulator, ledger) = ledger(System::default()).await;
+    let (api, duo) = (emulator.api(), ticket(1, &["ann", "bob"]));
+    ledger.note_join(&duo).await.unwrap();
+    let key = "t.ranked-1v1.eu.00000000000000000000000001";
+    let seconds = |ms: u64| json!({ "N": (ms / 1_000).to_string() });
+    let number = |value: u64| json!({ "N": value.to_string() });
+    let mut waiting = item(&api, key).await;
+    let shard = waiting["waiting"].take();
+    assert!(shard["S"].as_str().unwrap().starts_with("ranked-1v1.eu#"), "{shard}");
+    let expected = json!({
+        "pk": { "S": key }, "status": { "S": "waiting" }, "mode": { "S": "normal" }, "waiting": null,
+        "players": { "L": [{ "S": "ann" }, { "S": "bob" }] }, "rating": { "N": "1523.375" }, "attempts": { "N": "2" },
+        "joined_ms": number(duo.joined_ms), "expires_ms": number(duo.expires_ms),
+        "ttl": seconds(duo.expires_ms + LEDGER_KEEP_MS),
+    });
+    assert_eq!(waiting, expected);
+    let pointer = item(&api, "p.ann").await;
+    assert_eq!((&pointer["ticket"]["S"], &pointer["since_ms"]), (&json!(key), &number(duo.joined_ms)));
+
+    let played = game(9, &[&duo]);
+    ledger.record(&[Event::Matched(played.clone())]).await.unwrap();
+    let over = item(&api, key).await;
+    let expected = json!({
+        "pk": { "S": key }, "status": { "S": "matched" }, "match": { "S": played.id.to_string() },
+        "players": { "L": [{ "S": "ann" }, { "S": "bob" }] }, "rating": { "N": "1523.375" }, "attempts": { "N": "2" },
+        "joined_ms": number(duo.joined_ms), "ended_ms": number(played.created_ms),
+        "ttl": seconds(played.created_ms + LEDGER_KEEP_MS),
+    });
+    assert_eq!(over, expected);
+    let found = item(&api, &played.id.to_string()).await;
+    assert_eq!((&found["state"]["S"], &found["created_ms"]), (&json!("confirmed"), &number(played.created_ms)));
+    let teams: Value = serde_json::from_str(found["teams"]["S"].as_str().unwrap()).unwrap();
+    assert_eq!(teams[0][0]["players"], json!(["ann", "bob"]));
+}
+
+#[tokio::test]
+async fn what_is_told_three_times_changes_the_items_once() {
+    let (emulator, ledger) = ledger(System::default()).await;
+    let (api, duo, solo) = (emulator.api(), ticket(1, &["ann", "bob"]), ticket(2, &["cid"]));
+    let events = [Event::Matched(game(9, &[&duo])), end(&solo, Outcome::Cancelled(CancelReason::Declined))];
+    for _ in 0..3 {
+        ledger.record(&events).await.unwrap();
+        ledger.note_join(&duo).await.unwrap();
+    }
+    let changed = |record: &&Value| record["dynamodb"]["OldImage"] != record["dynamodb"]["NewImage"];
+    let records = stream(&api).await;
+    let names: Vec<&Value> = records.iter().filter(changed).map(|record| &record["eventName"]).collect();
+    assert_eq!(names, ["INSERT", "INSERT", "INSERT"]);
+}
+
+#[tokio::test]
+async fn the_stream_tells_what_happened() {
+    let (emulator, ledger) = ledger(System::default()).await;
+    let tickets = [ticket(1, &["ann"]), ticket(2, &["bob"]), ticket(3, &["cid"])];
+    let [fallback, noted, expired] = &tickets;
+    ledger.join(fallback, NOW_MS).await.unwrap();
+    ledger.note_join(noted).await.unwrap();
+    ledger.cancel(&fallback.id, &player("ann"), NOW_MS).await.unwrap();
+    let played = game(9, &[noted]);
+    ledger.record(&[Event::Matched(played.clone())]).await.unwrap();
+    ledger.record(&[end(expired, Outcome::Expired)]).await.unwrap();
+
+    let records = stream(&emulator.api()).await;
+    let news = records.iter().map(|record| read_image(&record["dynamodb"]["NewImage"]).unwrap());
+    let mut news: Vec<News> = news.filter(|news| *news != News::Nothing).collect();
+    let cancelled = ended(fallback, Outcome::Cancelled(CancelReason::Player));
+    let mut expected = vec![
+        News::Waiting(fallback.clone(), Mode::Fallback),
+        News::Waiting(noted.clone(), Mode::Normal),
+        News::Event(Event::Ended(cancelled)),
+        News::Event(Event::Matched(played)),
+        News::Event(end(expired, Outcome::Expired)),
+    ];
+    assert_eq!(news.len(), expected.len(), "{news:?}");
+    assert_eq!(news.drain(..3).collect::<Vec<_>>(), expected.drain(..3).collect::<Vec<_>>());
+    assert_eq!(news, expected);
+}
+
+/// DynamoDB refuses a whole call for one item over 400 kB, and does not say which it was.
+#[tokio::test]
+async fn an_event_that_can_never_be_recorded_does_not_hold_up_the_others() {
+    let (_emulator, ledger) = ledger(System::default()).await;
+    let (good, also_good, member) = (ticket(1, &["ann"]), ticket(2, &["bob"]), ticket(3, &["cid"]));
+    let teams = vec![vec![Member::of(&member); 4_500]];
+    let vast = Event::Matched(Match { teams, ..game(9, &[]) });
+    let events = [end(&good, Outcome::Expired), vast, end(&also_good, Outcome::Expired)];
+    let answers = ledger.record(&events).await.unwrap();
+    assert_eq!(answers, [Recorded::Done, Recorded::Refused, Recorded::Done]);
+    for (name, ticket) in [("ann", &good), ("bob", &also_good)] {
+        let found = ledger.poll(&ticket.id, &player(name), NOW_MS).await.unwrap();
+        assert!(matches!(found, Polled::Ended(_)), "{found:?}");
+    }
+}
+
+/// A DynamoDB that writes ten items of a batch and leaves the others to be asked for again.
+#[tokio::test]
+async fn what_is_left_unwritten_is_written_in_the_end() {
+    let (emulator, behind) = ledger(System::default()).await;
+    let (api, calls) = (emulator.api(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&calls);
+    let busy = HttpStub::start(move |request| {
+        let (api, calls) = (api.clone(), Arc::clone(&counted));
+        async move {
+            let operation = request.header("x-amz-target").to_owned();
+            assert_eq!(operation, "DynamoDB_20120810.BatchWriteItem");
+            calls.fetch_add(1, Ordering::Relaxed);
+            let mut body: Value = serde_json::from_str(&request.body).unwrap();
+            let items = body["RequestItems"][TABLE].as_array_mut().unwrap();
+            let left = items.split_off(items.len().min(10));
+            api.call(&operation, &body).await.unwrap();
+            let left = if left.is_empty() { json!({}) } else { json!({ TABLE: left }) };
+            (200, json!({ "UnprocessedItems": left }).to_string())
+        }
+    })
+    .await
+    .unwrap();
+    let ledger = DynamoDb::with_clock(Settings::local(TABLE, busy.url()), Hands::new());
+    let tickets: Vec<Ticket> = (0..40).map(|number| ticket(number, &["ann"])).collect();
+    let events: Vec<Event> = tickets.iter().map(|ticket| end(ticket, Outcome::Expired)).collect();
+
+    assert_eq!(ledger.record(&events).await.unwrap(), vec![Recorded::Done; 40]);
+
+    // 25 items are three calls of ten, 15 are two.
+    assert_eq!(calls.load(Ordering::Relaxed), 5);
+    let ids: Vec<_> = tickets.iter().map(|ticket| ticket.id.unique).collect();
+    assert_eq!(behind.known(&pool(), &ids).await.unwrap(), vec![true; 40]);
+}
+
+#[tokio::test]
+async fn an_unreadable_ticket_hides_no_other() {
+    let (emulator, ledger) = ledger(System::default()).await;
+    let (api, good, bad) = (emulator.api(), ticket(1, &["ann"]), ticket(2, &["bob"]));
+    for ticket in [&good, &bad] {
+        assert!(matches!(ledger.join(ticket, NOW_MS).await.unwrap(), Joined::New(_)));
+    }
+    let mut spoilt = item(&api, &bad.id.to_string()).await;
+    spoilt["rating"] = json!({ "S": "strong" });
+    put(&api, &spoilt).await;
+
+    let error = ledger.poll(&bad.id, &player("bob"), NOW_MS).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt(why) if why.contains("rating: expected a number")), "{error}");
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let next = ledger.waiting(&pool(), page.as_deref()).await.unwrap();
+        found.extend(next.tickets);
+        page = next.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, [(good, Mode::Fallback)]);
+}

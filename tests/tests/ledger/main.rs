@@ -1,0 +1,52 @@
+//! One suite for every ledger: the reference in memory, and the real one on a DynamoDB emulator.
+//!
+//! - `cases`: what every ledger must do.
+//! - `emulated`: what only a store behind a network can do: be away, freeze, leave work undone.
+
+mod cases;
+mod emulated;
+mod samples;
+
+/// Runs every case on both ledgers.
+macro_rules! on_both {
+    ($($case:ident)*) => {
+        mod memory {
+            use muster::adapters::memory_ledger::MemoryLedger;
+
+            $(#[tokio::test]
+            async fn $case() {
+                let clock = crate::samples::Hands::new();
+                crate::cases::$case(MemoryLedger::new(clock.clone()), clock).await;
+            })*
+        }
+
+        mod dynamodb {
+            $(#[tokio::test]
+            async fn $case() {
+                let clock = crate::samples::Hands::new();
+                let (_emulator, ledger) = crate::emulated::ledger(clock.clone()).await;
+                crate::cases::$case(ledger, clock).await;
+            })*
+        }
+    };
+}
+
+on_both! {
+    a_fallback_ticket_is_readable_at_once_and_joins_once
+    a_ticket_that_was_buried_never_begins_to_wait
+    of_a_join_and_a_burial_exactly_one_happens
+    a_player_is_spoken_for_until_given_up_dead_or_run_out
+    of_many_tickets_one_gets_the_player
+    only_a_fallback_ticket_is_cancelled_here
+    a_note_waits_as_the_stores_and_changes_nothing_after_the_outcome
+    a_fallback_ticket_that_joins_the_store_is_the_stores
+    a_note_points_the_players_at_their_newest_ticket
+    a_match_is_recorded_with_its_tickets_and_three_times_is_once
+    an_ended_ticket_is_recorded_whether_it_was_noted_or_not
+    many_events_at_once_are_all_recorded
+    pages_show_every_waiting_ticket_of_a_pool_once
+    an_import_finds_out_whether_the_ticket_still_waits
+    of_an_import_and_a_cancel_exactly_one_happens
+    known_are_tickets_live_or_over
+    a_join_lands_here_when_the_store_is_away
+}
