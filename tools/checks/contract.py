@@ -9,39 +9,15 @@ import sys
 from pathlib import Path
 
 import breaks
+import rights
 from template import Template, binaries, documented, rust_sources, samples, served_locally
 
 # Functions that the template has before their binary is written. A name leaves this list with its binary: a name here that
 # has one is a finding too.
-PLANNED = {"answer", "authorizer", "notifier", "websocket"}
+PLANNED = {"answer", "authorizer", "websocket"}
 
-# Variables that only the code of a part to come will read: the notifier and the authorizer.
-PLANNED_VARIABLES = {"EVENT_BUS", "JWT_AUDIENCE", "JWT_ISSUER", "WEBSOCKET_ENDPOINT"}
-
-# SDK calls as they look in Rust, and the right each needs. A call that is not listed is a finding.
-CALLS = {
-    "batch_get_item": "dynamodb:BatchGetItem",
-    "batch_write_item": "dynamodb:BatchWriteItem",
-    "delete_item": "dynamodb:DeleteItem",
-    "describe_table": "dynamodb:DescribeTable",
-    "get_item": "dynamodb:GetItem",
-    "put_item": "dynamodb:PutItem",
-    "query": "dynamodb:Query",
-    "scan": "dynamodb:Scan",
-    "update_item": "dynamodb:UpdateItem",
-    "put_events": "events:PutEvents",
-    "post_to_connection": "execute-api:ManageConnections",
-    "get_connection": "execute-api:ManageConnections",
-    "delete_connection": "execute-api:ManageConnections",
-}
-# A transaction needs the right of each of its parts.
-PARTS = {
-    "Put": "dynamodb:PutItem",
-    "Update": "dynamodb:UpdateItem",
-    "Delete": "dynamodb:DeleteItem",
-    "ConditionCheck": "dynamodb:ConditionCheckItem",
-    "Get": "dynamodb:GetItem",
-}
+# Variables that only the code of a part to come will read: the WebSocket API.
+PLANNED_VARIABLES = {"JWT_AUDIENCE", "JWT_ISSUER", "WEBSOCKET_ENDPOINT"}
 
 
 class Findings:
@@ -141,10 +117,19 @@ def check_doorbell(root, template, findings):
 
 
 def matches(pattern, value):
-    """Whether a filter pattern of exact texts lets a value pass."""
-    if isinstance(pattern, list):
-        return value in pattern
-    return isinstance(value, dict) and all(key in value and matches(part, value[key]) for key, part in pattern.items())
+    """Whether a filter pattern lets a value pass. A pattern's leaf lists what the value may be."""
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(matches(part, value.get(key)) for key, part in pattern.items())
+    return any(leaf_matches(leaf, value) for leaf in pattern)
+
+
+def leaf_matches(leaf, value):
+    """One alternative of a leaf: a text, a prefix, or that there is any value."""
+    if isinstance(leaf, dict) and "prefix" in leaf:
+        return isinstance(value, str) and value.startswith(leaf["prefix"])
+    if isinstance(leaf, dict) and "exists" in leaf:
+        return (value is not None) == leaf["exists"]
+    return value == leaf
 
 
 def check_queues(root, template, findings):
@@ -157,19 +142,21 @@ def check_queues(root, template, findings):
 
 
 def check_rights(root, template, findings):
-    """Rights granted = SDK calls made, and all of them within the boundary."""
-    granted = {a for name, f in template.functions.items() if name not in PLANNED for a in f.actions}
-    made = set()
-    for path, text in rust_sources(root, "functions/src", "shared/src"):
-        if "aws_sdk" not in text and "adapters/dynamodb" not in str(path) and "functions/src" not in str(path):
-            continue
-        made |= {right for call, right in CALLS.items() if re.search(rf"\.{call}\(\)", text)}
-        if re.search(r"\.transact_(write|get)_items\(\)", text) or "TransactWriteItem" in text:
-            made |= {right for part, right in PARTS.items() if re.search(rf"\b{part}::builder\(\)", text)}
-    if not made:
-        findings.skipped("rights", "no SDK call in functions/src and shared/src yet")
-    else:
-        findings.same("rights", ("the code's SDK calls", made), ("template.yaml's policies", granted))
+    """Rights granted = SDK calls that the function's code reaches, and all of them within the boundary."""
+    before, granted = len(findings.wrong), 0
+    for name in sorted(binaries(root) & set(template.functions)):
+        needed, given = rights.needed(root, name), template.functions[name].actions
+        granted += len(given)
+        for action in sorted(needed - given):
+            findings.need(False, f"rights: {name} calls {action}, which template.yaml does not grant it")
+        for action in sorted(given - needed):
+            findings.need(False, f"rights: {name} is granted {action}, which its code never calls")
+    everything = set()
+    for _, text in rust_sources(root, "functions/src", "shared/src"):
+        everything |= rights.called(text) if "aws_sdk" in text or ".client()" in text else set()
+    used = {action for name in binaries(root) & set(template.functions) for action in template.functions[name].actions}
+    findings.same("rights", ("all SDK calls of the code", everything), ("template.yaml's policies", used))
+    findings.held("rights", f"{granted} granted to functions one by one = what their code reaches", before)
     boundary = set()
     for statement in template.resources["Boundary"]["Properties"]["PolicyDocument"]["Statement"]:
         boundary |= set(statement["Action"])

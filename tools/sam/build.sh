@@ -6,6 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-eu-west-1} PATH=$PWD/.local/venv/bin:$PATH
+# For this very machine no cross compiler is needed.
+export CARGO_LAMBDA_COMPILER=cargo
 [ "${1:-}" = --release ] || export SAM_BUILD_MODE=debug
 case $(uname -m) in
 x86_64) machine=x86_64 ;;
