@@ -103,6 +103,23 @@ async fn told(phones: Vec<tokio::task::JoinHandle<Story>>) -> Vec<Story> {
     join_all(phones).await.into_iter().map(|story| story.expect("no phone gives up")).collect()
 }
 
+/// Lets so many phones join. The local gateway takes about 100 requests for one function at once, so they come in batches.
+async fn join_many(url: &str, prefix: &str, count: usize) -> Vec<(String, Phone)> {
+    let mut joined = Vec::new();
+    for batch in (0..count).collect::<Vec<_>>().chunks(50) {
+        let joins = batch.iter().map(|n| {
+            let phone = Phone::new(url, &format!("{prefix}{n}"));
+            async move {
+                let reply = phone.join("duel", 1_500.0).await;
+                assert_eq!(reply.status, 202, "{reply:?}");
+                (reply.text("ticket_id").to_owned(), phone)
+            }
+        });
+        joined.extend(join_all(joins).await);
+    }
+    joined
+}
+
 /// Waits until nothing is left to tell the ledger.
 async fn until_drained(phone: &Phone) {
     let began = now();
@@ -126,7 +143,7 @@ async fn ledger_items(deployment: &mut Deployment) -> BTreeMap<String, Value> {
         if !start.is_null() {
             request["ExclusiveStartKey"] = start;
         }
-        let page = api.call("Scan", &request).await.expect("the emulator answers");
+        let page = api.call("DynamoDB_20120810.Scan", &request).await.expect("the emulator answers");
         for item in page["Items"].as_array().into_iter().flatten() {
             items.insert(item["pk"]["S"].as_str().unwrap().to_owned(), item.clone());
         }
@@ -163,7 +180,10 @@ async fn freeze_when_all_is_told(deployment: &mut Deployment) {
 
 #[tokio::test]
 async fn redis_lost_under_load_and_back_empty_loses_nobody_and_books_nobody_twice() {
-    let mut deployment = deployment(Options::default()).await;
+    // As many as Lambda would start while each of them waits for a Redis that is away.
+    let processes = [("join", 12), ("poll-match", 12), ("matcher", 2), ("sweeper", 2)];
+    let processes = processes.map(|(name, count)| (name.to_owned(), count)).to_vec();
+    let mut deployment = deployment(Options { processes, ..Options::default() }).await;
     let url = deployment.url();
     let arriving = tokio::spawn({
         let url = url.clone();
@@ -261,11 +281,7 @@ async fn a_flushed_redis_gets_back_exactly_who_waited_and_every_match_stays_read
     })
     .await;
     let url = deployment.url();
-    let joins = (0..MATCHED).map(|n| {
-        let phone = Phone::new(&url, &format!("m{n}"));
-        async move { (phone.join("duel", 1_500.0).await.text("ticket_id").to_owned(), phone) }
-    });
-    let matched: Vec<(String, Phone)> = join_all(joins).await;
+    let matched = join_many(&url, "m", MATCHED).await;
     // A sweeper looks at pools that nobody leads.
     let swept = deployment.invoker();
     tokio::spawn(async move { swept.invoke("sweeper", scheduled_event("sweeper", 0), PATIENCE).await });
@@ -277,21 +293,14 @@ async fn a_flushed_redis_gets_back_exactly_who_waited_and_every_match_stays_read
         sweeper.kill();
     }
 
-    // Too far apart for one another, so that they all still wait afterwards.
-    let mut waiting = BTreeSet::new();
-    for batch in (0..WAITING).collect::<Vec<_>>().chunks(50) {
-        let joins = batch.iter().map(|n| {
-            let phone = Phone::new(&url, &format!("w{n}"));
-            async move { phone.join("duel", 1_500.0).await }
-        });
-        waiting.extend(join_all(joins).await.into_iter().map(|reply| reply.text("ticket_id").to_owned()));
-    }
+    let waiting: BTreeSet<String> = join_many(&url, "w", WAITING).await.into_iter().map(|(ticket, _)| ticket).collect();
     assert_eq!(waiting.len(), WAITING);
     let redis = server(&mut deployment).connect().await.unwrap();
     let _: () = redis::cmd("FLUSHALL").query_async(&mut redis.clone()).await.unwrap();
 
     // Restores, but makes no matches: somebody else seems to lead.
-    let _: () = redis::cmd("SET").arg("mm:{duel.eu}:leader").arg("the test").query_async(&mut redis.clone()).await.unwrap();
+    let _: () =
+        redis::cmd("SET").arg("mm:{duel.eu}:leader").arg("the test").query_async(&mut redis.clone()).await.unwrap();
     for sweeper in deployment.processes("sweeper") {
         sweeper.restart().unwrap();
     }
@@ -301,8 +310,13 @@ async fn a_flushed_redis_gets_back_exactly_who_waited_and_every_match_stays_read
     }
     let began = now();
     loop {
-        let members: Vec<String> =
-            redis::cmd("ZRANGE").arg("mm:{duel.eu}:waiting").arg(0).arg(-1).query_async(&mut redis.clone()).await.unwrap();
+        let members: Vec<String> = redis::cmd("ZRANGE")
+            .arg("mm:{duel.eu}:waiting")
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut redis.clone())
+            .await
+            .unwrap();
         if members.len() == WAITING {
             let back: BTreeSet<String> = members.iter().map(|id| format!("t.duel.eu.{id}")).collect();
             assert_eq!(back, waiting, "exactly those who waited");

@@ -1,7 +1,7 @@
 //! One server or a cluster behind one call: run a script, within a bounded time, with one lawful retry.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -9,6 +9,7 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{Client, FromRedisValue, RedisError, TlsCertificates, Value};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::reply::Reply;
 use super::scripts::Script;
@@ -18,6 +19,9 @@ use crate::ports::StoreError;
 
 /// Longest time that one call may take, connecting and retry included, in milliseconds.
 pub const TIMEOUT_MS: u64 = 2_000;
+/// After a call that found nobody, others are refused at once for so long, in milliseconds: a caller that has somewhere else
+/// to go, or a phone that is told to come back, is served sooner than by waiting for the same silence again.
+const REST_MS: u64 = 250;
 /// Longest time to connect, or for one answer, in milliseconds.
 const STEP_TIMEOUT: Duration = Duration::from_millis(900);
 
@@ -25,6 +29,7 @@ const STEP_TIMEOUT: Duration = Duration::from_millis(900);
 #[derive(Clone)]
 pub struct Redis {
     kind: Kind,
+    away_until: Arc<Mutex<Option<Instant>>>,
     pub(super) outbox_entries_max: usize,
 }
 
@@ -79,7 +84,7 @@ impl Redis {
             let client = client.map_err(unavailable)?;
             Kind::Single(ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?)
         };
-        Ok(Self { kind, outbox_entries_max })
+        Ok(Self { kind, away_until: Arc::default(), outbox_entries_max })
     }
 
     /// Runs a script on a pool's keys. `args` come after the keys, in the order of the script's header.
@@ -111,9 +116,9 @@ impl Redis {
             };
         }
         let value: Value = match &self.kind {
-            Kind::Single(manager) => bounded(|| async { call.invoke_async(&mut manager.clone()).await }).await?,
+            Kind::Single(manager) => self.bounded(|| async { call.invoke_async(&mut manager.clone()).await }).await?,
             Kind::Cluster(cluster) => {
-                bounded(|| async { call.invoke_async(&mut cluster.connected().await?).await }).await?
+                self.bounded(|| async { call.invoke_async(&mut cluster.connected().await?).await }).await?
             }
         };
         Reply::new(script.name, value)
@@ -122,11 +127,45 @@ impl Redis {
     /// Runs a plain command.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
         match &self.kind {
-            Kind::Single(manager) => bounded(|| async { command.query_async(&mut manager.clone()).await }).await,
+            Kind::Single(manager) => self.bounded(|| async { command.query_async(&mut manager.clone()).await }).await,
             Kind::Cluster(cluster) => {
-                bounded(|| async { command.query_async(&mut cluster.connected().await?).await }).await
+                self.bounded(|| async { command.query_async(&mut cluster.connected().await?).await }).await
             }
         }
+    }
+
+    /// Asks, and asks once more if the connection turned out dead: the client reconnects behind the command that meets a
+    /// dead connection, but fails that command. Asking again is lawful because every script may run twice.
+    async fn bounded<T, F: Future<Output = Result<T, RedisError>>>(
+        &self,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, StoreError> {
+        if self.away_until().is_some_and(|until| Instant::now() < until) {
+            return Err(StoreError::Unavailable("it was away a moment ago".into()));
+        }
+        let twice = async {
+            match ask().await {
+                Err(error) if error.is_connection_dropped() || (error.is_io_error() && !error.is_timeout()) => {
+                    ask().await
+                }
+                answer => answer,
+            }
+        };
+        let answer = tokio::time::timeout(Duration::from_millis(TIMEOUT_MS), twice).await;
+        let silent = match &answer {
+            Ok(Ok(_)) => false,
+            Ok(Err(error)) => error.is_io_error() || error.is_timeout() || error.is_connection_dropped(),
+            Err(_) => true,
+        };
+        *self.away_until() = silent.then(|| Instant::now() + Duration::from_millis(REST_MS));
+        match answer {
+            Ok(answer) => answer.map_err(unavailable),
+            Err(_) => Err(StoreError::Unavailable(format!("no answer within {TIMEOUT_MS} ms"))),
+        }
+    }
+
+    fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,21 +174,6 @@ impl Redis {
 pub(super) enum Arg<'a> {
     Int(u64),
     Text(&'a str),
-}
-
-/// Asks, and asks once more if the connection turned out dead: the client reconnects behind the command that meets a dead
-/// connection, but fails that command. Asking again is lawful because every script may run twice.
-async fn bounded<T, F: Future<Output = Result<T, RedisError>>>(mut ask: impl FnMut() -> F) -> Result<T, StoreError> {
-    let twice = async {
-        match ask().await {
-            Err(error) if error.is_connection_dropped() || (error.is_io_error() && !error.is_timeout()) => ask().await,
-            answer => answer,
-        }
-    };
-    match tokio::time::timeout(Duration::from_millis(TIMEOUT_MS), twice).await {
-        Ok(answer) => answer.map_err(unavailable),
-        Err(_) => Err(StoreError::Unavailable(format!("no answer within {TIMEOUT_MS} ms"))),
-    }
 }
 
 fn unavailable(error: RedisError) -> StoreError {
