@@ -37,7 +37,8 @@ pub struct Page {
 
 /// The durable record.
 pub trait Ledger: Send + Sync {
-    /// Notes a ticket that joined the store. A note that arrives after the ticket's outcome changes nothing.
+    /// Notes a ticket that joined the store, and that its players are in it. A fallback ticket that joined the store by
+    /// another try of the same join is the store's from then on. A note that arrives after the ticket's outcome changes nothing.
     fn note_join(&self, ticket: &Ticket) -> impl Future<Output = Answer<()>> + Send;
 
     /// Records events. The same event again changes nothing. The answer has one element for each.

@@ -129,6 +129,13 @@ async fn items_are_laid_out_as_documented() {
     let pointer = item(&api, "p.ann").await;
     assert_eq!((&pointer["ticket"]["S"], &pointer["since_ms"]), (&json!(key), &number(duo.joined_ms)));
 
+    let solo = ticket(2, &["cid"]);
+    ledger.join(&solo, NOW_MS).await.unwrap();
+    ledger.cancel(&solo.id, &player("cid"), NOW_MS).await.unwrap();
+    let cancelled = item(&api, &solo.id.to_string()).await;
+    assert_eq!((&cancelled["reason"]["S"], &cancelled["waiting"]), (&json!("player"), &Value::Null));
+    assert_eq!((&cancelled["ended_ms"], &cancelled["ttl"]), (&number(NOW_MS), &seconds(NOW_MS + LEDGER_KEEP_MS)));
+
     let played = game(9, &[&duo]);
     ledger.record(&[Event::Matched(played.clone())]).await.unwrap();
     let over = item(&api, key).await;

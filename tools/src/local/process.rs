@@ -213,9 +213,16 @@ fn die_with_us(command: &mut Command) {
 #[cfg(not(target_os = "linux"))]
 fn die_with_us(_: &mut Command) {}
 
-#[allow(unsafe_code, reason = "kill(2) is only declared unsafe; it touches no memory of ours")]
+#[allow(unsafe_code, reason = "kill(2) and waitid(2) touch no memory of ours but `info`")]
 fn send(pid: u32, signal: i32) {
-    if let Ok(pid) = libc::pid_t::try_from(pid) {
-        unsafe { libc::kill(pid, signal) };
+    if let Ok(id) = libc::pid_t::try_from(pid) {
+        unsafe { libc::kill(id, signal) };
+        if signal == libc::SIGSTOP {
+            // On a busy machine its threads run on for a while. It has stopped when the system says so to its parent, us;
+            // or ended, which is left for `ended` to find.
+            let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+            let what = libc::WSTOPPED | libc::WEXITED | libc::WNOWAIT;
+            unsafe { libc::waitid(libc::P_PID, pid, info.as_mut_ptr(), what) };
+        }
     }
 }

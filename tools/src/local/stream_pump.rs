@@ -15,10 +15,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::Result;
 use super::dynamodb::{DynamoDbApi, TABLE};
 use super::gateway::Invoker;
 use super::template::Mapping;
-use super::{Error, Result};
 use crate::time::pause;
 
 /// Between two looks at a stream that had nothing new.
@@ -46,8 +46,7 @@ impl StreamPump {
         let failures = Failures::default();
         let mut tasks = Vec::new();
         for mapping in mappings {
-            let from = if mapping.from_the_start { Start::Beginning } else { Start::End };
-            let place = Place::open(&api, from).await?;
+            let place = Place::open(&api, stream(&api).await?, mapping.from_the_start).await?;
             let target = Target { invoker: invoker.clone(), mapping, failures: Arc::clone(&failures) };
             tasks.push(tokio::spawn(read_on(api.clone(), place, target)));
         }
@@ -66,74 +65,42 @@ impl Drop for StreamPump {
     }
 }
 
-/// Where to begin in a stream.
-enum Start {
-    Beginning,
-    End,
-    After(String),
-}
-
 /// A place in a stream.
 #[derive(Debug)]
 struct Place {
     arn: String,
     iterator: String,
-    /// The last record that was read.
-    last: Option<String>,
 }
 
 impl Place {
-    async fn open(api: &DynamoDbApi, from: Start) -> Result<Self> {
-        let arn = stream(api).await?;
-        Self::open_in(api, arn, from).await
-    }
-
-    async fn open_in(api: &DynamoDbApi, arn: String, from: Start) -> Result<Self> {
+    async fn open(api: &DynamoDbApi, arn: String, from_the_start: bool) -> Result<Self> {
         let found = api.call("DynamoDBStreams_20120810.DescribeStream", &json!({ "StreamArn": arn })).await?;
-        let shard = &found["StreamDescription"]["Shards"][0]["ShardId"];
-        let mut request = json!({ "StreamArn": arn, "ShardId": shard });
-        let last = match from {
-            Start::Beginning => {
-                request["ShardIteratorType"] = json!("TRIM_HORIZON");
-                None
-            }
-            Start::End => {
-                request["ShardIteratorType"] = json!("LATEST");
-                None
-            }
-            Start::After(last) => {
-                request["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
-                request["SequenceNumber"] = json!(last);
-                Some(last)
-            }
-        };
+        let request = json!({
+            "StreamArn": arn,
+            "ShardId": found["StreamDescription"]["Shards"][0]["ShardId"],
+            "ShardIteratorType": if from_the_start { "TRIM_HORIZON" } else { "LATEST" },
+        });
         let found = api.call("DynamoDBStreams_20120810.GetShardIterator", &request).await?;
-        Ok(Self { iterator: text(&found["ShardIterator"]), arn, last })
+        Ok(Self { iterator: text(&found["ShardIterator"]), arn })
     }
 
-    /// The same place, or the beginning of the stream that took this one's place: then everything in it is new.
-    async fn reopen(&mut self, api: &DynamoDbApi) -> Result<()> {
+    /// The beginning of the stream that took this one's place, if one did: everything in it is new.
+    async fn move_on(&mut self, api: &DynamoDbApi) -> Result<()> {
         let arn = stream(api).await?;
-        let from = match &self.last {
-            Some(last) if arn == self.arn => Start::After(last.clone()),
-            _ => Start::Beginning,
-        };
-        *self = Self::open_in(api, arn, from).await?;
+        if arn != self.arn {
+            *self = Self::open(api, arn, true).await?;
+        }
         Ok(())
     }
 
     async fn read(&mut self, api: &DynamoDbApi, limit: usize) -> Result<Vec<Value>> {
         let request = json!({ "ShardIterator": self.iterator, "Limit": limit });
         let mut found = api.call("DynamoDBStreams_20120810.GetRecords", &request).await?;
-        let records = match found["Records"].take() {
-            Value::Array(records) => records,
-            _ => Vec::new(),
-        };
-        if let Some(last) = records.last() {
-            self.last = Some(text(&last["dynamodb"]["SequenceNumber"]));
-        }
         self.iterator = text(&found["NextShardIterator"]);
-        Ok(records)
+        match found["Records"].take() {
+            Value::Array(records) => Ok(records),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
@@ -151,13 +118,11 @@ async fn read_on(api: DynamoDbApi, mut place: Place, target: Target) {
         match place.read(&api, target.mapping.batch_size).await {
             Ok(records) if records.is_empty() => pause(IDLE).await,
             Ok(records) => target.hand_over(&place.arn, records).await,
-            // The emulator is away; the place outlives that.
-            Err(Error::Http(_)) => pause(RETRY).await,
-            // It is there and does not know the place: the table may have been made anew, or not yet.
+            // The emulator is away, which the place outlives; or the table is made anew, and not there yet.
             Err(_) => {
-                if place.reopen(&api).await.is_err() {
-                    pause(RETRY).await;
-                }
+                pause(RETRY).await;
+                // Whatever keeps it from moving on fails the next look, too.
+                let _ = place.move_on(&api).await;
             }
         }
     }

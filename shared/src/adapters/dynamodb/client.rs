@@ -58,7 +58,6 @@ impl Settings {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(Duration::from_millis(TIMEOUT_MS))
             .build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS_MAX)
