@@ -9,11 +9,13 @@
 //! - [`stepped`]: use cases interleaved call by call, from a seed.
 //! - [`samples`]: short ways to write tickets and matches.
 //! - [`lua`]: the headers of the scripts, held against their bodies and callers.
+//! - [`docs`]: README.md and the pages of `docs/`, read and played.
 //! - [`calls`]: what a server was asked, by `MONITOR`.
 //! - [`edge`]: the only clock, environment and printing of the tests.
 
 pub mod calls;
 pub mod conformance;
+pub mod docs;
 pub mod edge;
 pub mod http_stub;
 pub mod lua;
