@@ -200,7 +200,7 @@ fn read_config(more: Option<(&str, &str)>) -> (Result<Config, Vec<String>>, BTre
     let asked = RefCell::new(BTreeSet::new());
     let config = Config::read(&|name| {
         asked.borrow_mut().insert(name.to_owned());
-        let found = [("REDIS_HOST", "localhost")].into_iter().chain(more).filter(|(key, _)| *key == name).last();
+        let found = [("REDIS_HOST", "localhost")].into_iter().chain(more).rfind(|(key, _)| *key == name);
         found.map(|(_, value)| value.to_owned())
     });
     (config, asked.into_inner())

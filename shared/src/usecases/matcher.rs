@@ -76,8 +76,11 @@ pub async fn run(
     let (mut busy_ms, mut led_ms) = (clock.now_ms(), clock.now_ms());
     while clock.now_ms() < plan.until_ms {
         let now_ms = clock.now_ms();
-        if now_ms >= renew_ms {
-            lead(store, &mut pools, token, plan.leader_ttl_ms, &mut ran).await;
+        // A pool that somebody else leads is asked for in every round: a sweeper leads for one look only, and a pool must not
+        // wait for the next renewal because of that.
+        let renew = now_ms >= renew_ms;
+        lead(store, pools.iter_mut().filter(|led| renew || !led.leading), token, plan.leader_ttl_ms, &mut ran).await;
+        if renew {
             renew_ms = now_ms + plan.leader_ttl_ms / RENEWALS_PER_TTL;
         }
         let led = pools.iter().filter(|led| led.leading);
@@ -118,9 +121,16 @@ pub async fn run(
     ran
 }
 
-async fn lead(store: &impl Matches, pools: &mut [Led<'_>], token: &str, ttl_ms: u64, ran: &mut Ran) {
+async fn lead<'a, 'b: 'a>(
+    store: &impl Matches,
+    pools: impl Iterator<Item = &'a mut Led<'b>>,
+    token: &str,
+    ttl_ms: u64,
+    ran: &mut Ran,
+) {
+    let pools: Vec<&mut Led<'_>> = pools.collect();
     let answers = join_all(pools.iter().map(|led| store.lead(&led.pool, token, ttl_ms))).await;
-    for (led, answer) in pools.iter_mut().zip(answers) {
+    for (led, answer) in pools.into_iter().zip(answers) {
         led.leading = answer.unwrap_or_else(|error| {
             note(ran, error);
             false
@@ -131,4 +141,69 @@ async fn lead(store: &impl Matches, pools: &mut [Led<'_>], token: &str, ttl_ms: 
 fn note(ran: &mut Ran, error: StoreError) {
     ran.failures += 1;
     ran.last_failure = Some(error.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::adapters::memory::Memory;
+    use crate::domain::{Queue, Unique};
+
+    /// Time that moves only when somebody waits. At `resigns_ms` the other leader lets go.
+    struct World<'a> {
+        now_ms: AtomicU64,
+        store: &'a Memory,
+        pool: PoolId,
+        resigns_ms: u64,
+    }
+
+    impl Clock for World<'_> {
+        fn now_ms(&self) -> u64 {
+            self.now_ms.load(Ordering::Relaxed)
+        }
+
+        async fn sleep_ms(&self, ms: u64) {
+            if self.now_ms.fetch_add(ms, Ordering::Relaxed) + ms >= self.resigns_ms {
+                self.store.resign(&self.pool, "other").await.unwrap();
+            }
+        }
+    }
+
+    impl Ids for World<'_> {
+        fn unique(&self) -> Unique {
+            Unique::from_bits(u128::from(self.now_ms()))
+        }
+    }
+
+    /// Rounds in which a matcher led, of a run of two seconds in which another leader lets go at `resigns_ms`.
+    async fn ticks(resigns_ms: u64) -> (usize, Exit) {
+        let rules = Rules::default();
+        let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
+        let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
+        let pool = queues.pools().next().unwrap().0;
+        assert!(store.lead(&pool, "other", 2_000).await.unwrap());
+        let world = World { now_ms: AtomicU64::new(0), store: &store, pool, resigns_ms };
+        let plan = Plan {
+            until_ms: 2_000,
+            tick_ms: 100,
+            idle_exit_ms: 60_000,
+            follow_exit_ms: 1_000,
+            leader_ttl_ms: 30_000,
+            pace: Pace::default(),
+        };
+        let ran = run(&store, &world, &world, &queues, "ours", plan).await;
+        (ran.ticks, ran.exit)
+    }
+
+    #[tokio::test]
+    async fn a_matcher_leads_in_the_round_after_another_lets_go() {
+        assert_eq!(ticks(500).await, (15, Exit::Deadline));
+    }
+
+    #[tokio::test]
+    async fn a_matcher_that_leads_nothing_leaves() {
+        assert_eq!(ticks(u64::MAX).await, (0, Exit::Following));
+    }
 }
