@@ -3,7 +3,8 @@
 //!
 //! Everything listens on loopback and on free ports. Every child process is owned by a value: dropping it kills the
 //! process, and the kernel kills it when its owner dies without dropping (Linux). Ready means that the part itself
-//! answered. Nothing here is a stand-in: what is not real on a laptop is only the cloud around it.
+//! answered. What is not real on a laptop is only the cloud around it: the HTTP front, the WebSocket front, the event bus and the
+//! DynamoDB emulator stand in for it, and each says in its own words where it differs.
 
 mod cluster;
 mod deployment;
