@@ -69,7 +69,7 @@ where
 /// Looks for tickets that only the ledger has, again and again. How many came back, and how many looks failed.
 async fn restore_all<S, L, W>(app: &App<S, L, W>, until_ms: u64) -> (usize, usize)
 where
-    S: Matches + Upkeep + Tickets + Players,
+    S: Tickets + Players,
     L: Ledger + Tickets,
     W: Clock,
 {

@@ -6,9 +6,8 @@
 
 use crate::domain::limits::{PLAYER_GRACE_MS, RESTORE_AGE_MS};
 use crate::domain::{Outcome, PoolId, Rules, Ticket, Unique};
-use crate::ports::{Joined, Ledger, Matches, Mode, Players, Probe, Reserved, StoreError, Tickets, Upkeep};
+use crate::ports::{Joined, Ledger, Mode, Players, Probe, Reserved, StoreError, Tickets};
 
-use super::cancel::cancel;
 use super::join::{ended, superseded};
 
 /// What came back.
@@ -27,7 +26,7 @@ pub struct Restored {
 /// # Errors
 /// The store or the ledger does not answer. Doing it again goes on where it stopped.
 pub async fn restore<L: Ledger + Tickets>(
-    store: &(impl Tickets + Players + Matches + Upkeep),
+    store: &(impl Tickets + Players),
     ledger: &Option<L>,
     pool: &PoolId,
     rules: &Rules,
@@ -62,7 +61,7 @@ pub async fn restore<L: Ledger + Tickets>(
 
 /// Whether the ticket waits in the store now; if not, it has ended.
 async fn bring_back<L: Ledger + Tickets>(
-    store: &(impl Tickets + Players + Matches + Upkeep),
+    store: &(impl Tickets + Players),
     ledger: &Option<L>,
     ticket: &Ticket,
     mode: Mode,
@@ -90,13 +89,11 @@ async fn bring_back<L: Ledger + Tickets>(
             return Ok(false);
         }
     }
-    let joined = store.join(ticket, now_ms).await?;
+    // First, so that a ticket that its player cancelled in the ledger meanwhile never begins to wait. A crash right after
+    // this leaves a ticket that the store does not know, which the next restore brings back.
     if mode == Mode::Fallback && !ledger.imported(&ticket.id).await? {
-        // Its player cancelled it in the ledger while it was on its way here.
-        if let Some(player) = ticket.party.players().first() {
-            cancel(store, ledger, &ticket.id, player, now_ms).await?;
-        }
         return Ok(false);
     }
+    let joined = store.join(ticket, now_ms).await?;
     Ok(joined != Joined::Ended)
 }
