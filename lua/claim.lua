@@ -1,22 +1,24 @@
--- claim: takes tickets for matches that are not confirmed yet (waiting -> claimed).
+-- claim: takes tickets for matches that are not confirmed yet (waiting -> claimed), and lets them ask their parties.
 --
 -- KEYS[1] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[2] claims  hash: ticket -> match that holds it
 -- KEYS[3] matches hash: match -> record
 -- KEYS[4] leases  zset: match -> until when it holds its tickets, ms
+-- KEYS[5] outbox  stream: what the outside must hear
 -- ARGV[1] lease_ms, until when the matches hold their tickets
--- ARGV[2..] for each match: match, its forming record, number of tickets n, then n tickets
+-- ARGV[2] outbox_max entries; 0 for no outbox, or for matches that ask nobody
+-- ARGV[3..] for each match: match, its record, number of tickets n, then n tickets
 -- Returns {"CLAIMED" | "TAKEN", ...}, a word for each match
 -- Limits  tickets <= CLAIM_BATCH_TICKETS; O(tickets * log n)
 --
 -- All or nothing for each match. A match that is already there was made by this very call before its answer got lost: CLAIMED
 -- again, nothing changes. Whether it still holds its tickets is what confirm asks.
 
-local waiting, claims, matches, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local lease_ms = ARGV[1]
+local waiting, claims, matches, leases, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local lease_ms, outbox_max = ARGV[1], ARGV[2]
 
 local asked, ids, everyone = {}, {}, {}
-local at = 2
+local at = 3
 while at <= #ARGV do
   local group = { id = ARGV[at], record = ARGV[at + 1], tickets = {} }
   ids[#ids + 1] = group.id
@@ -50,6 +52,9 @@ for i, group in ipairs(asked) do
       free[ticket] = false
       gone[#gone + 1] = ticket
       holds[#holds + 1], holds[#holds + 2] = ticket, group.id
+    end
+    if outbox_max ~= '0' then
+      redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'asked', 'id', group.id, 'body', group.record)
     end
   else
     words[i] = 'TAKEN'

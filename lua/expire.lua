@@ -8,6 +8,7 @@
 -- KEYS[6] forget  zset: ticket or match -> when its outcome may go, ms
 -- KEYS[7] stats   hash: counters and recent wait percentiles
 -- KEYS[8] outbox  stream: what the outside must hear
+-- KEYS[9] lobbies zset: match -> number of its lobby
 -- ARGV[1] now_ms
 -- ARGV[2] forget_ms
 -- ARGV[3] outbox_max entries, 0 for no outbox
@@ -22,8 +23,8 @@
 -- Nobody is silent while nobody can be heard: if Redis was away, all tickets look silent when it is back.
 -- Tickets held by a match are left alone: their match decides, and its lease is short.
 
-local tickets, waiting, seen, matches, results, forget, stats, outbox =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local joined_before_ms, abandon_ms, look_max, gap_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
@@ -84,6 +85,7 @@ local old = redis.call('ZRANGEBYSCORE', forget, '-inf', now_ms, 'LIMIT', 0, limi
 if #old > 0 then
   redis.call('HDEL', results, unpack(old))
   redis.call('HDEL', matches, unpack(old))
+  redis.call('ZREM', lobbies, unpack(old))
   redis.call('ZREM', forget, unpack(old))
 end
 return { 'EXPIRED', expired, abandoned, #old }

@@ -8,22 +8,25 @@
 -- KEYS[6] forget  zset: ticket or match -> when its outcome may go, ms
 -- KEYS[7] stats   hash: counters and recent wait percentiles
 -- KEYS[8] outbox  stream: what the outside must hear
+-- KEYS[9] lobbies zset: match -> number of its lobby
 -- ARGV[1] forget_ms
 -- ARGV[2] outbox_max entries, 0 for no outbox
--- ARGV[3..] for each match: match, its confirmed record, number of tickets n, then n tickets
+-- ARGV[3] lobbies_max
+-- ARGV[4] numbers of lobbies that there are
+-- ARGV[5..] for each match: match, its confirmed record, number of tickets n, then n tickets
 -- Returns {"MATCHED" | "TAKEN", ...}, a word for each match
--- Limits  tickets <= CLAIM_BATCH_TICKETS; O(tickets * log n)
+-- Limits  tickets <= CLAIM_BATCH_TICKETS, lobbies < LOBBIES_MAX + CLAIM_BATCH_TICKETS; O(tickets * log n)
 --
 -- All or nothing for each match: one ticket that no longer waits and the match is TAKEN, its other tickets untouched.
 -- A match that is confirmed already was made by this very call before its answer got lost: MATCHED again, nothing changes.
 -- A match that was claimed in another way, and may have fallen through since, is none of ours: TAKEN.
 
-local tickets, waiting, seen, matches, results, forget, stats, outbox =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local forget_ms, outbox_max = ARGV[1], ARGV[2]
+local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local forget_ms, outbox_max, lobbies_max, numbers = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local asked, ids, everyone = {}, {}, {}
-local at = 3
+local at = 5
 while at <= #ARGV do
   local group = { id = ARGV[at], record = ARGV[at + 1], tickets = {} }
   ids[#ids + 1] = group.id
@@ -40,7 +43,8 @@ for i, order in ipairs(redis.call('ZMSCORE', waiting, unpack(everyone))) do
   free[everyone[i]] = order
 end
 local known = redis.call('HMGET', matches, unpack(ids))
-local words, gone, made, outcomes, forgets = {}, {}, {}, {}, {}
+local room = redis.call('ZCARD', lobbies) < lobbies_max
+local words, gone, made, outcomes, forgets, meets = {}, {}, {}, {}, {}, {}
 for i, group in ipairs(asked) do
   local whole, mine = true, {}
   for _, ticket in ipairs(group.tickets) do
@@ -51,6 +55,11 @@ for i, group in ipairs(asked) do
     words[i] = cjson.decode(known[i]).state == 'confirmed' and 'MATCHED' or 'TAKEN'
   elseif whole then
     words[i] = 'MATCHED'
+    if room then
+      local number = redis.call('HINCRBY', stats, 'lobbies', 1) % numbers
+      group.record = string.sub(group.record, 1, -2) .. ',"lobby":' .. number .. '}'
+      meets[#meets + 1], meets[#meets + 2] = number, group.id
+    end
     made[#made + 1], made[#made + 2] = group.id, group.record
     forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, group.id
     local outcome = '{"status":"matched","match":"' .. group.id .. '"}'
@@ -75,5 +84,8 @@ if #gone > 0 then
   redis.call('HSET', matches, unpack(made))
   redis.call('ZADD', forget, unpack(forgets))
   redis.call('HINCRBY', stats, 'matched', #gone)
+  if room then
+    redis.call('ZADD', lobbies, unpack(meets))
+  end
 end
 return words

@@ -1,6 +1,6 @@
 -- reclaim: takes apart the matches whose leases have run out (claimed -> waiting | cancelled).
 --
--- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts, push?]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] claims  hash: ticket -> match that holds it
@@ -20,19 +20,27 @@
 -- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled}
 -- Limits  matches <= RECLAIM_BATCH_MATCHES, tickets < RECLAIM_BATCH_TICKETS + PLAYERS_PER_MATCH_MAX
 --
--- One place for every way in which a match falls through: its matcher died (forming), nobody answered in time (proposed),
--- it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far and further in front.
+-- One place for every way in which a match falls through: its matcher died (forming), somebody did not answer in time
+-- (checking, proposed), it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far
+-- and further in front.
 
 local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
+local silent = { checking = 'disconnected', proposed = 'no_answer' }
+
+local function tell(kind, id, text)
+  if outbox_max ~= '0' then
+    redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', kind, 'id', id, 'body', text)
+  end
+end
+
 local function requeue(ticket, record)
-  local players, rating, joined_ms, expires_ms, attempts = unpack(record)
-  attempts = attempts + 1
-  redis.call('HSET', tickets, ticket, cjson.encode({ players, rating, joined_ms, expires_ms, attempts }))
-  local order = joined_ms - step_ms * math.min(attempts, steps_max)
+  record[5] = record[5] + 1
+  redis.call('HSET', tickets, ticket, cjson.encode(record))
+  local order = record[3] - step_ms * math.min(record[5], steps_max)
   redis.call('ZADD', waiting, string.format('%.0f', math.max(order, 0)), ticket)
 end
 
@@ -46,9 +54,7 @@ local function cancel(ticket, record, reason)
   redis.call('ZREM', seen, ticket)
   redis.call('HSET', results, ticket, text)
   redis.call('ZADD', forget, forget_ms, ticket)
-  if outbox_max ~= '0' then
-    redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'ended', 'id', ticket, 'body', text)
-  end
+  tell('ended', ticket, text)
 end
 
 local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)
@@ -65,6 +71,7 @@ for _, match in ipairs(due) do
       if redis.call('HGET', claims, ticket) == match then
         local record = cjson.decode(redis.call('HGET', tickets, ticket))
         redis.call('HDEL', claims, ticket)
+        verdicts[ticket] = verdicts[ticket] or (not member.ready and silent[held.state] or nil)
         if verdicts[ticket] then
           cancel(ticket, record, verdicts[ticket])
           cancelled = cancelled + 1
@@ -76,7 +83,12 @@ for _, match in ipairs(due) do
     end
   end
   held.state = 'dropped'
-  redis.call('HSET', matches, match, cjson.encode(held))
+  held.verdicts = next(verdicts) and verdicts or nil -- cjson would write an empty table as an object or a list, as it pleases
+  local text = cjson.encode(held)
+  redis.call('HSET', matches, match, text)
+  if held.deadline_ms then -- it had asked, so its parties know of it
+    tell('dropped', match, text)
+  end
   redis.call('ZREM', leases, match)
   redis.call('ZADD', forget, forget_ms, match)
 end

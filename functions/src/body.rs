@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use muster::domain::limits::BODY_BYTES_MAX;
-use muster::domain::{Match, Rules};
-use muster::usecases::view::{Status, View};
+use muster::domain::{LobbyCode, Match, Queues, Rules};
+use muster::usecases::view::{Proposal, Status, View};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Code, Problem};
@@ -78,6 +78,8 @@ pub struct TicketBody {
     waited_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     eta: Option<EtaBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<ProposalBody>,
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     game: Option<MatchBody>,
 }
@@ -88,12 +90,31 @@ struct EtaBody {
     p90_ms: u64,
 }
 
+/// What a proposed match asks: how many answered, not who.
+#[derive(Debug, Serialize)]
+struct ProposalBody {
+    match_id: String,
+    parties: usize,
+    accepted: usize,
+    answered: bool,
+    deadline_ms: u64,
+    left_ms: u64,
+}
+
 #[derive(Debug, Serialize)]
 struct MatchBody {
     match_id: String,
     created_ms: u64,
     rating_gap: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lobby: Option<LobbyBody>,
     teams: Vec<Vec<MemberBody>>,
+}
+
+#[derive(Debug, Serialize)]
+struct LobbyBody {
+    lobby_id: String,
+    code: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,19 +124,18 @@ struct MemberBody {
     rating: f64,
 }
 
-impl From<&View> for TicketBody {
-    fn from(view: &View) -> Self {
-        Self::new(view, false)
-    }
-}
-
 impl TicketBody {
-    /// The reply that shows `view`; `fallback` where the ledger stands in for the store.
-    pub fn new(view: &View, fallback: bool) -> Self {
+    /// Says so if the ledger stands in for the store.
+    pub fn fallback(self, fallback: bool) -> Self {
+        Self { mode: fallback.then_some("fallback"), ..self }
+    }
+
+    /// The reply that shows `view`.
+    pub fn new(view: &View, queues: &Queues) -> Self {
         Self {
             ticket_id: view.ticket.to_string(),
             status: view.status.as_str(),
-            mode: fallback.then_some("fallback"),
+            mode: None,
             version: view.version,
             reason: match view.status {
                 Status::Cancelled(reason) => Some(reason.as_str()),
@@ -124,13 +144,29 @@ impl TicketBody {
             retry_after_ms: view.retry_after_ms,
             waited_ms: view.waited_ms,
             eta: view.estimate.p50_ms.zip(view.estimate.p90_ms).map(|(p50_ms, p90_ms)| EtaBody { p50_ms, p90_ms }),
-            game: view.game.as_ref().map(MatchBody::from),
+            proposal: view.proposal.as_ref().map(ProposalBody::from),
+            game: view.game.as_ref().map(|game| MatchBody::new(game, queues)),
         }
     }
 }
 
-impl From<&Match> for MatchBody {
-    fn from(game: &Match) -> Self {
+impl From<&Proposal> for ProposalBody {
+    fn from(proposal: &Proposal) -> Self {
+        let Proposal { id, parties, accepted, answered, deadline_ms, left_ms } = proposal.clone();
+        Self { match_id: id.to_string(), parties, accepted, answered, deadline_ms, left_ms }
+    }
+}
+
+impl LobbyBody {
+    /// None where the match has no lobby, or its pool is not of this deployment any more.
+    fn new(game: &Match, queues: &Queues) -> Option<Self> {
+        let code = LobbyCode { tag: queues.tag(&game.id.pool)?, number: game.lobby? };
+        Some(Self { lobby_id: format!("l.{}.{}", game.id.pool, game.id.unique), code: code.to_string() })
+    }
+}
+
+impl MatchBody {
+    fn new(game: &Match, queues: &Queues) -> Self {
         let member = |member: &muster::domain::Member| MemberBody {
             ticket_id: member.ticket.to_string(),
             players: member.players.iter().map(ToString::to_string).collect(),
@@ -140,6 +176,7 @@ impl From<&Match> for MatchBody {
             match_id: game.id.to_string(),
             created_ms: game.created_ms,
             rating_gap: game.rating_gap(),
+            lobby: LobbyBody::new(game, queues),
             teams: game.teams.iter().map(|team| team.iter().map(member).collect()).collect(),
         }
     }

@@ -23,6 +23,8 @@
 //! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long |
 //! | `DRAIN_INTERVAL` | `100ms` | pause between looks at an empty outbox |
 //! | `RESTORE_INTERVAL` | `10s` | pause between a sweeper's looks for tickets that only the ledger has |
+//! | `JOIN_BURST` | 10 | joins that a player may send at once; one more than that is answered 429 |
+//! | `JOIN_INTERVAL` | `1s` | after that, one join for each such pause |
 //! | `STOP_AT` | | for tests: the step at which the process stops and waits to be killed, never in `prod` |
 //! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run |
 
@@ -32,7 +34,7 @@ use muster::adapters::redis::Settings;
 use muster::domain::limits::CLAIM_BATCH_TICKETS;
 use muster::domain::window::Window;
 use muster::domain::{Queues, Rules};
-use muster::ports::Step;
+use muster::ports::{Rate, Step};
 use muster::usecases::tick::Pace;
 
 use crate::queues;
@@ -59,6 +61,8 @@ pub struct Config {
     pub queues: Queues,
     /// How matches are made.
     pub pace: Pace,
+    /// How often one player may join.
+    pub join_rate: Option<Rate>,
     /// How long a silent leader is believed to live, in milliseconds.
     pub leader_ttl_ms: u64,
     /// Pause between ticks, in milliseconds.
@@ -125,6 +129,10 @@ impl Config {
                 lease_ms,
                 claim_batch_tickets: env.number("CLAIM_BATCH_SIZE", 1, CLAIM_BATCH_TICKETS, CLAIM_BATCH_TICKETS),
             },
+            join_rate: Some(Rate {
+                burst: env.number("JOIN_BURST", 1, 1_000, 10),
+                every_ms: env.duration("JOIN_INTERVAL", 1_000),
+            }),
             leader_ttl_ms: LEADER_TTL_HEARTBEATS * heartbeat_ms,
             tick_ms: env.duration("TICK_INTERVAL", 100),
             matcher_run_ms: env.duration("MATCHER_RUN", 70_000),

@@ -53,6 +53,9 @@ codes! {
     NotFound = 404 "not_found" "There is nothing of the caller's under that id",
     AlreadyQueued = 409 "already_queued" "The caller already waits elsewhere or with other players",
     PartyMemberQueued = 409 "party_member_queued" "A player of the party already waits",
+    CoolingDown = 429 "cooling_down" "A player of the party refused too many matches",
+    TooOften = 429 "too_often" "The caller joins too often",
+    ProposalOver = 409 "proposal_over" "The match does not ask any more",
     Contended = 503 "contended" "Others kept changing the same thing",
     StoreUnavailable = 503 "store_unavailable" "The store does not answer",
     Internal = 500 "internal" "Something is wrong inside",
@@ -70,12 +73,14 @@ pub struct Problem {
     pub detail: String,
     /// Further members of the reply.
     pub extra: Option<(&'static str, Value)>,
+    /// When asking again may help, in milliseconds.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Problem {
     /// A refusal with its detail.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), extra: None }
+        Self { code, detail: detail.into(), extra: None, retry_after_ms: None }
     }
 
     /// With one further member.
@@ -83,11 +88,19 @@ impl Problem {
         Self { extra: Some((name, value.into())), ..self }
     }
 
+    /// With the time after which asking again may help, as header and as member.
+    pub fn retry_after(self, ms: u64) -> Self {
+        Self { retry_after_ms: Some(ms), ..self }
+    }
+
     /// The reply.
     pub fn into_response(self) -> Response<Body> {
         let (status, code, title) = self.code.row();
         let mut body =
             json!({ "type": "about:blank", "title": title, "status": status, "code": code, "detail": self.detail });
+        if let Some(ms) = self.retry_after_ms {
+            body["retry_after_ms"] = json!(ms);
+        }
         if let Some((name, value)) = self.extra {
             body[name] = value;
         }
@@ -95,8 +108,10 @@ impl Problem {
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == 503 {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        match (self.retry_after_ms, status) {
+            (Some(ms), _) => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)))),
+            (None, 503) => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S))),
+            (None, _) => {}
         }
         response
     }

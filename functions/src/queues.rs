@@ -6,11 +6,15 @@
 //! Every rule but the name and the regions has a default; an unknown one is refused.
 
 use muster::domain::window::Window;
-use muster::domain::{Queue, Queues, Rules};
+use muster::domain::{Cooldown, Ping, Queue, Queues, Rules};
 use serde::Deserialize;
 
 /// The queues of a deployment that names none.
 pub const DEFAULT: &str = include_str!("queues.json");
+
+/// A cooldown for which a queue names only the other half.
+const COOLDOWN_AFTER: u32 = 3;
+const COOLDOWN_MS: u64 = 300_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,9 +40,31 @@ struct Entry {
     presence_ms: Option<u64>,
     abandon_ms: Option<u64>,
     claim_first: Option<bool>,
+    ping_timeout_ms: Option<u64>,
+    ping_round_trip_max_ms: Option<u64>,
+    acceptance_ms: Option<u64>,
+    cooldown_after: Option<u32>,
+    cooldown_ms: Option<u64>,
 }
 
 impl Entry {
+    /// One of its two values switches it on; the other has a default.
+    fn ping(&self) -> Option<Ping> {
+        let usual = Ping::default();
+        let (timeout_ms, round_trip_max_ms) = (self.ping_timeout_ms, self.ping_round_trip_max_ms);
+        (timeout_ms.is_some() || round_trip_max_ms.is_some()).then(|| {
+            let timeout_ms = timeout_ms.unwrap_or(usual.timeout_ms);
+            Ping { timeout_ms, round_trip_max_ms: round_trip_max_ms.unwrap_or(usual.round_trip_max_ms.min(timeout_ms)) }
+        })
+    }
+
+    /// The same.
+    fn cooldown(&self) -> Option<Cooldown> {
+        let (after, for_ms) = (self.cooldown_after, self.cooldown_ms);
+        (after.is_some() || for_ms.is_some())
+            .then(|| Cooldown { after: after.unwrap_or(COOLDOWN_AFTER), for_ms: for_ms.unwrap_or(COOLDOWN_MS) })
+    }
+
     fn queue(self, default: &Rules) -> Result<Queue, String> {
         let name = self.name.parse().map_err(|e| format!("queue {:?}: name: {e}", self.name))?;
         let region = |text: &String| text.parse().map_err(|e| format!("queue {}: regions: {e}", self.name));
@@ -60,6 +86,9 @@ impl Entry {
             presence_ms: self.presence_ms.unwrap_or(default.presence_ms),
             abandon_ms: self.abandon_ms.unwrap_or(default.abandon_ms),
             claim_first: self.claim_first.unwrap_or(default.claim_first),
+            ping: self.ping(),
+            acceptance_ms: self.acceptance_ms,
+            cooldown: self.cooldown(),
         };
         Ok(Queue { name, regions, rules })
     }

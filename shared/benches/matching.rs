@@ -32,6 +32,7 @@ fn candidates(party_max: u64, waited_ms_max: u64, scale: f64) -> Vec<Candidate> 
             joined_ms,
             expires_ms: NOW_MS + 60_000,
             attempts: 0,
+            push: false,
         };
         Candidate { ticket, seen_ms: NOW_MS }
     };

@@ -49,13 +49,26 @@ pub fn ticket(pool: &PoolId, n: usize, players: &[&str], joined_ms: u64) -> Tick
         joined_ms,
         expires_ms: joined_ms + Rules::default().ttl_ms,
         attempts: 0,
+        push: false,
     }
 }
 
 /// Match `n`, a team for each list of tickets, as a matcher forms it.
 pub fn forming(pool: &PoolId, n: usize, teams: &[&[&Ticket]], created_ms: u64) -> Match {
     let team = |team: &&[&Ticket]| team.iter().map(|ticket| Member::of(ticket)).collect();
-    Match { id: match_id(pool, n), state: MatchState::Forming, created_ms, teams: teams.iter().map(team).collect() }
+    let teams = teams.iter().map(team).collect();
+    let (id, state) = (match_id(pool, n), MatchState::Forming);
+    Match { id, state, created_ms, teams, deadline_ms: None, lobby: None }
+}
+
+/// The same match as it asks its parties whether they want it, until `deadline_ms`.
+pub fn proposed(game: &Match, deadline_ms: u64) -> Match {
+    Match { state: MatchState::Proposed, deadline_ms: Some(deadline_ms), ..game.clone() }
+}
+
+/// The same match as it stands in a store once it is played: in the pool's lobby number `lobby`.
+pub fn played(game: &Match, lobby: u32) -> Match {
+    Match { lobby: Some(lobby), ..confirmed(game) }
 }
 
 /// The same match as it is confirmed.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use muster::domain::{Match, MatchId, PlayerId, PoolId, Ticket, TicketId, Unique};
-use muster::ports::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, Tickets};
+use muster::ports::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, Terms, Tickets};
 
 /// Whose turn it is: whoever is asked to go on makes one call, then waits for the next turn.
 #[derive(Debug, Default)]
@@ -93,10 +93,15 @@ impl<S: Players> Players for Stepped<'_, S> {
         player: &PlayerId,
         ticket: &TicketId,
         dead: Option<&TicketId>,
-        ttl_ms: u64,
+        terms: &Terms,
     ) -> Answer<Reserved> {
         self.turns.take().await;
-        self.store.reserve(player, ticket, dead, ttl_ms).await
+        self.store.reserve(player, ticket, dead, terms).await
+    }
+
+    async fn blame(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Answer<()> {
+        self.turns.take().await;
+        self.store.blame(player, ticket, at_ms, keep_ms).await
     }
 
     async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Answer<()> {

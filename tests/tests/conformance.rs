@@ -101,7 +101,7 @@ fn assert_calls_fit(calls: &[Call]) {
     assert!(problems.is_empty(), "\n  {}", problems.join("\n  "));
 }
 
-/// DESIGN section 5: a fixed, small set of keys per pool, and one key per player.
+/// DESIGN section 5: a fixed, small set of keys per pool, and three per player.
 async fn assert_only_known_keys(server: &Server, report: &Report) {
     let mut known: BTreeSet<String> = BTreeSet::new();
     for script in scripts::ALL {
@@ -110,20 +110,25 @@ async fn assert_only_known_keys(server: &Server, report: &Report) {
         }
     }
     let keys: Vec<String> = server.reader().await.query(&["KEYS", "*"]).await;
-    let strange: Vec<_> = keys.iter().filter(|key| !known.contains(*key) && !key.starts_with("mm:player:{")).collect();
+    let of_players = ["mm:player:{", "mm:blame:{", "mm:rate:{"];
+    let of_player = |key: &str| of_players.iter().any(|start| key.starts_with(start));
+    let strange: Vec<_> = keys.iter().filter(|key| !known.contains(*key) && !of_player(key)).collect();
     assert!(strange.is_empty(), "keys that no script declares: {strange:?}");
 }
 
 #[tokio::test]
 async fn leader_and_player_keys_end_by_themselves() {
-    use muster::ports::{Matches, Players};
+    use muster::ports::{Matches, Players, Rate, Terms};
     use muster_tests::samples::{player, pool, ticket_id};
 
     let server = Server::plain().await;
     let (store, mut reader, pool) = (server.store(), server.reader().await, pool("ranked-1v1.eu"));
     assert!(store.lead(&pool, "m1", 60_000).await.unwrap());
-    store.reserve(&player("ann"), &ticket_id(&pool, 1), None, 60_000).await.unwrap();
-    for key in ["mm:{ranked-1v1.eu}:leader", "mm:player:{ann}"] {
+    let rate = Some(Rate { burst: 1, every_ms: 60_000 });
+    let terms = Terms { rate, ..Terms::lasting(60_000) };
+    store.reserve(&player("ann"), &ticket_id(&pool, 1), None, &terms).await.unwrap();
+    store.blame(&player("ann"), &ticket_id(&pool, 1), 0, 60_000).await.unwrap();
+    for key in ["mm:{ranked-1v1.eu}:leader", "mm:player:{ann}", "mm:blame:{ann}", "mm:rate:{ann}"] {
         let left_ms: i64 = reader.query(&["PTTL", key]).await;
         assert!((1..=60_000).contains(&left_ms), "{key}: expected up to 60,000 ms to live, found {left_ms}");
     }

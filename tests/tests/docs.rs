@@ -6,7 +6,7 @@ use std::path::Path;
 
 use muster::domain::{CancelReason, Match, MatchState, Member, Rules, TicketState};
 use muster::ports::Estimate;
-use muster::usecases::view::{Status, View};
+use muster::usecases::view::{Proposal, Status, View};
 use muster_functions::body::TicketBody;
 use muster_functions::config::Config;
 use muster_functions::problem::Code;
@@ -138,9 +138,18 @@ fn every_field_of_a_ticket_stands_in_the_readme() {
         retry_after_ms: Some(1),
         waited_ms: Some(1),
         estimate: Estimate { p50_ms: Some(1), p90_ms: Some(1) },
-        game: Some(game),
+        proposal: Some(Proposal {
+            id: game.id.clone(),
+            parties: 2,
+            accepted: 1,
+            answered: true,
+            deadline_ms: T0,
+            left_ms: 1,
+        }),
+        game: Some(Match { lobby: Some(1), ..game }),
     };
-    let reply = serde_json::to_value(TicketBody::new(&everything, true)).unwrap();
+    let queues = queues::read(queues::DEFAULT, &Rules::default()).unwrap();
+    let reply = serde_json::to_value(TicketBody::new(&everything, &queues).fallback(true)).unwrap();
     let fields: BTreeSet<String> = reply.as_object().unwrap().keys().cloned().collect();
     let rows = table("A ticket");
     none(&same("fields of a ticket", ("TicketBody", fields), ("README.md, A ticket", names(&rows))));

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use muster::adapters::memory::Memory;
 use muster::domain::{Party, PlayerId, PoolId, Rules, TicketId};
-use muster::ports::{Joined, Matches, Players, Reserved, Tickets};
+use muster::ports::{Joined, Matches, Players, Reserved, Terms, Tickets};
 use muster::usecases::join::{Reply, Request, join_queue};
 use muster_tests::conformance::Store;
 use muster_tests::edge::{Stopwatch, number, say};
@@ -42,6 +42,8 @@ impl Asked {
             party: Party::restored(self.party.clone()),
             rating: 1_500.0,
             idempotency_key: self.key,
+            push: false,
+            rate: None,
             now_ms: T0,
         };
         join_queue(store, &NO_LEDGER, ids, &request).await.unwrap().reply
@@ -52,7 +54,7 @@ fn ticket_of(reply: &Reply) -> Option<&TicketId> {
     match reply {
         Reply::Queued(view) | Reply::Already(view) => Some(&view.ticket),
         Reply::CallerBusy(ticket) => Some(ticket),
-        Reply::MemberBusy(_) | Reply::Contended => None,
+        Reply::MemberBusy(_) | Reply::CoolingDown(..) | Reply::TooOften(_) | Reply::Contended => None,
     }
 }
 
@@ -230,9 +232,9 @@ impl Census for OfMemory {
 
     async fn speaks_for(&mut self, player: &PlayerId) -> Option<TicketId> {
         let probe = TicketId::new(pool("probe.eu"), muster::domain::Unique::from_bits(0));
-        match self.0.reserve(player, &probe, None, 1).await.unwrap() {
+        match self.0.reserve(player, &probe, None, &Terms::lasting(1)).await.unwrap() {
             Reserved::Held(ticket) => Some(ticket),
-            Reserved::Done => None,
+            Reserved::Done | Reserved::CoolingDown { .. } | Reserved::TooOften { .. } => None,
         }
     }
 }
@@ -343,7 +345,10 @@ mod stories {
     pub async fn a_join_that_died_before_it_waited_is_taken_over(store: &impl Store) {
         let ids = CountingIds::of(1);
         let slow = ticket(&pool("one.eu"), 1, &["ann"], T0);
-        assert_eq!(store.reserve(&player("ann"), &slow.id, None, 60_000).await.unwrap(), Reserved::Done);
+        assert_eq!(
+            store.reserve(&player("ann"), &slow.id, None, &Terms::lasting(60_000)).await.unwrap(),
+            Reserved::Done
+        );
 
         let reply = Asked::solo("ann", "two.us", None).of(store, &ids).await;
         assert!(matches!(reply, Reply::Queued(_)), "{reply:?}");

@@ -42,6 +42,8 @@ async fn fill(store: &Redis, pool: &PoolId, rules: &Rules, ids: &CountingIds) {
             // Every rating to the thousandth, spread as evenly as a pool in a good hour.
             rating: 1_000.0 + (n as f64 * 617.371) % 1_000.0,
             idempotency_key: None,
+            push: false,
+            rate: None,
             now_ms: T0 + n as u64,
         };
         let placed = join_queue(store, &NO_LEDGER, ids, &request).await.unwrap();

@@ -10,7 +10,7 @@ use muster::domain::{
     CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PoolId, Ticket, TicketId,
     Unique,
 };
-use muster::ports::{Ledger, Mode, Players, Tickets};
+use muster::ports::{Ledger, Mode, Players, Terms, Tickets};
 use muster_tests::http_stub::HttpStub;
 use muster_tools::local::{self, Invoker, Mapping, StreamPump, TABLE, mappings};
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ fn ticket(number: u128) -> Ticket {
         joined_ms: NOW_MS,
         expires_ms: NOW_MS + 1,
         attempts: 0,
+        push: false,
     }
 }
 
@@ -123,7 +124,7 @@ fn fine(_: &Call) -> (u16, Value) {
 async fn a_join_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over() {
     let mut stage = Stage::set(mappings().unwrap(), fine).await;
     let joined = ticket(1);
-    stage.ledger.reserve(&joined.party.players()[0], &joined.id, None, 1_000).await.unwrap();
+    stage.ledger.reserve(&joined.party.players()[0], &joined.id, None, &Terms::lasting(1_000)).await.unwrap();
     stage.ledger.join(&joined, NOW_MS).await.unwrap();
     stage.ledger.imported(&joined.id).await.unwrap();
 
@@ -151,7 +152,14 @@ async fn outcomes_reach_the_notifier_once_however_often_they_are_recorded() {
     stage.ledger.join(&second, NOW_MS).await.unwrap();
     let teams = vec![vec![Member::of(&first)], vec![Member::of(&ticket(3))]];
     let id = MatchId::new(pool(), Unique::from_bits(9));
-    let played = Event::Matched(Match { id, state: MatchState::Confirmed, created_ms: NOW_MS, teams });
+    let played = Event::Matched(Match {
+        id,
+        state: MatchState::Confirmed,
+        created_ms: NOW_MS,
+        teams,
+        deadline_ms: None,
+        lobby: None,
+    });
     for _ in 0..3 {
         stage.ledger.record(std::slice::from_ref(&played)).await.unwrap();
         stage.ledger.cancel(&second.id, &second.party.players()[0], NOW_MS).await.unwrap();

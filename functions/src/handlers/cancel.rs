@@ -3,7 +3,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::TicketId;
-use muster::ports::{Clock, Ledger, Matches, Tickets, Upkeep};
+use muster::ports::{Clock, Ledger, Matches, Proposals, Tickets, Upkeep};
 use muster::usecases::cancel::cancel;
 
 use crate::body::TicketBody;
@@ -17,7 +17,7 @@ use crate::shell::{Answer, App, json};
 /// The request is refused, there is no such ticket of the caller's, or the store does not answer.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
-    S: Tickets + Matches + Upkeep,
+    S: Tickets + Matches + Proposals + Upkeep,
     L: Ledger + Tickets,
     W: Clock,
 {
@@ -29,7 +29,7 @@ where
         .parse()
         .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
     match cancel(&app.store, &app.ledger, &id, &caller, app.world.now_ms()).await? {
-        Some(view) => Ok(json(StatusCode::OK, &TicketBody::from(&view), None)),
+        Some(view) => Ok(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), None)),
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }
 }

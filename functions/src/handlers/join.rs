@@ -1,4 +1,5 @@
-//! `POST /queue/join`: 202 a new ticket waits · 200 the same ticket again · 201 it waits in the ledger, the store being away.
+//! `POST /queue/join`: 202 a new ticket waits · 200 the same ticket again · 201 it waits in the ledger, the store being away ·
+//! 429 the caller asks too often, or a player of the party refused too many matches.
 
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
@@ -42,6 +43,8 @@ where
         party: party(&body, &caller, rules.team_size)?,
         rating: body.rating(rules)?,
         idempotency_key: key.as_deref(),
+        push: false,
+        rate: app.config.join_rate,
         now_ms: app.world.now_ms(),
     };
     let placed = join::join_queue(&app.store, &app.ledger, &app.world, &request).await?;
@@ -51,10 +54,15 @@ where
     let fallback = placed.mode == Mode::Fallback;
     match placed.reply {
         Reply::Queued(view) => {
+            let ticket = TicketBody::new(&view, &app.config.queues);
             let status = if fallback { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-            Ok(json(status, &TicketBody::new(&view, fallback), view.retry_after_ms))
+            Ok(json(status, &ticket.fallback(fallback), view.retry_after_ms))
         }
-        Reply::Already(view) => Ok(json(StatusCode::OK, &TicketBody::new(&view, fallback), view.retry_after_ms)),
+        Reply::Already(view) => Ok(json(
+            StatusCode::OK,
+            &TicketBody::new(&view, &app.config.queues).fallback(fallback),
+            view.retry_after_ms,
+        )),
         Reply::CallerBusy(ticket) => {
             let problem = Problem::new(Code::AlreadyQueued, "cancel the other ticket first, or go on with it");
             Err(problem.with("ticket_id", ticket.to_string()))
@@ -62,6 +70,14 @@ where
         Reply::MemberBusy(player) => {
             let problem = Problem::new(Code::PartyMemberQueued, "that player must cancel first");
             Err(problem.with("player_id", player.to_string()))
+        }
+        Reply::CoolingDown(player, left_ms) => {
+            let problem = Problem::new(Code::CoolingDown, "expected a party that accepts its matches; come back later");
+            Err(problem.with("player_id", player.to_string()).retry_after(left_ms))
+        }
+        Reply::TooOften(left_ms) => {
+            let problem = Problem::new(Code::TooOften, "expected fewer joins of one player; come back later");
+            Err(problem.retry_after(left_ms))
         }
         Reply::Contended => Err(Problem::new(Code::Contended, "expected one join at a time; ask again soon")),
     }

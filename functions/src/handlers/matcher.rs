@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join;
 use lambda_runtime::{Error, LambdaEvent};
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Upkeep};
 use muster::usecases::drain;
 use muster::usecases::matcher::{self, Plan, Ran};
 use serde::Serialize;
@@ -21,6 +21,7 @@ use crate::shell::App;
 pub struct Report {
     exit: String,
     ticks: usize,
+    asked: usize,
     matches: usize,
     matched: usize,
     lost: usize,
@@ -36,7 +37,7 @@ pub struct Report {
 /// None: a failed call is tried again in the next tick, and counted.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Result<Report, Error>
 where
-    S: Matches + Upkeep + Outbox,
+    S: Matches + Upkeep + Outbox + Players,
     L: Ledger,
     W: Clock + Ids,
 {
@@ -63,6 +64,7 @@ where
     let report = Report {
         exit: format!("{exit:?}").to_lowercase(),
         ticks,
+        asked: total.asked,
         matches: total.matches,
         matched: total.matched,
         lost: total.lost,

@@ -1,5 +1,6 @@
 //! One file for each function: event -> use case -> reply. Generic over the store, so that tests run them on any.
 
+pub mod answer;
 pub mod cancel;
 pub mod health;
 pub mod join;

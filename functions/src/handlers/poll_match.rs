@@ -1,8 +1,9 @@
-//! `GET /match/{id}`: where a ticket is, by its id or by its match's. Asking is proof of life.
+//! `GET /match/{id}`: where a ticket is, by its id or by its match's. `GET /lobby/{code}`: the same, by the code of its lobby.
+//! Asking is proof of life.
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
-use muster::ports::{Clock, Tickets, Upkeep};
+use muster::ports::{Clock, Proposals, Tickets, Upkeep};
 use muster::usecases::poll::{Target, poll};
 
 use crate::body::TicketBody;
@@ -16,22 +17,26 @@ use crate::shell::{Answer, App, json};
 /// The request is refused, there is no such ticket of the caller's, or the store does not answer.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
-    S: Tickets + Upkeep,
+    S: Tickets + Upkeep + Proposals,
     L: Tickets,
     W: Clock,
 {
     let caller = caller(&request, app.config.auth)?;
     let parameters = request.path_parameters();
-    let text = parameters.first("id").unwrap_or_default();
-    let target = match (text.parse(), text.parse()) {
-        (Ok(ticket), _) => Target::Ticket(ticket),
-        (_, Ok(game)) => Target::Match(game),
-        (Err(not_ticket), Err(_)) => {
-            return Err(Problem::new(Code::InvalidId, format!("{not_ticket}, nor a match id")));
-        }
+    let target = match parameters.first("code") {
+        Some(code) => Target::Lobby(code.parse().map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?),
+        None => by_id(parameters.first("id").unwrap_or_default())?,
     };
     match poll(&app.store, &app.ledger, &app.config.queues, &target, &caller, app.world.now_ms()).await? {
-        Some(view) => Ok(json(StatusCode::OK, &TicketBody::from(&view), view.retry_after_ms)),
+        Some(view) => Ok(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms)),
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
+    }
+}
+
+fn by_id(text: &str) -> Result<Target, Problem> {
+    match (text.parse(), text.parse()) {
+        (Ok(ticket), _) => Ok(Target::Ticket(ticket)),
+        (_, Ok(game)) => Ok(Target::Match(game)),
+        (Err(not_ticket), Err(_)) => Err(Problem::new(Code::InvalidId, format!("{not_ticket}, nor a match id"))),
     }
 }

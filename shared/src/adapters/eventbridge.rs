@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | `MatchFound` | a match is confirmed | `match_id, queue, region, created_ms, rating_gap, teams: [[{ticket_id, players, rating}]]` |
 //! | `MatchCancelled` | a ticket was cancelled | `ticket_id, queue, region, players, reason, waited_ms` |
+//! | `MatchChecking` | a match asks whether its phones are there | as `MatchProposed` |
+//! | `MatchProposed` | a match asks its players whether they want it | `match_id, queue, region, created_ms, deadline_ms, tickets: [ticket_id]` |
+//! | `MatchDropped` | a match that had asked fell through | `match_id, queue, region, tickets: [{ticket_id, reason}]`, no reason for those who wait again |
 //! | `TicketExpired` | nobody was found for a ticket in time | `ticket_id, queue, region, players, waited_ms` |
 //!
 //! The source is `muster`. An event may come twice: its id in the detail tells.
@@ -14,7 +17,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::domain::{EndedTicket, Event, Match, Member, Outcome, PoolId};
+use crate::domain::{DroppedMatch, EndedTicket, Event, Match, MatchState, Member, Outcome, PoolId};
 use crate::ports::{Publisher, StoreError};
 
 /// Entries of one call, a limit of EventBridge.
@@ -70,10 +73,35 @@ fn ended(ticket: &EndedTicket) -> Value {
     with_pool(detail, &ticket.ticket.pool)
 }
 
+fn asked(game: &Match) -> Value {
+    let tickets: Vec<String> = game.members().map(|member| member.ticket.to_string()).collect();
+    let detail = json!({
+        "match_id": game.id.to_string(), "created_ms": game.created_ms, "deadline_ms": game.deadline_ms,
+        "tickets": tickets,
+    });
+    with_pool(detail, &game.id.pool)
+}
+
+fn dropped(dropped: &DroppedMatch) -> Value {
+    let DroppedMatch { game, verdicts } = dropped;
+    let ticket = |member: &Member| {
+        let mut ticket = json!({ "ticket_id": member.ticket.to_string() });
+        if let Some((_, reason)) = verdicts.iter().find(|(ticket, _)| *ticket == member.ticket) {
+            ticket["reason"] = json!(reason.as_str());
+        }
+        ticket
+    };
+    let tickets: Vec<Value> = game.members().map(ticket).collect();
+    with_pool(json!({ "match_id": game.id.to_string(), "tickets": tickets }), &game.id.pool)
+}
+
 /// An event's detail type and detail.
 fn message(event: &Event) -> (&'static str, Value) {
     match event {
         Event::Matched(game) => ("MatchFound", match_found(game)),
+        Event::Asked(game) if game.state == MatchState::Checking => ("MatchChecking", asked(game)),
+        Event::Asked(game) => ("MatchProposed", asked(game)),
+        Event::Dropped(game) => ("MatchDropped", dropped(game)),
         Event::Ended(ticket) => match &ticket.outcome {
             Outcome::Expired => ("TicketExpired", ended(ticket)),
             Outcome::Cancelled(reason) => {
@@ -137,5 +165,24 @@ mod tests {
         assert_eq!((&detail["queue"], &detail["region"]), (&json!("ranked-1v1"), &json!("eu")));
         let (kind, detail) = message(&Event::Ended(EndedTicket { outcome: Outcome::Expired, ..ticket }));
         assert_eq!((kind, &detail["players"]), ("TicketExpired", &json!(["ann"])));
+    }
+
+    #[test]
+    fn a_dropped_match_says_whose_fault_it_was() {
+        let member = |bits| {
+            let ticket = TicketId::new("ranked-1v1.eu".parse().unwrap(), Unique::from_bits(bits));
+            Member { ticket, players: Vec::new(), rating: 1_500.0, joined_ms: 0, attempts: 0, ready: false }
+        };
+        let (one, two) = (member(1), member(2));
+        let id = crate::domain::MatchId::new(one.ticket.pool.clone(), Unique::from_bits(3));
+        let verdicts = vec![(two.ticket.clone(), CancelReason::NoAnswer)];
+        let (teams, state) = (vec![vec![one.clone()], vec![two.clone()]], MatchState::Dropped);
+        let game = Match { id, state, created_ms: 0, teams, deadline_ms: Some(9), lobby: None };
+        let (kind, detail) = message(&Event::Dropped(DroppedMatch { game, verdicts }));
+        assert_eq!(kind, "MatchDropped");
+        let expected = json!([
+            { "ticket_id": one.ticket.to_string() }, { "ticket_id": two.ticket.to_string(), "reason": "no_answer" }
+        ]);
+        assert_eq!(detail["tickets"], expected);
     }
 }

@@ -4,21 +4,23 @@
 //! conformance suite holds the real stores to this one. Simulations and property tests run on it.
 
 mod outbox;
+mod pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::pool::{Live, Over, Pool};
 use crate::domain::limits::{
     EXPIRE_BATCH, KEEP_MS, RECENT_WAITS_MAX, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX,
 };
 use crate::domain::matching::Candidate;
 use crate::domain::{
-    CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId,
-    Unique,
+    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
+    Word,
 };
 use crate::ports::{
-    Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools, Probe,
-    Reclaimed, Reserved, StoreError, Tickets, Totals, Upkeep,
+    Answered, Cancelled, Claim, Dropped, Ended, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools, Probe,
+    Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Upkeep,
 };
 
 /// A store in memory. Clones are not the same store: share it by reference or `Arc`.
@@ -31,41 +33,10 @@ pub struct Memory {
 struct State {
     pools: BTreeMap<PoolId, Pool>,
     players: BTreeMap<PlayerId, TicketId>,
-}
-
-#[derive(Debug, Default)]
-struct Pool {
-    live: BTreeMap<Unique, Live>,
-    ended: BTreeMap<Unique, Over>,
-    matches: BTreeMap<Unique, Game>,
-    waits_ms: Vec<u64>,
-    leader: Option<String>,
-    upkeep_ms: u64,
-    grace_ms: u64,
-    totals: Totals,
-    told: outbox::Told,
-}
-
-#[derive(Debug)]
-struct Live {
-    ticket: Ticket,
-    seen_ms: u64,
-    held_by: Option<Unique>,
-}
-
-#[derive(Debug)]
-struct Over {
-    ended: Ended,
-    forget_ms: u64,
-}
-
-#[derive(Debug)]
-struct Game {
-    game: Match,
-    /// Until when it holds its tickets; none once it is confirmed or taken apart.
-    lease_ms: Option<u64>,
-    verdicts: BTreeMap<Unique, CancelReason>,
-    forget_ms: Option<u64>,
+    /// When players refused matches, by ticket.
+    blames: BTreeMap<PlayerId, BTreeMap<TicketId, u64>>,
+    /// When each player's bucket of asks is full again.
+    full_ms: BTreeMap<PlayerId, u64>,
 }
 
 impl Memory {
@@ -75,142 +46,6 @@ impl Memory {
 
     fn with<T>(&self, pool: &PoolId, act: impl FnOnce(&mut Pool) -> T) -> Result<T, StoreError> {
         Ok(act(self.lock().pools.entry(pool.clone()).or_default()))
-    }
-}
-
-impl Pool {
-    fn estimate(&self) -> Estimate {
-        Estimate { p50_ms: self.percentile(50), p90_ms: self.percentile(90) }
-    }
-
-    /// By nearest rank.
-    fn percentile(&self, p: usize) -> Option<u64> {
-        let mut sorted = self.waits_ms.clone();
-        sorted.sort_unstable();
-        sorted.get((sorted.len() * p).div_ceil(100).max(1) - 1).copied()
-    }
-
-    fn waits(&self, unique: Unique) -> bool {
-        self.live.get(&unique).is_some_and(|live| live.held_by.is_none())
-    }
-
-    fn ended(&self, unique: Unique) -> Option<Ended> {
-        let mut ended = self.ended.get(&unique)?.ended.clone();
-        let Outcome::Matched(id) = &ended.outcome else { return Some(ended) };
-        ended.played = self.matches.get(&id.unique).map(|game| game.game.clone());
-        let own = ended.played.iter().flat_map(Match::members).find(|member| member.ticket.unique == unique);
-        if let Some(attempts) = own.map(|member| member.attempts) {
-            ended.attempts = attempts;
-        }
-        Some(ended)
-    }
-
-    fn end(&mut self, unique: Unique, outcome: Outcome, now_ms: u64) {
-        let Some(live) = self.live.remove(&unique) else { return };
-        match outcome {
-            Outcome::Matched(_) => self.totals.matched += 1,
-            Outcome::Cancelled(_) => self.totals.cancelled += 1,
-            Outcome::Expired => self.totals.expired += 1,
-        }
-        if !matches!(outcome, Outcome::Matched(_)) {
-            self.told.push(Event::Ended(EndedTicket {
-                ticket: live.ticket.id.clone(),
-                players: live.ticket.party.players().to_vec(),
-                rating: live.ticket.rating,
-                joined_ms: live.ticket.joined_ms,
-                attempts: live.ticket.attempts,
-                outcome: outcome.clone(),
-                ended_ms: now_ms,
-            }));
-        }
-        let ended = Ended {
-            outcome,
-            players: live.ticket.party.players().to_vec(),
-            joined_ms: live.ticket.joined_ms,
-            attempts: live.ticket.attempts,
-            played: None,
-        };
-        self.ended.insert(unique, Over { ended, forget_ms: now_ms + KEEP_MS });
-    }
-
-    fn hold(&mut self, game: &Match, lease_ms: u64) -> Claim {
-        if self.matches.contains_key(&game.id.unique) {
-            return Claim::Held;
-        }
-        let members: BTreeSet<Unique> = game.members().map(|member| member.ticket.unique).collect();
-        if members.len() != game.members().count() || !members.iter().all(|unique| self.waits(*unique)) {
-            return Claim::Lost;
-        }
-        for member in game.members() {
-            if let Some(live) = self.live.get_mut(&member.ticket.unique) {
-                live.held_by = Some(game.id.unique);
-            }
-        }
-        let game = Game { game: game.clone(), lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), forget_ms: None };
-        self.matches.insert(game.game.id.unique, game);
-        Claim::Held
-    }
-
-    fn settle(&mut self, game: &Match, now_ms: u64) -> Claim {
-        let Some(held) = self.matches.get_mut(&game.id.unique) else { return Claim::Lost };
-        if held.lease_ms.is_none_or(|lease_ms| lease_ms <= now_ms) {
-            return if held.game.state == MatchState::Confirmed { Claim::Held } else { Claim::Lost };
-        }
-        held.game = game.clone();
-        held.lease_ms = None;
-        held.forget_ms = Some(now_ms + KEEP_MS);
-        self.told.push(Event::Matched(game.clone()));
-        for member in game.members() {
-            self.end(member.ticket.unique, Outcome::Matched(game.id.clone()), now_ms);
-        }
-        Claim::Held
-    }
-
-    fn take_apart(&mut self, unique: Unique, now_ms: u64, done: &mut Reclaimed) {
-        let Some(held) = self.matches.get_mut(&unique) else { return };
-        if held.game.state == MatchState::Forming {
-            self.totals.reclaimed += 1;
-        }
-        held.game.state = MatchState::Dropped;
-        held.lease_ms = None;
-        held.forget_ms = Some(now_ms + KEEP_MS);
-        let verdicts = held.verdicts.clone();
-        let members: Vec<Unique> = held.game.members().map(|member| member.ticket.unique).collect();
-        done.matches += 1;
-        for member in members {
-            let Some(live) = self.live.get_mut(&member).filter(|live| live.held_by == Some(unique)) else { continue };
-            live.held_by = None;
-            match verdicts.get(&member) {
-                Some(reason) => {
-                    self.end(member, Outcome::Cancelled(*reason), now_ms);
-                    done.cancelled += 1;
-                }
-                None => {
-                    live.ticket.attempts += 1;
-                    self.totals.requeued += 1;
-                    done.requeued += 1;
-                }
-            }
-        }
-    }
-
-    fn forget(&mut self, now_ms: u64) -> usize {
-        let ended = self.ended.iter().map(|(id, over)| (over.forget_ms, *id));
-        let matches = self.matches.iter().filter_map(|(id, held)| Some((held.forget_ms?, *id)));
-        let mut old: Vec<(u64, Unique)> = ended.chain(matches).filter(|(forget_ms, _)| *forget_ms <= now_ms).collect();
-        old.sort_unstable();
-        old.truncate(EXPIRE_BATCH);
-        for (_, id) in &old {
-            self.ended.remove(id);
-            self.matches.remove(id);
-        }
-        old.len()
-    }
-
-    fn first_in_line(&self) -> Vec<&Live> {
-        let mut line: Vec<&Live> = self.live.values().filter(|live| live.held_by.is_none()).collect();
-        line.sort_by_key(|live| (live.ticket.order(), live.ticket.id.unique));
-        line
     }
 }
 
@@ -296,16 +131,41 @@ impl Players for Memory {
         player: &PlayerId,
         ticket: &TicketId,
         dead: Option<&TicketId>,
-        _ttl_ms: u64,
+        terms: &Terms,
     ) -> Result<Reserved, StoreError> {
         let mut state = self.lock();
-        match state.players.get(player) {
-            Some(held) if held != ticket && Some(held) != dead => Ok(Reserved::Held(held.clone())),
-            _ => {
-                state.players.insert(player.clone(), ticket.clone());
-                Ok(Reserved::Done)
+        let now_ms = terms.now_ms;
+        if let Some(Rate { burst, every_ms }) = terms.rate {
+            let full_ms = state.full_ms.get(player).copied().unwrap_or_default().max(now_ms) + every_ms;
+            let allowed_ms = now_ms + u64::from(burst) * every_ms;
+            if full_ms > allowed_ms {
+                return Ok(Reserved::TooOften { retry_ms: full_ms - allowed_ms });
+            }
+            state.full_ms.insert(player.clone(), full_ms);
+        }
+        let held = state.players.get(player);
+        match held {
+            Some(held) if held == ticket => return Ok(Reserved::Done),
+            Some(held) if Some(held) != dead => return Ok(Reserved::Held(held.clone())),
+            _ => {}
+        }
+        if let Some(Cooldown { after, for_ms }) = terms.cooldown {
+            let refused = state.blames.get(player).into_iter().flatten().map(|(_, at_ms)| *at_ms);
+            let recent: Vec<u64> = refused.filter(|at_ms| at_ms + for_ms > now_ms).collect();
+            if recent.len() >= after as usize {
+                return Ok(Reserved::CoolingDown { until_ms: recent.into_iter().max().unwrap_or_default() + for_ms });
             }
         }
+        state.players.insert(player.clone(), ticket.clone());
+        Ok(Reserved::Done)
+    }
+
+    async fn blame(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let refused = state.blames.entry(player.clone()).or_default();
+        refused.insert(ticket.clone(), at_ms);
+        refused.retain(|_, old_ms| *old_ms + keep_ms > at_ms);
+        Ok(())
     }
 
     async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Result<(), StoreError> {
@@ -407,10 +267,29 @@ impl Matches for Memory {
     }
 }
 
+impl Proposals for Memory {
+    async fn answer(
+        &self,
+        id: &MatchId,
+        player: &PlayerId,
+        word: Word,
+        now_ms: u64,
+        proposed_until_ms: Option<u64>,
+    ) -> Result<Answered, StoreError> {
+        self.with(&id.pool, |pool| pool.answer(id.unique, player, word, now_ms, proposed_until_ms))
+    }
+
+    async fn find_lobby(&self, pool: &PoolId, number: u32) -> Result<Option<Match>, StoreError> {
+        self.with(pool, |pool| {
+            pool.matches.values().map(|held| &held.game).find(|game| game.lobby == Some(number)).cloned()
+        })
+    }
+}
+
 impl Upkeep for Memory {
     async fn reclaim(&self, pool: &PoolId, now_ms: u64) -> Result<Reclaimed, StoreError> {
         self.with(pool, |pool| {
-            let due = |held: &Game| held.lease_ms.filter(|lease_ms| *lease_ms <= now_ms);
+            let due = |held: &pool::Game| held.lease_ms.filter(|lease_ms| *lease_ms <= now_ms);
             let mut expired: Vec<(u64, Unique)> =
                 pool.matches.iter().filter_map(|(id, held)| due(held).map(|lease_ms| (lease_ms, *id))).collect();
             expired.sort_unstable();

@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::ports::{
     Cancelled, Clock, Ended, Estimate, Joined, Ledger, Mode, Page, Players, Polled, Probe, Recorded, Reserved,
-    StoreError, Tickets,
+    StoreError, Terms, Tickets,
 };
 
 /// A ledger in memory. Clones are not the same ledger: share it by reference or `Arc`.
@@ -170,7 +170,7 @@ impl<C: Clock> Players for MemoryLedger<C> {
         player: &PlayerId,
         ticket: &TicketId,
         dead: Option<&TicketId>,
-        ttl_ms: u64,
+        terms: &Terms,
     ) -> Result<Reserved, StoreError> {
         let now_ms = self.clock.now_ms();
         let mut state = self.lock();
@@ -178,11 +178,16 @@ impl<C: Clock> Players for MemoryLedger<C> {
         match held {
             Some(held) if held != ticket && Some(held) != dead => Ok(Reserved::Held(held.clone())),
             _ => {
-                let pointer = Pointer { ticket: ticket.clone(), since_ms: now_ms, expires_ms: now_ms + ttl_ms };
+                let pointer = Pointer { ticket: ticket.clone(), since_ms: now_ms, expires_ms: now_ms + terms.ttl_ms };
                 state.players.insert(player.clone(), pointer);
                 Ok(Reserved::Done)
             }
         }
+    }
+
+    /// Blame is the store's alone: while it is away, nobody is kept out.
+    async fn blame(&self, _: &PlayerId, _: &TicketId, _: u64, _: u64) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Result<(), StoreError> {
@@ -225,6 +230,8 @@ impl<C: Clock> Ledger for MemoryLedger<C> {
                     game.members().for_each(|member| state.end(matched(game, member)));
                     state.matches.insert(game.id.clone(), game.clone());
                 }
+                // Kept for the stream alone; nobody reads it here.
+                Event::Asked(_) | Event::Dropped(_) => {}
             }
         }
         Ok(vec![Recorded::Done; events.len()])

@@ -4,6 +4,8 @@
 pub mod dynamodb;
 #[cfg(feature = "eventbridge")]
 pub mod eventbridge;
+#[cfg(feature = "adapters")]
+mod member;
 pub mod memory;
 pub mod memory_ledger;
 #[cfg(feature = "adapters")]

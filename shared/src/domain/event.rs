@@ -2,15 +2,28 @@
 
 use super::ids::{PlayerId, TicketId};
 use super::matches::Match;
-use super::ticket::Outcome;
+use super::ticket::{CancelReason, Outcome};
 
-/// Something that happened and will not unhappen.
+/// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A match is confirmed; with it all its tickets are matched.
     Matched(Match),
     /// A ticket ended without a match.
     Ended(EndedTicket),
+    /// A match asks its parties: whether their phones are there, or whether they want it.
+    Asked(Match),
+    /// A match that had asked fell through. Parties without a verdict wait again, one fall later.
+    Dropped(DroppedMatch),
+}
+
+/// A match that had asked its parties and fell through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DroppedMatch {
+    /// The match.
+    pub game: Match,
+    /// Who ended with it, and why: the declined, the silent, the unreachable.
+    pub verdicts: Vec<(TicketId, CancelReason)>,
 }
 
 /// A ticket that ended without a match, with all that outlives it.

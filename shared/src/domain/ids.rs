@@ -24,7 +24,7 @@ pub struct IdError {
     pub found: String,
 }
 
-fn refuse<T>(expected: &'static str, found: &str) -> Result<T, IdError> {
+pub(super) fn refuse<T>(expected: &'static str, found: &str) -> Result<T, IdError> {
     Err(IdError { expected, found: found.chars().take(80).collect() })
 }
 

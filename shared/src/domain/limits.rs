@@ -1,5 +1,21 @@
 //! Every bound of the system, named once. A value at the bound is allowed, one past it is refused.
 
+/// Longest time that players may have to accept a match: ten minutes, in milliseconds.
+pub const ACCEPTANCE_MS_MAX: u64 = 600_000;
+/// Shortest, in milliseconds: a phone must hear of the match and a thumb must move.
+pub const ACCEPTANCE_MS_MIN: u64 = 1_000;
+/// Longest time that a phone may have to answer a ping, in milliseconds.
+pub const PING_MS_MAX: u64 = 10_000;
+/// Longest time for which a decliner may be kept out: a day, in milliseconds.
+pub const COOLDOWN_MS_MAX: u64 = 86_400_000;
+/// Lobbies of one pool that live at once. A match confirmed beyond them has no lobby. Half of the codes, so that none comes
+/// back while it lives.
+pub const LOBBIES_MAX: u64 = 405_000;
+/// How long the ledger keeps what a match asked: an hour, in milliseconds. It is kept for its stream, not for readers.
+pub const OFFER_KEEP_MS: u64 = 3_600_000;
+/// When a phone should ask again while its match asks, in milliseconds.
+pub const PROPOSED_RETRY_MS: u64 = 1_000;
+
 /// Longest queue name, in bytes.
 pub const QUEUE_NAME_BYTES_MAX: usize = 24;
 /// Longest region name, in bytes.
@@ -12,6 +28,8 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 64;
 pub const BODY_BYTES_MAX: usize = 8 * 1024;
 /// Most queues in one deployment.
 pub const QUEUES_MAX: usize = 64;
+/// Most pools in one deployment: each has a tag of its own in its lobby codes.
+pub const POOLS_MAX: usize = 900;
 /// Most regions of one queue.
 pub const REGIONS_PER_QUEUE_MAX: usize = 32;
 /// Most players of one match.

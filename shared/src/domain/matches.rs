@@ -14,6 +14,10 @@ pub struct Match {
     pub created_ms: u64,
     /// Who plays with whom: teams of tickets.
     pub teams: Vec<Vec<Member>>,
+    /// Until when its parties may answer; none if nobody is asked.
+    pub deadline_ms: Option<u64>,
+    /// Where its players meet, once it is confirmed; see [`super::lobby`].
+    pub lobby: Option<u32>,
 }
 
 /// One ticket of a match, with what outlives the ticket itself.
@@ -29,6 +33,8 @@ pub struct Member {
     pub joined_ms: u64,
     /// How many matches fell through under it before this one.
     pub attempts: u32,
+    /// While its match asks: the party has said yes, or need not be asked.
+    pub ready: bool,
 }
 
 impl Member {
@@ -40,6 +46,7 @@ impl Member {
             rating: ticket.rating,
             joined_ms: ticket.joined_ms,
             attempts: ticket.attempts,
+            ready: false,
         }
     }
 }
@@ -48,6 +55,16 @@ impl Match {
     /// Its tickets, team by team.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.teams.iter().flatten()
+    }
+
+    /// The member that a player belongs to.
+    pub fn member_of(&self, player: &PlayerId) -> Option<&Member> {
+        self.members().find(|member| member.players.contains(player))
+    }
+
+    /// How many parties have said yes.
+    pub fn accepted(&self) -> usize {
+        self.members().filter(|member| member.ready).count()
     }
 
     /// How far apart the means of its strongest and weakest team are.
@@ -68,14 +85,18 @@ impl Match {
 /// Where a match is in its life.
 ///
 /// ```text
-/// forming --propose--> proposed --confirm--> confirmed
+/// forming --ping--> checking --propose--> proposed --confirm--> confirmed
 ///     \________ lease expired / declined / unhealthy / cancelled by a member ________> dropped
+///
+/// A queue that does not ask for a step leaves it out.
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchState {
     /// A matcher holds its tickets.
     Forming,
-    /// Its players are asked.
+    /// Its phones are asked whether they are there.
+    Checking,
+    /// Its players are asked whether they want it.
     Proposed,
     /// It is played.
     Confirmed,
@@ -85,12 +106,13 @@ pub enum MatchState {
 
 impl MatchState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Forming, Self::Proposed, Self::Confirmed, Self::Dropped];
+    pub const ALL: [Self; 5] = [Self::Forming, Self::Checking, Self::Proposed, Self::Confirmed, Self::Dropped];
 
     /// The state's stable text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Forming => "forming",
+            Self::Checking => "checking",
             Self::Proposed => "proposed",
             Self::Confirmed => "confirmed",
             Self::Dropped => "dropped",
@@ -100,5 +122,32 @@ impl MatchState {
     /// The state of a stable text.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether its parties are asked something, and have until its deadline to answer.
+    pub fn asks(self) -> bool {
+        matches!(self, Self::Checking | Self::Proposed)
+    }
+}
+
+/// What a party says to a match that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// Its phone is there: the answer to a ping, while the match is checking.
+    Pong,
+    /// It wants to play, while the match is proposed.
+    Accept,
+    /// It does not want to play, while the match is proposed.
+    Decline,
+}
+
+impl Word {
+    /// The word's stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pong => "pong",
+            Self::Accept => "accept",
+            Self::Decline => "decline",
+        }
     }
 }

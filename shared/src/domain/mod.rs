@@ -6,6 +6,7 @@
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod lobby;
 pub mod matches;
 pub mod matching;
 pub mod pacing;
@@ -15,9 +16,10 @@ pub mod teams;
 pub mod ticket;
 pub mod window;
 
-pub use event::{EndedTicket, Event};
+pub use event::{DroppedMatch, EndedTicket, Event};
 pub use ids::{MatchId, PlayerId, PoolId, QueueName, Region, TicketId, Unique};
-pub use matches::{Match, MatchState, Member};
+pub use lobby::LobbyCode;
+pub use matches::{Match, MatchState, Member, Word};
 pub use party::Party;
-pub use queue::{Queue, Queues, Rules};
+pub use queue::{Cooldown, Ping, Queue, Queues, Rules};
 pub use ticket::{CancelReason, Outcome, Ticket, TicketState};

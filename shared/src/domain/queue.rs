@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::ids::{PoolId, QueueName, Region};
-use super::limits::{PLAYERS_PER_MATCH_MAX, QUEUES_MAX, REGIONS_PER_QUEUE_MAX};
+use super::limits::{
+    ACCEPTANCE_MS_MAX, ACCEPTANCE_MS_MIN, COOLDOWN_MS_MAX, PING_MS_MAX, PLAYERS_PER_MATCH_MAX, POOLS_MAX, QUEUES_MAX,
+    REGIONS_PER_QUEUE_MAX,
+};
+use super::lobby::{self, Tag};
 use super::window::Window;
 
 /// How a queue matches.
@@ -29,6 +33,36 @@ pub struct Rules {
     pub abandon_ms: u64,
     /// Claim under a lease first and confirm in a second step, instead of both at once. For queues with work to do in between.
     pub claim_first: bool,
+    /// Ask phones that can be pinged whether they are there before anything else; none to trust that they are.
+    pub ping: Option<Ping>,
+    /// How long players may take to accept a match, in milliseconds; none to ask nobody.
+    pub acceptance_ms: Option<u64>,
+    /// Who says no or nothing too often waits outside; none to forgive.
+    pub cooldown: Option<Cooldown>,
+}
+
+/// The check of a phone before its match goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ping {
+    /// How long the phone may take to be heard, in milliseconds.
+    pub timeout_ms: u64,
+    /// A longer way from us to the phone and back means that it is not fit to play, in milliseconds.
+    pub round_trip_max_ms: u64,
+}
+
+impl Default for Ping {
+    fn default() -> Self {
+        Self { timeout_ms: 2_000, round_trip_max_ms: 500 }
+    }
+}
+
+/// What becomes of players who decline, or do not answer, again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cooldown {
+    /// So many matches refused within `for_ms` are too many.
+    pub after: u32,
+    /// How long it then takes, from the last one, until the player may join again, in milliseconds.
+    pub for_ms: u64,
 }
 
 impl Default for Rules {
@@ -45,6 +79,9 @@ impl Default for Rules {
             presence_ms: 15_000,
             abandon_ms: 60_000,
             claim_first: false,
+            ping: None,
+            acceptance_ms: None,
+            cooldown: None,
         }
     }
 }
@@ -76,7 +113,10 @@ impl Rules {
             ttl_ms,
             presence_ms,
             abandon_ms,
-            ..
+            claim_first,
+            ping,
+            acceptance_ms,
+            cooldown,
         } = self;
         need(*teams >= 1, format!("teams: expected at least 1, found {teams}"));
         need(*team_size >= 1, format!("team_size: expected at least 1, found {team_size}"));
@@ -108,6 +148,35 @@ impl Rules {
             abandon_ms >= presence_ms,
             format!("abandon_ms: expected presence_ms {presence_ms} or more, found {abandon_ms}"),
         );
+        need(
+            !claim_first || (ping.is_none() && acceptance_ms.is_none()),
+            "claim_first: expected false in a queue that asks its players, found true".into(),
+        );
+        if let Some(found) = acceptance_ms {
+            need(
+                (ACCEPTANCE_MS_MIN..=ACCEPTANCE_MS_MAX).contains(found),
+                format!("acceptance_ms: expected {ACCEPTANCE_MS_MIN} to {ACCEPTANCE_MS_MAX}, found {found}"),
+            );
+        }
+        if let Some(Ping { timeout_ms, round_trip_max_ms }) = ping {
+            need(
+                (1..=PING_MS_MAX).contains(timeout_ms),
+                format!("ping_timeout_ms: expected 1 to {PING_MS_MAX}, found {timeout_ms}"),
+            );
+            need(
+                (1..=*timeout_ms).contains(round_trip_max_ms),
+                format!(
+                    "ping_round_trip_max_ms: expected 1 to ping_timeout_ms {timeout_ms}, found {round_trip_max_ms}"
+                ),
+            );
+        }
+        if let Some(Cooldown { after, for_ms }) = cooldown {
+            need(*after >= 1, format!("cooldown_after: expected at least 1, found {after}"));
+            need(
+                (1..=COOLDOWN_MS_MAX).contains(for_ms),
+                format!("cooldown_ms: expected 1 to {COOLDOWN_MS_MAX}, found {for_ms}"),
+            );
+        }
         problems
     }
 }
@@ -125,7 +194,10 @@ pub struct Queue {
 
 /// All queues of a deployment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Queues(BTreeMap<QueueName, Queue>);
+pub struct Queues {
+    by_name: BTreeMap<QueueName, Queue>,
+    tags: BTreeMap<Tag, PoolId>,
+}
 
 /// Why a request names no pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +233,26 @@ impl Queues {
                 problems.push(format!("queue {name}: expected every name once, found it twice"));
             }
         }
-        if problems.is_empty() { Ok(Self(by_name)) } else { Err(problems) }
+        let pool = |queue: &Queue, region: &Region| PoolId::new(&queue.name, region);
+        let pools: Vec<PoolId> =
+            by_name.values().flat_map(|queue| queue.regions.iter().map(move |region| pool(queue, region))).collect();
+        if pools.len() > POOLS_MAX {
+            problems.push(format!(
+                "queues: expected at most {POOLS_MAX} pools, queues times regions, found {}",
+                pools.len()
+            ));
+        }
+        if problems.is_empty() { Ok(Self { by_name, tags: lobby::tags(pools) }) } else { Err(problems) }
+    }
+
+    /// The pool whose lobby codes begin with a tag.
+    pub fn tagged(&self, tag: Tag) -> Option<&PoolId> {
+        self.tags.get(&tag)
+    }
+
+    /// The tag that a pool's lobby codes begin with.
+    pub fn tag(&self, pool: &PoolId) -> Option<Tag> {
+        self.tags.iter().find_map(|(tag, tagged)| (tagged == pool).then_some(*tag))
     }
 
     /// The pool of a queue in a region, and its rules.
@@ -169,7 +260,7 @@ impl Queues {
     /// # Errors
     /// Which of the two names is unknown.
     pub fn pool(&self, queue: &str, region: &str) -> Result<(PoolId, &Rules), NoSuchPool> {
-        let queue = self.0.values().find(|q| q.name.as_str() == queue).ok_or(NoSuchPool::Queue)?;
+        let queue = self.by_name.values().find(|q| q.name.as_str() == queue).ok_or(NoSuchPool::Queue)?;
         let region = queue.regions.iter().find(|r| r.as_str() == region).ok_or(NoSuchPool::Region)?;
         Ok((PoolId::new(&queue.name, region), &queue.rules))
     }
@@ -181,12 +272,12 @@ impl Queues {
 
     /// Every pool with its rules, in the order of their names.
     pub fn pools(&self) -> impl Iterator<Item = (PoolId, &Rules)> {
-        self.0.values().flat_map(|q| q.regions.iter().map(|region| (PoolId::new(&q.name, region), &q.rules)))
+        self.by_name.values().flat_map(|q| q.regions.iter().map(|region| (PoolId::new(&q.name, region), &q.rules)))
     }
 
     /// Every queue, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Queue> {
-        self.0.values()
+        self.by_name.values()
     }
 }
 
@@ -215,6 +306,13 @@ mod tests {
     #[case::nan(Rules { rating_max: f64::NAN, ..Rules::default() }, "expected rising numbers, found 0, NaN")]
     #[case::default_outside(Rules { rating_default: -1.0, ..Rules::default() }, "rating_default: expected 0 to 10000")]
     #[case::no_time(Rules { ttl_ms: 0, ..Rules::default() }, "ttl_ms: expected 1 to 3600000, found 0")]
+    #[case::no_time_to_accept(Rules { acceptance_ms: Some(ACCEPTANCE_MS_MIN - 1), ..Rules::default() }, "acceptance_ms: expected 1000 to 600000, found 999")]
+    #[case::too_long_to_accept(Rules { acceptance_ms: Some(ACCEPTANCE_MS_MAX + 1), ..Rules::default() }, "acceptance_ms: expected 1000")]
+    #[case::asks_and_claims_first(Rules { acceptance_ms: Some(9_000), claim_first: true, ..Rules::default() }, "claim_first: expected false")]
+    #[case::slow_ping(Rules { ping: Some(Ping { timeout_ms: PING_MS_MAX + 1, round_trip_max_ms: 1 }), ..Rules::default() }, "ping_timeout_ms: expected 1 to 10000, found 10001")]
+    #[case::ping_never_in_time(Rules { ping: Some(Ping { timeout_ms: 9, round_trip_max_ms: 10 }), ..Rules::default() }, "ping_round_trip_max_ms: expected 1 to ping_timeout_ms 9, found 10")]
+    #[case::cooldown_at_once(Rules { cooldown: Some(Cooldown { after: 0, for_ms: 1 }), ..Rules::default() }, "cooldown_after: expected at least 1, found 0")]
+    #[case::cooldown_for_ever(Rules { cooldown: Some(Cooldown { after: 1, for_ms: COOLDOWN_MS_MAX + 1 }), ..Rules::default() }, "cooldown_ms: expected 1 to 86400000")]
     #[case::abandoned_before_absent(Rules { abandon_ms: 1, ..Rules::default() }, "abandon_ms: expected presence_ms")]
     fn a_rule_that_cannot_work_is_named(#[case] rules: Rules, #[case] line: &str) {
         let problems = Queues::new(vec![queue("q", &["eu"], rules)]).unwrap_err();
@@ -223,8 +321,20 @@ mod tests {
 
     #[test]
     fn rules_at_their_bounds_are_lawful() {
-        let largest = Rules { teams: 2, team_size: PLAYERS_PER_MATCH_MAX / 2, ttl_ms: TTL_MS_MAX, ..Rules::default() };
+        let largest = Rules {
+            teams: 2,
+            team_size: PLAYERS_PER_MATCH_MAX / 2,
+            ttl_ms: TTL_MS_MAX,
+            acceptance_ms: Some(ACCEPTANCE_MS_MAX),
+            ping: Some(Ping { timeout_ms: PING_MS_MAX, round_trip_max_ms: PING_MS_MAX }),
+            cooldown: Some(Cooldown { after: 1, for_ms: COOLDOWN_MS_MAX }),
+            ..Rules::default()
+        };
         assert_eq!(largest.problems(), Vec::<String>::new());
+        assert_eq!(
+            Rules { acceptance_ms: Some(ACCEPTANCE_MS_MIN), ..Rules::default() }.problems(),
+            Vec::<String>::new()
+        );
         assert!(!Rules { ttl_ms: TTL_MS_MAX + 1, ..largest }.problems().is_empty());
     }
 

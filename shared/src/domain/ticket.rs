@@ -19,6 +19,8 @@ pub struct Ticket {
     pub expires_ms: u64,
     /// How many matches fell through under it.
     pub attempts: u32,
+    /// It joined over a WebSocket: its phone can be pinged.
+    pub push: bool,
 }
 
 impl Ticket {
@@ -169,6 +171,7 @@ mod tests {
             joined_ms,
             expires_ms: joined_ms + 1,
             attempts,
+            push: false,
         }
     }
 

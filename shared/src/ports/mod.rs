@@ -12,7 +12,7 @@ mod system;
 pub use ledger::{Entry, Ledger, Mode, Outbox, Page, Recorded};
 pub use publisher::Publisher;
 pub use store::{
-    Answer, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools,
-    Probe, Reclaimed, Reserved, StoreError, Tickets, Totals, Upkeep,
+    Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled,
+    PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Totals, Upkeep,
 };
 pub use system::{Clock, Ids, Step};

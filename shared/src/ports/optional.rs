@@ -2,7 +2,7 @@
 //! every note, remembers nothing, and as a place to join it is away.
 
 use super::ledger::{Ledger, Page, Recorded};
-use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Tickets};
+use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
 use crate::domain::{Event, Match, MatchId, PlayerId, PoolId, Ticket, TicketId, Unique};
 
 fn away<T>() -> Answer<T> {
@@ -96,11 +96,18 @@ impl<L: Players> Players for Option<L> {
         player: &PlayerId,
         ticket: &TicketId,
         dead: Option<&TicketId>,
-        ttl_ms: u64,
+        terms: &Terms,
     ) -> Answer<Reserved> {
         match self {
-            Some(ledger) => ledger.reserve(player, ticket, dead, ttl_ms).await,
+            Some(ledger) => ledger.reserve(player, ticket, dead, terms).await,
             None => away(),
+        }
+    }
+
+    async fn blame(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Answer<()> {
+        match self {
+            Some(ledger) => ledger.blame(player, ticket, at_ms, keep_ms).await,
+            None => Ok(()),
         }
     }
 

@@ -3,7 +3,10 @@
 use std::future::Future;
 
 use crate::domain::matching::Candidate;
-use crate::domain::{CancelReason, Match, MatchId, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
+use crate::domain::{
+    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
+    Word,
+};
 
 /// Why a store could not do what it was asked. Expected negatives are values, not errors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -143,6 +146,48 @@ pub struct Expired {
     pub forgotten: usize,
 }
 
+/// What became of a word to a match that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// It counts. The match is in this state now.
+    Noted(MatchState),
+    /// It was said before, and nothing has changed. The match is in this state.
+    Before(MatchState),
+    /// The match does not ask this any more, or its time is over. Nothing has changed.
+    TooLate,
+    /// No such match, or the player is not in it.
+    Unknown,
+}
+
+/// On what terms a player is reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Now.
+    pub now_ms: u64,
+    /// How long the reservation lasts, in milliseconds.
+    pub ttl_ms: u64,
+    /// The queue's; none to let everybody in.
+    pub cooldown: Option<Cooldown>,
+    /// Counts this call; none to count nothing.
+    pub rate: Option<Rate>,
+}
+
+impl Terms {
+    /// Nothing but a time to live.
+    pub const fn lasting(ttl_ms: u64) -> Self {
+        Self { now_ms: 0, ttl_ms, cooldown: None, rate: None }
+    }
+}
+
+/// How often a player may ask: a token bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Asks at once, after a pause.
+    pub burst: u32,
+    /// Then one for each so many milliseconds.
+    pub every_ms: u64,
+}
+
 /// How a reservation of a player went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
@@ -150,6 +195,16 @@ pub enum Reserved {
     Done,
     /// The player is spoken for by this one.
     Held(TicketId),
+    /// The player refused too many matches, and may join again then.
+    CoolingDown {
+        /// When.
+        until_ms: u64,
+    },
+    /// The player asks too often, and may ask again then.
+    TooOften {
+        /// In how many milliseconds.
+        retry_ms: u64,
+    },
 }
 
 /// Counts since the pool's keys came to be.
@@ -221,14 +276,23 @@ pub trait Tickets: Send + Sync {
 
 /// One ticket a player, across all pools.
 pub trait Players: Send + Sync {
-    /// Speaks for a player, unless another ticket than `dead` does. Lasts `ttl_ms`.
+    /// Speaks for a player, unless another ticket than `dead` does. Whom `ticket` has already is not asked for a cooldown.
     fn reserve(
         &self,
         player: &PlayerId,
         ticket: &TicketId,
         dead: Option<&TicketId>,
-        ttl_ms: u64,
+        terms: &Terms,
     ) -> impl Future<Output = Answer<Reserved>> + Send;
+
+    /// Remembers for `keep_ms` that a player refused a match with this ticket at `at_ms`. The same ticket counts once.
+    fn blame(
+        &self,
+        player: &PlayerId,
+        ticket: &TicketId,
+        at_ms: u64,
+        keep_ms: u64,
+    ) -> impl Future<Output = Answer<()>> + Send;
 
     /// Takes a reservation back, if it is this ticket's.
     fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> impl Future<Output = Answer<()>> + Send;
@@ -248,7 +312,8 @@ pub trait Matches: Send + Sync {
     /// Claims and confirms in one step. All or nothing for each match.
     fn match_now(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
 
-    /// Claims until `lease_ms`. All or nothing for each match.
+    /// Claims until `lease_ms`. All or nothing for each match. All are in one state: forming, or one that asks; then the
+    /// lease is the time to answer.
     fn claim(&self, matches: &[Match], lease_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
 
     /// Confirms matches whose leases hold at `now_ms`.
@@ -279,6 +344,23 @@ pub trait Matches: Send + Sync {
     /// Remembers how long matched tickets waited, in milliseconds; the latest
     /// [`crate::domain::limits::RECENT_WAITS_MAX`] count.
     fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// The parties' side of a match.
+pub trait Proposals: Send + Sync {
+    /// Takes what a party says, by any of its players. The last yes of a check proposes the match until `proposed_until_ms`
+    /// where there is one, any other last yes confirms it; one no ends its lease. Saying it again changes nothing.
+    fn answer(
+        &self,
+        id: &MatchId,
+        player: &PlayerId,
+        word: Word,
+        now_ms: u64,
+        proposed_until_ms: Option<u64>,
+    ) -> impl Future<Output = Answer<Answered>> + Send;
+
+    /// The match that meets in a lobby.
+    fn find_lobby(&self, pool: &PoolId, number: u32) -> impl Future<Output = Answer<Option<Match>>> + Send;
 }
 
 /// What keeps a pool honest, whatever crashed. Bounded calls: go on while they find something.

@@ -22,7 +22,7 @@ pub trait Clock: Send + Sync {
 /// Places where a crash would hurt most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Tickets are claimed, their matches not confirmed.
+    /// Tickets are claimed: their matches are not confirmed, or nobody has heard yet that they ask.
     Claimed,
     /// Matches are confirmed, the ledger has not heard of them.
     Confirmed,
@@ -30,11 +30,16 @@ pub enum Step {
     Taken,
     /// The ledger has heard of entries, the outbox does not know.
     Recorded,
+    /// A party's answer counts, the party has not heard so.
+    Answered,
+    /// Some phones were told, others not.
+    Pushing,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 4] = [Self::Claimed, Self::Confirmed, Self::Taken, Self::Recorded];
+    pub const ALL: [Self; 6] =
+        [Self::Claimed, Self::Confirmed, Self::Taken, Self::Recorded, Self::Answered, Self::Pushing];
 
     /// The step's name, for configuration and logs.
     pub fn as_str(self) -> &'static str {
@@ -43,6 +48,8 @@ impl Step {
             Self::Confirmed => "confirmed",
             Self::Taken => "taken",
             Self::Recorded => "recorded",
+            Self::Answered => "answered",
+            Self::Pushing => "pushing",
         }
     }
 }

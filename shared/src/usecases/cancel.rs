@@ -1,12 +1,12 @@
 //! A player takes a ticket back. The others of a match that was about to be return to the head of the line.
 //!
-//! Round trips: two for a ticket in line (cancel, then its outcome), four for one that a match holds.
+//! Round trips: two for a ticket in line (cancel, then its outcome), five for one that a match holds.
 
 use super::join::ended;
 use super::view::View;
 use crate::domain::limits::CANCEL_ROUNDS_MAX;
-use crate::domain::{CancelReason, Outcome, PlayerId, TicketId};
-use crate::ports::{Cancelled, Ledger, Matches, Polled, Probe, StoreError, Tickets, Upkeep};
+use crate::domain::{CancelReason, Outcome, PlayerId, TicketId, Word};
+use crate::ports::{Answered, Cancelled, Ledger, Matches, Polled, Probe, Proposals, StoreError, Tickets, Upkeep};
 
 /// The ticket after the cancel, as `player` sees it: cancelled, or over before. None if it is not there or not theirs.
 ///
@@ -14,7 +14,7 @@ use crate::ports::{Cancelled, Ledger, Matches, Polled, Probe, StoreError, Ticket
 /// The store does not answer (a ticket that only the ledger has is cancelled there), or the ticket's matches kept changing;
 /// asking again is safe.
 pub async fn cancel(
-    store: &(impl Tickets + Matches + Upkeep),
+    store: &(impl Tickets + Matches + Proposals + Upkeep),
     ledger: &(impl Ledger + Tickets),
     id: &TicketId,
     player: &PlayerId,
@@ -30,8 +30,11 @@ pub async fn cancel(
             Cancelled::Done => {} // the next round reads the outcome that is now written
             Cancelled::Ended(ended) => return Ok(View::ended(id, ended, player)),
             Cancelled::Claimed(game) => {
-                // LeaseLost is fine, too: the match was confirmed or taken apart meanwhile, or is due for the latter.
-                store.drop_match(&game, &[(id.clone(), CancelReason::Player)], now_ms).await?;
+                // To leave a match that asks is to decline it: otherwise nobody would ever decline.
+                if store.answer(&game, player, Word::Decline, now_ms, None).await? == Answered::TooLate {
+                    // LeaseLost is fine, too: the match was confirmed or taken apart meanwhile, or is due for the latter.
+                    store.drop_match(&game, &[(id.clone(), CancelReason::Player)], now_ms).await?;
+                }
                 store.reclaim(&id.pool, now_ms).await?;
             }
             Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 
 use crate::domain::limits::{OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
-use crate::domain::{Event, PoolId, Queues};
-use crate::ports::{Clock, Entry, Ledger, Outbox, Recorded, Step, StoreError};
+use crate::domain::{CancelReason, EndedTicket, Event, Outcome, PlayerId, PoolId, Queues, Rules};
+use crate::ports::{Clock, Entry, Ledger, Outbox, Players, Recorded, Step, StoreError};
 
 /// What was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +29,7 @@ impl std::ops::AddAssign for Drained {
 
 /// Drains all pools again and again, until `leaving` is set and nothing is left to take.
 pub async fn run(
-    store: &impl Outbox,
+    store: &(impl Outbox + Players),
     ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,
@@ -37,13 +37,14 @@ pub async fn run(
     pause_ms: u64,
     leaving: &AtomicBool,
 ) -> Drained {
-    let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
+    let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
     let mut total = Drained::default();
     loop {
         // Asked before the work, so that what is written while it goes on is taken by one more round.
         let last = leaving.load(Ordering::Relaxed);
         let mut round = Drained::default();
-        for answer in join_all(pools.iter().map(|pool| drain(store, ledger, clock, pool, reader))).await {
+        for answer in join_all(pools.iter().map(|(pool, rules)| drain(store, ledger, clock, pool, rules, reader))).await
+        {
             match answer {
                 Ok(drained) => round += drained,
                 Err(_) => round.failures += 1,
@@ -65,10 +66,11 @@ pub async fn run(
 /// # Errors
 /// The store or the ledger does not answer. Nothing is lost: what was taken is handed out again.
 pub async fn drain(
-    store: &impl Outbox,
+    store: &(impl Outbox + Players),
     ledger: &impl Ledger,
     clock: &impl Clock,
     pool: &PoolId,
+    rules: &Rules,
     reader: &str,
 ) -> Result<Drained, StoreError> {
     let entries = store.take(pool, reader, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await?;
@@ -79,6 +81,13 @@ pub async fn drain(
     let (ids, events): (Vec<(String, u64)>, Vec<Event>) =
         readable.into_iter().filter_map(|entry| Some(((entry.id, entry.deliveries), entry.event?))).unzip();
     clock.reached(Step::Taken).await;
+    if let Some(cooldown) = rules.cooldown {
+        try_join_all(
+            refusals(&events)
+                .map(|(player, ended)| store.blame(player, &ended.ticket, ended.ended_ms, cooldown.for_ms)),
+        )
+        .await?;
+    }
     let answers = ledger.record(&events).await?;
     clock.reached(Step::Recorded).await;
     let mut told = Vec::new();
@@ -93,4 +102,16 @@ pub async fn drain(
     store.told(pool, &told).await?;
     store.put_aside(pool, &aside).await?;
     Ok(Drained { told: told.len(), aside: aside.len(), failures: 0 })
+}
+
+/// Players who refused a match, by a no or by silence, and their tickets.
+fn refusals(events: &[Event]) -> impl Iterator<Item = (&PlayerId, &EndedTicket)> {
+    let refused = |event| match event {
+        &Event::Ended(ref ended) => match ended.outcome {
+            Outcome::Cancelled(CancelReason::Declined | CancelReason::NoAnswer) => Some(ended),
+            _ => None,
+        },
+        _ => None,
+    };
+    events.iter().filter_map(refused).flat_map(|ended| ended.players.iter().map(move |player| (player, ended)))
 }

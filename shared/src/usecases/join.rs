@@ -18,7 +18,7 @@ use crate::domain::ticket::round_rating;
 use crate::domain::{
     CancelReason, EndedTicket, Event, Outcome, Party, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
 };
-use crate::ports::{Ids, Joined, Ledger, Mode, Players, Polled, Probe, Reserved, StoreError, Tickets};
+use crate::ports::{Ids, Joined, Ledger, Mode, Players, Polled, Probe, Rate, Reserved, StoreError, Terms, Tickets};
 
 /// What a party asks for; checked already.
 #[derive(Debug, Clone)]
@@ -35,6 +35,10 @@ pub struct Request<'a> {
     pub rating: f64,
     /// Made by the client, the same for every try of one join. Names the ticket, so that it needs no memory of its own.
     pub idempotency_key: Option<&'a str>,
+    /// It joins over a WebSocket: its phone can be pinged.
+    pub push: bool,
+    /// How often a player may ask; none to count nothing.
+    pub rate: Option<Rate>,
     /// Now.
     pub now_ms: u64,
 }
@@ -57,6 +61,10 @@ pub enum Reply {
     CallerBusy(TicketId),
     /// Another player of the party has a live ticket.
     MemberBusy(PlayerId),
+    /// A player of the party, perhaps the caller, refused too many matches and may join again in so many milliseconds.
+    CoolingDown(PlayerId, u64),
+    /// The caller asks too often and may ask again in so many milliseconds.
+    TooOften(u64),
     /// Others kept changing the same players' tickets; asking again will do.
     Contended,
 }
@@ -119,7 +127,7 @@ async fn place(
 ) -> Result<(Reply, Option<StoreError>), StoreError> {
     let Request { caller, rules, now_ms, .. } = *request;
     let mut unique = first;
-    for _ in 0..JOIN_ROUNDS_MAX {
+    for round in 0..JOIN_ROUNDS_MAX {
         let ticket = Ticket {
             id: TicketId::new(request.pool.clone(), unique),
             party: request.party.clone(),
@@ -127,9 +135,10 @@ async fn place(
             joined_ms: now_ms,
             expires_ms: now_ms + rules.ttl_ms,
             attempts: 0,
+            push: request.push,
         };
         unique = ids.unique();
-        match reserve_all(store, request, &ticket).await? {
+        match reserve_all(store, request, &ticket, round == 0).await? {
             Some(Blocked::Settled(reply)) => return Ok((*reply, None)),
             Some(Blocked::Raced) => continue,
             None => {}
@@ -179,22 +188,37 @@ enum Blocked {
     Raced,
 }
 
-/// Speaks for every player of the party, or for none.
+/// Speaks for every player of the party, or for none. The first try of a join `counts` as one ask of its caller.
 async fn reserve_all(
     store: &(impl Tickets + Players),
     request: &Request<'_>,
     ticket: &Ticket,
+    counts: bool,
 ) -> Result<Option<Blocked>, StoreError> {
-    let ttl_ms = request.rules.ttl_ms + PLAYER_GRACE_MS;
+    let (ttl_ms, now_ms) = (request.rules.ttl_ms + PLAYER_GRACE_MS, request.now_ms);
+    let others = Terms { now_ms, ttl_ms, cooldown: request.rules.cooldown, rate: None };
+    let caller = Terms { rate: request.rate.filter(|_| counts), ..others };
     let players = request.party.players();
-    let answers = try_join_all(players.iter().map(|player| store.reserve(player, &ticket.id, None, ttl_ms))).await?;
+    let reserve = |player| {
+        let terms = if player == request.caller { &caller } else { &others };
+        store.reserve(player, &ticket.id, None, terms)
+    };
+    let answers = try_join_all(players.iter().map(reserve)).await?;
     let mut blocked = None;
     for (player, answer) in players.iter().zip(answers) {
-        let Reserved::Held(other) = answer else { continue };
-        blocked = match store.bury(&other, request.now_ms).await? {
-            Probe::Dead => match store.reserve(player, &ticket.id, Some(&other), ttl_ms).await? {
+        let other = match answer {
+            Reserved::Done => continue,
+            Reserved::Held(other) => other,
+            refused => {
+                blocked = Some(refusal(refused, player, now_ms));
+                break;
+            }
+        };
+        blocked = match store.bury(&other, now_ms).await? {
+            Probe::Dead => match store.reserve(player, &ticket.id, Some(&other), &others).await? {
                 Reserved::Done => continue,
                 Reserved::Held(_) => Some(Blocked::Raced),
+                refused => Some(refusal(refused, player, now_ms)),
             },
             Probe::Live if player == request.caller => match same_again(store, request, &other).await? {
                 Some(reply) => Some(Blocked::Settled(Box::new(reply))),
@@ -212,6 +236,15 @@ async fn reserve_all(
         }
     }
     Ok(blocked)
+}
+
+fn refusal(refused: Reserved, player: &PlayerId, now_ms: u64) -> Blocked {
+    let reply = match refused {
+        Reserved::CoolingDown { until_ms } => Reply::CoolingDown(player.clone(), until_ms.saturating_sub(now_ms)),
+        Reserved::TooOften { retry_ms } => Reply::TooOften(retry_ms),
+        Reserved::Done | Reserved::Held(_) => Reply::Contended,
+    };
+    Blocked::Settled(Box::new(reply))
 }
 
 /// The caller's live ticket, if it asks for what this join asks for. None if it ended meanwhile.

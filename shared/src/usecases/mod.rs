@@ -1,5 +1,6 @@
 //! One file for each thing that a caller may want, generic over the ports, with no AWS words.
 
+pub mod answer;
 pub mod cancel;
 pub mod drain;
 pub mod join;

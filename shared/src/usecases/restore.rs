@@ -6,7 +6,7 @@
 
 use crate::domain::limits::{PLAYER_GRACE_MS, RESTORE_AGE_MS};
 use crate::domain::{Outcome, PoolId, Rules, Ticket, Unique};
-use crate::ports::{Joined, Ledger, Mode, Players, Probe, Reserved, StoreError, Tickets};
+use crate::ports::{Joined, Ledger, Mode, Players, Probe, Reserved, StoreError, Terms, Tickets};
 
 use super::join::{ended, superseded};
 
@@ -76,11 +76,11 @@ async fn bring_back<L: Ledger + Tickets>(
         return Ok(false);
     }
     for player in ticket.party.players() {
-        let ttl_ms = rules.ttl_ms + PLAYER_GRACE_MS;
-        let Reserved::Held(other) = store.reserve(player, &ticket.id, None, ttl_ms).await? else { continue };
+        let terms = Terms::lasting(rules.ttl_ms + PLAYER_GRACE_MS);
+        let Reserved::Held(other) = store.reserve(player, &ticket.id, None, &terms).await? else { continue };
         let taken = match store.bury(&other, now_ms).await? {
             Probe::Live => true,
-            Probe::Dead => store.reserve(player, &ticket.id, Some(&other), ttl_ms).await? != Reserved::Done,
+            Probe::Dead => store.reserve(player, &ticket.id, Some(&other), &terms).await? != Reserved::Done,
         };
         if taken {
             if store.bury(&ticket.id, now_ms).await? == Probe::Dead {

@@ -4,7 +4,8 @@
 //! on one pool: for each match the store says whether all its tickets were still free.
 //!
 //! Round trips: 2 (upkeep and snapshot of up to a page), 1 for each further page, 1 for each batch of matches, 1 to note the
-//! waits of those who were matched. Queues that claim first: 1 more for each batch.
+//! waits of those who were matched. Queues that claim first: 1 more for each batch. Matches that ask their parties are claimed
+//! and asked in 1; the last answer confirms them.
 
 use futures::future::try_join;
 
@@ -33,6 +34,8 @@ impl Default for Pace {
 pub struct Ticked {
     /// Tickets looked at.
     pub waiting: usize,
+    /// Matches that ask their parties.
+    pub asked: usize,
     /// Matches confirmed.
     pub matches: usize,
     /// Tickets in them.
@@ -48,6 +51,7 @@ pub struct Ticked {
 impl std::ops::AddAssign for Ticked {
     fn add_assign(&mut self, other: Self) {
         self.waiting += other.waiting;
+        self.asked += other.asked;
         self.matches += other.matches;
         self.matched += other.matched;
         self.lost += other.lost;
@@ -74,20 +78,18 @@ pub async fn tick(
     done.waiting = candidates.len();
 
     let mut waits_ms = Vec::new();
-    let mut batch = Vec::new();
-    let mut tickets = 0;
+    // All matches of a call are in one state: those that ping before anything else make a batch of their own.
+    let (mut check, mut go) = (Batch::default(), Batch::default());
     for group in matching::form(&candidates, rules, now_ms) {
-        let game = game(&group, &candidates, MatchId::new(pool.clone(), ids.unique()), now_ms);
-        let size = game.members().count();
-        if tickets + size > pace.claim_batch_tickets && !batch.is_empty() {
-            play(store, clock, rules, pace, std::mem::take(&mut batch), &mut done, &mut waits_ms).await?;
-            tickets = 0;
+        let pings = rules.ping.is_some() && group.teams.iter().flatten().any(|i| candidates[*i].ticket.push);
+        let game = game(&group, &candidates, MatchId::new(pool.clone(), ids.unique()), pings, now_ms);
+        let batch = if pings { &mut check } else { &mut go };
+        if let Some(full) = batch.add(game, pace.claim_batch_tickets) {
+            play(store, clock, rules, pace, full, &mut done, &mut waits_ms).await?;
         }
-        tickets += size;
-        batch.push(game);
     }
-    if !batch.is_empty() {
-        play(store, clock, rules, pace, batch, &mut done, &mut waits_ms).await?;
+    for batch in [check, go] {
+        play(store, clock, rules, pace, batch.games, &mut done, &mut waits_ms).await?;
     }
     if !waits_ms.is_empty() {
         store.note_waits(pool, &waits_ms).await?;
@@ -125,10 +127,43 @@ async fn snapshot(store: &impl Matches, pool: &PoolId) -> Result<Vec<Candidate>,
     Ok(candidates)
 }
 
-fn game(group: &Group, candidates: &[Candidate], id: MatchId, now_ms: u64) -> Match {
-    let member = |i: &usize| Member::of(&candidates[*i].ticket);
+/// Matches for one call.
+#[derive(Default)]
+struct Batch {
+    games: Vec<Match>,
+    tickets: usize,
+}
+
+impl Batch {
+    /// Adds a match; what was there before, if there is no room for it beside that.
+    fn add(&mut self, game: Match, tickets_max: usize) -> Option<Vec<Match>> {
+        let size = game.members().count();
+        let full = self.tickets + size > tickets_max && !self.games.is_empty();
+        let before = full.then(|| std::mem::take(self).games);
+        self.tickets += size;
+        self.games.push(game);
+        before
+    }
+}
+
+/// A match as it begins; if it `pings`, who cannot be pinged is ready.
+fn game(group: &Group, candidates: &[Candidate], id: MatchId, pings: bool, now_ms: u64) -> Match {
+    let member = |i: &usize| {
+        let ticket = &candidates[*i].ticket;
+        Member { ready: pings && !ticket.push, ..Member::of(ticket) }
+    };
     let teams = group.teams.iter().map(|team| team.iter().map(member).collect()).collect();
-    Match { id, state: MatchState::Forming, created_ms: now_ms, teams }
+    let state = if pings { MatchState::Checking } else { MatchState::Forming };
+    Match { id, state, created_ms: now_ms, teams, deadline_ms: None, lobby: None }
+}
+
+/// What matches of a batch ask, and how long their parties have to answer; none if they ask nothing.
+fn question(games: &[Match], rules: &Rules) -> Option<(MatchState, u64)> {
+    match (games.first()?.state, rules.ping, rules.acceptance_ms) {
+        (MatchState::Checking, Some(ping), _) => Some((MatchState::Checking, ping.timeout_ms)),
+        (_, _, Some(ms)) => Some((MatchState::Proposed, ms)),
+        _ => None,
+    }
 }
 
 /// Takes a batch of formed matches as far as they get.
@@ -142,6 +177,21 @@ async fn play(
     waits_ms: &mut Vec<u64>,
 ) -> Result<(), StoreError> {
     let formed = games.len();
+    if let Some((state, answer_ms)) = question(&games, rules) {
+        let deadline_ms = clock.now_ms() + answer_ms;
+        for game in &mut games {
+            (game.state, game.deadline_ms) = (state, Some(deadline_ms));
+        }
+        let claims = store.claim(&games, deadline_ms).await?;
+        let asked = held(games, &claims).len();
+        clock.reached(Step::Claimed).await;
+        done.asked += asked;
+        done.lost += formed - asked;
+        return Ok(());
+    }
+    if games.is_empty() {
+        return Ok(());
+    }
     if rules.claim_first {
         let claims = store.claim(&games, clock.now_ms() + pace.lease_ms).await?;
         games = held(games, &claims);

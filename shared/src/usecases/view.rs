@@ -1,7 +1,8 @@
 //! What a player may see of a ticket.
 
+use crate::domain::limits::{PLAYERS_PER_MATCH_MAX, PROPOSED_RETRY_MS};
 use crate::domain::pacing::retry_after_ms;
-use crate::domain::{CancelReason, Match, MatchState, Outcome, PlayerId, Rules, Ticket, TicketId};
+use crate::domain::{CancelReason, Match, MatchId, MatchState, Outcome, PlayerId, Rules, Ticket, TicketId};
 use crate::ports::{Ended, Estimate, Polled};
 
 /// A ticket as its players see it.
@@ -19,8 +20,27 @@ pub struct View {
     pub waited_ms: Option<u64>,
     /// What the pool's recent matches promise.
     pub estimate: Estimate,
-    /// The match, once it is known to the player.
+    /// What its match asks; none while nobody is asked.
+    pub proposal: Option<Proposal>,
+    /// The match, once it is confirmed.
     pub game: Option<Match>,
+}
+
+/// A match that asks its players, as one of them sees it: how many, not who.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The match.
+    pub id: MatchId,
+    /// Parties in it.
+    pub parties: usize,
+    /// Parties that have accepted.
+    pub accepted: usize,
+    /// Whether the player's own has.
+    pub answered: bool,
+    /// Until when to answer.
+    pub deadline_ms: u64,
+    /// How long that is from now, in milliseconds: a phone's clock may be wrong.
+    pub left_ms: u64,
 }
 
 /// The public side of a ticket's state. That a match tries for a ticket without asking its players is nobody's business, so
@@ -52,17 +72,18 @@ impl Status {
     }
 }
 
-/// Versions per round of a ticket: waiting, proposed. A match that falls through begins the next round.
-const VERSIONS_PER_ROUND: u64 = 2;
+/// Versions per round of a ticket: waiting, proposed, and one for each party that accepts. A match that falls through begins
+/// the next round.
+const VERSIONS_PER_ROUND: u64 = 2 + PLAYERS_PER_MATCH_MAX as u64;
 /// The version of a ticket that is over. It ends once, so this is later than any round; the rounds need not be known, and a
 /// match that was formed from an old snapshot does not know them.
 const VERSION_OVER: u64 = 1_000_000;
 
-fn version(attempts: u32, status: Status) -> u64 {
-    let round = u64::from(attempts) * VERSIONS_PER_ROUND;
+fn version(attempts: u32, status: Status, accepted: usize) -> u64 {
+    let round = (u64::from(attempts) * VERSIONS_PER_ROUND).min(VERSION_OVER - VERSIONS_PER_ROUND);
     match status {
         Status::Waiting => round + 1,
-        Status::Proposed => round + 2,
+        Status::Proposed => round + 2 + accepted as u64,
         Status::Matched | Status::Cancelled(_) | Status::Expired => VERSION_OVER,
     }
 }
@@ -75,12 +96,25 @@ impl View {
         Self {
             ticket: ticket.id.clone(),
             status: Status::Waiting,
-            version: version(ticket.attempts, Status::Waiting),
+            version: version(ticket.attempts, Status::Waiting, 0),
             retry_after_ms: Some(retry_after_ms(waited_ms, presence_ms)),
             waited_ms: Some(waited_ms),
             estimate,
+            proposal: None,
             game: None,
         }
+    }
+
+    fn propose(&mut self, game: &Match, ticket: &Ticket, now_ms: u64) {
+        let deadline_ms = game.deadline_ms.unwrap_or(now_ms);
+        let left_ms = deadline_ms.saturating_sub(now_ms);
+        let (parties, accepted) = (game.members().count(), game.accepted());
+        let answered = game.members().any(|member| member.ticket == ticket.id && member.ready);
+        self.status = Status::Proposed;
+        self.version = version(ticket.attempts, Status::Proposed, accepted);
+        // Not before the deadline is over: until then nothing but an answer can change anything.
+        self.retry_after_ms = Some(PROPOSED_RETRY_MS.min(left_ms + 1));
+        self.proposal = Some(Proposal { id: game.id.clone(), parties, accepted, answered, deadline_ms, left_ms });
     }
 
     /// A ticket that is over, as one of its players sees it; none for anybody else.
@@ -96,10 +130,11 @@ impl View {
         Some(Self {
             ticket: ticket.clone(),
             status,
-            version: version(ended.attempts, status),
+            version: version(ended.attempts, status, 0),
             retry_after_ms: None,
             waited_ms: None,
             estimate: Estimate::default(),
+            proposal: None,
             game: ended.played,
         })
     }
@@ -111,9 +146,7 @@ impl View {
             Polled::Claimed { ticket, held_by, estimate, .. } => {
                 let mut view = Self::waiting(&ticket, estimate, rules, now_ms);
                 if held_by.state == MatchState::Proposed {
-                    view.status = Status::Proposed;
-                    view.version = version(ticket.attempts, Status::Proposed);
-                    view.game = Some(held_by);
+                    view.propose(&held_by, &ticket, now_ms);
                 }
                 Some(view)
             }
@@ -129,10 +162,16 @@ mod tests {
 
     #[test]
     fn versions_grow_with_every_change_also_when_the_end_knows_of_no_rounds() {
-        let life = [(0, Status::Waiting), (0, Status::Proposed), (1, Status::Waiting), (9, Status::Proposed)];
-        let versions: Vec<u64> = life.map(|(attempts, status)| version(attempts, status)).to_vec();
+        let life = [
+            (0, Status::Waiting, 0),
+            (0, Status::Proposed, 0),
+            (0, Status::Proposed, PLAYERS_PER_MATCH_MAX),
+            (1, Status::Waiting, 0),
+            (9, Status::Proposed, 1),
+        ];
+        let versions: Vec<u64> = life.map(|(attempts, status, accepted)| version(attempts, status, accepted)).to_vec();
         assert!(versions.is_sorted_by(|earlier, later| earlier < later), "{versions:?}");
         // A match formed from a snapshot that is older than nine falls says 0 attempts.
-        assert!(versions.iter().all(|before| *before < version(0, Status::Matched)), "{versions:?}");
+        assert!(versions.iter().all(|before| *before < version(0, Status::Matched, 0)), "{versions:?}");
     }
 }

@@ -5,7 +5,7 @@ use muster::ports::{Cancelled, Claim, Estimate, Polled, Totals};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, forming, ticket, ticket_id};
+use crate::samples::{T0, confirmed, forming, played, ticket, ticket_id};
 
 pub(super) async fn a_waiting_ticket_is_cancelled_and_leaves_the_line<S: Store>(w: &World<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
@@ -45,7 +45,7 @@ pub(super) async fn a_matched_ticket_cannot_be_cancelled<S: Store>(w: &World<'_,
     let game = confirmed(&forming(&w.pool, 1, &[&[&ann], &[&bob]], T0));
     w.match_now(&[game.clone()], T0 + 1).await;
     let Cancelled::Ended(ended) = w.cancel(&ann.id, "ann", T0 + 2).await else { panic!("expected it to be over") };
-    assert_eq!((ended.outcome, ended.played), (Outcome::Matched(game.id.clone()), Some(game)));
+    assert_eq!((ended.outcome, ended.played), (Outcome::Matched(game.id.clone()), Some(played(&game, 1))));
 }
 
 pub(super) async fn an_expired_ticket_cannot_be_cancelled<S: Store>(w: &World<'_, S>) {

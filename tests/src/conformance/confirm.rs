@@ -5,18 +5,17 @@ use muster::ports::{Claim, Dropped, PoolStatus, Reclaimed, Totals};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, forming, match_id, ticket_id};
+use crate::samples::{T0, confirmed, forming, match_id, played, ticket_id};
 
 const LEASE_MS: u64 = T0 + 10_000;
 
 pub(super) async fn a_match_is_played_while_its_lease_holds<S: Store>(w: &World<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     let game = w.claimed(1, &ann, &bob, LEASE_MS).await;
-    let played = confirmed(&game);
-    assert_eq!(w.confirm(&[played.clone()], LEASE_MS - 1).await, [Claim::Held]);
+    assert_eq!(w.confirm(&[confirmed(&game)], LEASE_MS - 1).await, [Claim::Held]);
 
     let ended = w.ended(&ann.id, "ann").await;
-    assert_eq!((ended.outcome, ended.played), (Outcome::Matched(game.id), Some(played)));
+    assert_eq!((ended.outcome, ended.played), (Outcome::Matched(game.id.clone()), Some(played(&game, 1))));
     let totals = Totals { joined: 2, matched: 2, ..Totals::default() };
     assert_eq!(w.status().await, PoolStatus { totals, ..PoolStatus::default() });
 }
@@ -99,10 +98,10 @@ pub(super) async fn each_match_of_a_call_stands_alone<S: Store>(w: &World<'_, S>
 
 pub(super) async fn a_confirmed_match_is_never_reclaimed<S: Store>(w: &World<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
-    let played = confirmed(&w.claimed(1, &ann, &bob, LEASE_MS).await);
-    w.confirm(&[played.clone()], T0 + 1).await;
+    let game = w.claimed(1, &ann, &bob, LEASE_MS).await;
+    w.confirm(&[confirmed(&game)], T0 + 1).await;
     assert_eq!(w.reclaim(LEASE_MS + 1).await, Reclaimed::default());
-    assert_eq!(w.find_match(&played.id).await, Some(played));
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
 }
 
 pub(super) async fn a_heartbeat_moves_the_lease<S: Store>(w: &World<'_, S>) {

@@ -5,7 +5,7 @@ use muster::ports::{Dropped, Polled, PoolStatus, Reclaimed, Totals};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, dropped, match_id, player, ticket, ticket_id};
+use crate::samples::{T0, confirmed, dropped, match_id, played, player, ticket, ticket_id};
 
 const LEASE_MS: u64 = T0 + 10_000;
 
@@ -88,7 +88,7 @@ pub(super) async fn only_a_match_that_holds_can_be_given_up<S: Store>(w: &World<
     let verdict = [(&ann.id, CancelReason::Declined)];
     assert_eq!(w.drop_match(&game.id, &verdict, T0 + 2).await, Dropped::LeaseLost, "confirmed");
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Matched(game.id.clone()));
-    assert_eq!(w.find_match(&game.id).await, Some(confirmed(&game)));
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
 }
 
 pub(super) async fn a_match_taken_apart_cannot_be_given_up_again<S: Store>(w: &World<'_, S>) {

@@ -6,7 +6,7 @@ use muster::ports::{Claim, Expired, Joined, Polled, PoolStatus, Totals};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, forming, ticket};
+use crate::samples::{T0, confirmed, forming, played, ticket};
 
 fn forgotten(forgotten: usize) -> Expired {
     Expired { forgotten, ..Expired::default() }
@@ -33,7 +33,7 @@ pub(super) async fn a_match_is_forgotten_with_its_tickets<S: Store>(w: &World<'_
     assert_eq!(w.confirm(&[later.clone()], T0 + 6).await, [Claim::Held]);
 
     assert_eq!(w.expire(T0 + 5 + KEEP_MS - 1).await, forgotten(0));
-    assert_eq!(w.ended(&t[0].id, "p0").await.played, Some(now.clone()));
+    assert_eq!(w.ended(&t[0].id, "p0").await.played, Some(played(&now, 1)));
     assert_eq!(w.expire(T0 + 5 + KEEP_MS).await, forgotten(3));
     assert_eq!(w.find_match(&now.id).await, None);
     assert_eq!(w.poll(&t[0].id, "p0", 0).await, Polled::Unknown);

@@ -6,7 +6,7 @@ use muster::ports::{Claim, Polled, PoolStatus, Totals};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, dropped, forming, match_id, player, ticket, ticket_id};
+use crate::samples::{T0, confirmed, dropped, forming, match_id, played, player, ticket, ticket_id};
 
 fn game<S: Store>(w: &World<'_, S>, n: usize, tickets: &[&Ticket]) -> Match {
     let teams: Vec<&[&Ticket]> = tickets.chunks(1).collect();
@@ -24,7 +24,7 @@ pub(super) async fn everyone_of_a_match_is_matched_at_once<S: Store>(w: &World<'
     }
     let totals = Totals { joined: 2, matched: 2, ..Totals::default() };
     assert_eq!(w.status().await, PoolStatus { totals, ..PoolStatus::default() });
-    assert_eq!(w.find_match(&game.id).await, Some(game));
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
 }
 
 pub(super) async fn parties_stay_in_their_teams<S: Store>(w: &World<'_, S>) {
@@ -35,7 +35,7 @@ pub(super) async fn parties_stay_in_their_teams<S: Store>(w: &World<'_, S>) {
     }
     let game = confirmed(&forming(&w.pool, 1, &[&[&duo], &[&bob, &ben]], T0));
     assert_eq!(w.match_now(&[game.clone()], T0 + 1).await, [Claim::Held]);
-    assert_eq!(w.find_match(&game.id).await, Some(game));
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
     assert_eq!(w.status().await.totals.matched, 3, "tickets count, not players");
 }
 
@@ -129,6 +129,6 @@ pub(super) async fn the_largest_match_is_taken_whole<S: Store>(w: &World<'_, S>)
     let everyone: Vec<&Ticket> = tickets.iter().collect();
     let game = game(w, 1, &everyone);
     assert_eq!(w.match_now(&[game.clone()], T0 + 1).await, [Claim::Held]);
-    assert_eq!(w.find_match(&game.id).await, Some(game));
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
     assert_eq!(w.line().await, []);
 }

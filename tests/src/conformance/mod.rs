@@ -19,6 +19,7 @@ mod outbox;
 mod players;
 mod poll;
 mod pool;
+mod proposals;
 mod reclaim;
 mod snapshot;
 pub mod world;
@@ -30,13 +31,13 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use muster::domain::PoolId;
-use muster::ports::{Matches, Outbox, Players, Pools, Tickets, Upkeep};
+use muster::ports::{Matches, Outbox, Players, Pools, Proposals, Tickets, Upkeep};
 
 use world::World;
 
 /// What every store is.
-pub trait Store: Tickets + Players + Matches + Upkeep + Outbox + Pools {}
-impl<T: Tickets + Players + Matches + Upkeep + Outbox + Pools> Store for T {}
+pub trait Store: Tickets + Players + Matches + Proposals + Upkeep + Outbox + Pools {}
+impl<T: Tickets + Players + Matches + Proposals + Upkeep + Outbox + Pools> Store for T {}
 
 /// A fact that must hold on every store.
 pub struct Case<'a, S> {
@@ -149,6 +150,27 @@ cases! {
         a_heartbeat_comes_too_late_when_the_lease_ends_now
         a_heartbeat_finds_only_matches_that_hold
     }
+    proposals {
+        a_proposed_match_holds_its_tickets_and_shows_the_deadline
+        the_last_yes_confirms_the_match_for_everyone
+        any_player_speaks_for_the_party
+        one_no_drops_the_match_and_spares_everyone_else
+        who_says_nothing_until_the_deadline_is_cancelled
+        an_answer_at_the_deadline_comes_too_late
+        saying_it_again_changes_nothing
+        a_no_after_a_yes_counts_and_a_yes_after_a_no_does_not
+        a_stranger_has_no_say
+        an_answer_is_proof_of_life
+        a_matcher_cannot_confirm_over_its_players_heads
+        every_pong_confirms_where_nobody_must_accept
+        every_pong_proposes_where_players_must_accept
+        who_is_not_reached_is_cancelled_and_the_reached_wait_again
+        a_pong_is_no_consent
+        who_need_not_be_pinged_is_ready
+        what_is_asked_is_told_and_how_it_fell_through
+        each_match_has_a_lobby_of_its_own
+        a_lobby_is_found_until_its_match_is_forgotten
+    }
     drop {
         a_given_up_match_returns_everyone
         a_verdict_ends_a_ticket_and_spares_the_others
@@ -217,6 +239,10 @@ cases! {
         a_dead_ticket_gives_way_only_if_it_is_the_one
         only_the_holder_gives_back
         players_do_not_know_pools
+        who_refused_too_often_waits_outside
+        a_player_already_spoken_for_is_not_asked_for_a_cooldown
+        the_same_refusal_counts_once
+        a_burst_of_asks_is_lawful_and_then_one_for_each_interval
     }
     leader {
         one_leads_and_others_follow

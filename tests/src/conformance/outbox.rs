@@ -6,7 +6,7 @@ use muster::ports::{Claim, Entry};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, forming, ticket};
+use crate::samples::{T0, confirmed, forming, played, ticket};
 
 fn events(entries: &[Entry]) -> Vec<Event> {
     entries.iter().map(|entry| entry.event.clone().unwrap_or_else(|| panic!("{}: unreadable", entry.id))).collect()
@@ -63,7 +63,11 @@ pub(super) async fn every_match_is_told_with_all_its_members<S: Store>(w: &World
     assert_eq!(w.confirm(&[later.clone()], T0 + 2).await, [Claim::Held]);
 
     let entries = everything(w).await;
-    assert_eq!(events(&entries), [Event::Matched(now), Event::Matched(later)], "in the order in which it happened");
+    assert_eq!(
+        events(&entries),
+        [Event::Matched(played(&now, 1)), Event::Matched(played(&later, 2))],
+        "in the order in which it happened"
+    );
     assert_eq!(deliveries(&entries), [1, 1]);
 }
 

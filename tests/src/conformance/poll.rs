@@ -5,7 +5,7 @@ use muster::ports::{Claim, Dropped, Ended, Estimate, Expired, Polled};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, dropped, forming, player, ticket, ticket_id};
+use crate::samples::{T0, confirmed, dropped, forming, played, player, ticket, ticket_id};
 
 const NONE: Estimate = Estimate { p50_ms: None, p90_ms: None };
 
@@ -43,7 +43,7 @@ pub(super) async fn a_matched_ticket_shows_its_match<S: Store>(w: &World<'_, S>)
         players: vec![player("bob"), player("ben")],
         joined_ms: T0 + 3,
         attempts: 0,
-        played: Some(game),
+        played: Some(played(&game, 1)),
     };
     assert_eq!(w.ended(&bob.id, "ben").await, expected);
 }
@@ -129,10 +129,10 @@ pub(super) async fn unusual_player_ids_survive_every_script<S: Store>(w: &World<
         assert_eq!(w.poll(&ticket.id, name, T0).await, expected);
     }
     let [a, b, c, d, e, f] = &tickets[..] else { panic!("expected six tickets") };
-    let played = confirmed(&forming(&w.pool, 1, &[&[a], &[b]], T0));
-    assert_eq!(w.match_now(&[played.clone()], T0).await, [Claim::Held]);
+    let game = confirmed(&forming(&w.pool, 1, &[&[a], &[b]], T0));
+    assert_eq!(w.match_now(&[game.clone()], T0).await, [Claim::Held]);
     assert_eq!(w.ended(&a.id, names[0]).await.players, [player(names[0])]);
-    assert_eq!(w.find_match(&played.id).await, Some(played));
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
 
     let fallen = w.claimed(2, c, d, T0 + 10).await;
     w.drop_match(&fallen.id, &[(&c.id, CancelReason::Declined)], T0 + 1).await;

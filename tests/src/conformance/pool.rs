@@ -5,7 +5,7 @@ use muster::ports::{Estimate, PoolStatus, Totals};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, dropped, match_id};
+use crate::samples::{T0, confirmed, dropped, match_id, played};
 
 pub(super) async fn an_unknown_pool_is_empty<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.status().await, PoolStatus::default());
@@ -91,7 +91,7 @@ pub(super) async fn a_match_reads_back_in_each_of_its_states<S: Store>(w: &World
     let game = w.claimed(1, &t[0], &t[1], T0 + 10).await;
     assert_eq!(w.find_match(&game.id).await, Some(game.clone()));
     w.confirm(&[confirmed(&game)], T0 + 1).await;
-    assert_eq!(w.find_match(&game.id).await, Some(confirmed(&game)));
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
     let fallen = w.claimed(2, &t[2], &t[3], T0 + 10).await;
     w.reclaim(T0 + 10).await;
     assert_eq!(w.find_match(&fallen.id).await, Some(dropped(&fallen)));

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster::domain::limits::UPKEEP_GAP_MS_MAX;
 use muster::domain::matching::Candidate;
-use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
+use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Unique, Word};
 use muster::ports::{
-    Cancelled, Claim, Dropped, Ended, Entry, Expired, Joined, Polled, PoolStatus, Probe, Reclaimed, Reserved,
-    StoreError,
+    Answered, Cancelled, Claim, Dropped, Ended, Entry, Expired, Joined, Polled, PoolStatus, Probe, Reclaimed, Reserved,
+    StoreError, Terms,
 };
 
 use super::Store;
@@ -165,16 +165,64 @@ impl<'a, S: Store> World<'a, S> {
         done("find_match", self.store.find_match(id).await)
     }
 
-    /// The port's call.
+    /// The port's call, with nothing but a time to live.
     pub async fn reserve(&self, name: &str, ticket: &TicketId, dead: Option<&TicketId>) -> Reserved {
-        const TTL_MS: u64 = 600_000;
+        self.reserve_on(name, ticket, dead, &Terms::lasting(600_000)).await
+    }
+
+    /// The port's call.
+    pub async fn reserve_on(&self, name: &str, ticket: &TicketId, dead: Option<&TicketId>, terms: &Terms) -> Reserved {
         let player = player(name);
-        let reserved = done("reserve", self.store.reserve(&player, ticket, dead, TTL_MS).await);
-        self.said("reserve", if reserved == Reserved::Done { "RESERVED" } else { "HELD" });
+        let reserved = done("reserve", self.store.reserve(&player, ticket, dead, terms).await);
+        let word = match reserved {
+            Reserved::Done => "RESERVED",
+            Reserved::Held(_) => "HELD",
+            Reserved::CoolingDown { .. } => "COOLING_DOWN",
+            Reserved::TooOften { .. } => "TOO_OFTEN",
+        };
+        self.said("reserve", word);
         if reserved == Reserved::Done {
             self.touched.borrow_mut().spoken_for.insert(player, ticket.clone());
         }
         reserved
+    }
+
+    /// The port's call.
+    pub async fn blame(&self, name: &str, ticket: &TicketId, at_ms: u64, keep_ms: u64) {
+        done("blame", self.store.blame(&player(name), ticket, at_ms, keep_ms).await);
+        self.said("blame", "BLAMED");
+    }
+
+    /// The port's call; a passed check confirms.
+    pub async fn answer(&self, id: &MatchId, name: &str, word: Word, now_ms: u64) -> Answered {
+        self.answer_until(id, name, word, now_ms, None).await
+    }
+
+    /// The port's call.
+    pub async fn answer_until(
+        &self,
+        id: &MatchId,
+        name: &str,
+        word: Word,
+        now_ms: u64,
+        proposed_until_ms: Option<u64>,
+    ) -> Answered {
+        let answered = done("answer", self.store.answer(id, &player(name), word, now_ms, proposed_until_ms).await);
+        let word = match answered {
+            Answered::Noted(_) => "NOTED",
+            Answered::Before(_) => "BEFORE",
+            Answered::TooLate => "TOO_LATE",
+            Answered::Unknown => "UNKNOWN",
+        };
+        self.said("answer", word);
+        answered
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn find_lobby(&self, number: u32) -> Option<Match> {
+        let found = done("find_lobby", self.store.find_lobby(&self.pool, number).await);
+        self.said("lobby", if found.is_some() { "FOUND" } else { "UNKNOWN" });
+        found
     }
 
     /// The port's call.
@@ -322,6 +370,11 @@ impl<'a, S: Store> World<'a, S> {
     pub async fn status_of(&self, pool: &PoolId) -> PoolStatus {
         self.said("status", "STATUS");
         PoolStatus { outbox: 0, ..done("status", self.store.status(pool).await) }
+    }
+
+    /// Whether the store keeps an outbox.
+    pub fn tells(&self) -> bool {
+        self.tells
     }
 
     /// Entries that the outside has not heard of yet.

@@ -13,7 +13,7 @@ pub fn check_call(header: &Header, words: &[String]) -> Vec<String> {
     }
     for (key, found) in header.keys.iter().zip(&words[3..]) {
         let fits = match key.name.as_str() {
-            "player" => found.starts_with("mm:player:{") && found.ends_with('}'),
+            name @ ("player" | "blame" | "rate") => found.starts_with(&format!("mm:{name}:{{")) && found.ends_with('}'),
             name => found.starts_with("mm:{") && found.ends_with(&format!("}}:{name}")),
         };
         if !fits {

@@ -13,6 +13,7 @@ const LINES_MAX: usize = 100;
 const COMMANDS: &[(&str, &str)] = &[
     ("DEL", ""),
     ("EXISTS", ""),
+    ("PEXPIRE", ""),
     ("GET", "string"),
     ("SET", "string"),
     ("HDEL", "hash"),
@@ -39,10 +40,12 @@ const COMMANDS: &[(&str, &str)] = &[
     ("XREADGROUP", "stream"),
     ("ZADD", "zset"),
     ("ZCARD", "zset"),
+    ("ZCOUNT", "zset"),
     ("ZMSCORE", "zset"),
     ("ZRANGE", "zset"),
     ("ZRANGEBYSCORE", "zset"),
     ("ZREM", "zset"),
+    ("ZREMRANGEBYSCORE", "zset"),
     ("ZSCORE", "zset"),
 ];
 

@@ -18,6 +18,7 @@ impl RawPool {
         self.the_line_is_in_order(&mut faults);
         self.claims_are_whole(&mut faults);
         self.confirmed_matches_are_whole(&mut faults);
+        self.lobbies_are_those_of_confirmed_matches(&mut faults);
         self.outcomes_will_be_forgotten(&mut faults);
         self.counters_add_up(&mut faults);
         self.the_outside_hears_once(&mut faults);
@@ -103,6 +104,23 @@ impl RawPool {
         }
     }
 
+    /// No two live matches share a lobby.
+    fn lobbies_are_those_of_confirmed_matches(&self, faults: &mut Vec<String>) {
+        let meets: BTreeMap<String, u64> =
+            self.matches.iter().filter_map(|(game, record)| Some((game.clone(), record.lobby?))).collect();
+        if meets != self.lobbies {
+            faults.push(format!("the lobbies are {:?}, but the matches say {meets:?}", self.lobbies));
+        }
+        for (game, record) in self.matches.iter().filter(|(_, record)| record.lobby.is_some()) {
+            if record.state != "confirmed" {
+                faults.push(format!("{game} is {}, but has a lobby", record.state));
+            }
+        }
+        if self.lobbies.values().collect::<BTreeSet<_>>().len() != self.lobbies.len() {
+            faults.push(format!("two matches share a lobby: {:?}", self.lobbies));
+        }
+    }
+
     fn outcomes_will_be_forgotten(&self, faults: &mut Vec<String>) {
         let leases = keys(&self.leases);
         let matches = keys(&self.matches);
@@ -122,10 +140,11 @@ impl RawPool {
         }
     }
 
-    /// With an outbox: one entry for every confirmed match and one for every ticket that ended otherwise.
+    /// With an outbox: one entry for every confirmed match and one for every ticket that ended otherwise. A match may ask twice:
+    /// first its phones, then its players.
     fn the_outside_hears_once(&self, faults: &mut Vec<String>) {
         let mut heard: BTreeSet<&str> = BTreeSet::new();
-        for entry in &self.outbox {
+        for entry in self.outbox.iter().filter(|entry| matches!(entry.kind.as_str(), "matched" | "ended")) {
             if !heard.insert(&entry.id) {
                 faults.push(format!("{} stands in the outbox twice", entry.id));
             }
@@ -150,7 +169,7 @@ mod tests {
 
     fn record() -> TicketRecord {
         let players = vec!["ann".to_owned()];
-        TicketRecord { players, rating: 1.0, joined_ms: JOINED_MS, expires_ms: JOINED_MS + 1, attempts: 0 }
+        TicketRecord { players, rating: 1.0, joined_ms: JOINED_MS, expires_ms: JOINED_MS + 1, attempts: 0, push: false }
     }
 
     fn game(state: &str, tickets: &[&str]) -> MatchRecord {
@@ -160,9 +179,17 @@ mod tests {
             rating: 1.0,
             joined_ms: JOINED_MS,
             attempts: 0,
+            ready: false,
         };
         let teams = tickets.iter().map(|ticket| vec![member(ticket)]).collect();
-        MatchRecord { state: state.to_owned(), created_ms: JOINED_MS, teams, verdicts: Default::default() }
+        MatchRecord {
+            state: state.to_owned(),
+            created_ms: JOINED_MS,
+            teams,
+            verdicts: Default::default(),
+            deadline_ms: None,
+            lobby: None,
+        }
     }
 
     fn outcome(text: &str) -> OutcomeRecord {
@@ -255,6 +282,17 @@ mod tests {
             }),
             ("p1 is matched in Some(\"played\"), which does not have it", |p| {
                 p.matches.insert("played".into(), game("confirmed", &["p2"]));
+            }),
+            ("the lobbies are {\"played\": 7}", |p| {
+                p.lobbies.insert("played".into(), 7);
+            }),
+            ("open is forming, but has a lobby", |p| {
+                p.matches.get_mut("open").into_iter().for_each(|game| game.lobby = Some(7));
+                p.lobbies.insert("open".into(), 7);
+            }),
+            ("two matches share a lobby", |p| {
+                p.matches.values_mut().for_each(|game| game.lobby = Some(7));
+                p.lobbies = [("open".to_owned(), 7), ("played".to_owned(), 7)].into();
             }),
             ("x is either over and never forgotten", |p| {
                 p.forget.remove("x");

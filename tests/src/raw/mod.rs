@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// A value of `tickets`: a list of these, in this order.
+/// A value of `tickets`: a list of these, in this order; the last may be missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(from = "(Vec<String>, f64, u64, u64, u32)")]
+#[serde(from = "List")]
 #[allow(missing_docs, reason = "the fields are those of the ticket")]
 pub struct TicketRecord {
     pub players: Vec<String>,
@@ -20,11 +20,15 @@ pub struct TicketRecord {
     pub joined_ms: u64,
     pub expires_ms: u64,
     pub attempts: u32,
+    pub push: bool,
 }
 
-impl From<(Vec<String>, f64, u64, u64, u32)> for TicketRecord {
-    fn from((players, rating, joined_ms, expires_ms, attempts): (Vec<String>, f64, u64, u64, u32)) -> Self {
-        Self { players, rating, joined_ms, expires_ms, attempts }
+#[derive(Deserialize)]
+struct List(Vec<String>, f64, u64, u64, u32, #[serde(default)] bool);
+
+impl From<List> for TicketRecord {
+    fn from(List(players, rating, joined_ms, expires_ms, attempts, push): List) -> Self {
+        Self { players, rating, joined_ms, expires_ms, attempts, push }
     }
 }
 
@@ -38,6 +42,8 @@ pub struct MatchRecord {
     pub teams: Vec<Vec<MemberRecord>>,
     #[serde(default)]
     pub verdicts: BTreeMap<String, String>,
+    pub deadline_ms: Option<u64>,
+    pub lobby: Option<u64>,
 }
 
 /// One ticket of a match.
@@ -50,6 +56,8 @@ pub struct MemberRecord {
     pub rating: f64,
     pub joined_ms: u64,
     pub attempts: u32,
+    #[serde(default)]
+    pub ready: bool,
 }
 
 impl MatchRecord {
@@ -86,7 +94,7 @@ impl OutcomeRecord {
 /// An entry of `outbox`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
-    /// `matched` or `ended`.
+    /// `asked`, `matched`, `dropped` or `ended`.
     pub kind: String,
     /// Match or ticket.
     pub id: String,
@@ -106,6 +114,7 @@ pub struct RawPool {
     pub leases: BTreeMap<String, u64>,
     pub results: BTreeMap<String, OutcomeRecord>,
     pub forget: BTreeMap<String, u64>,
+    pub lobbies: BTreeMap<String, u64>,
     pub stats: BTreeMap<String, u64>,
     pub outbox: Vec<OutboxEntry>,
     /// Whether anybody ever took an entry; then those that were told are gone.

@@ -74,18 +74,18 @@ impl Reader {
         for name in ["tickets", "claims", "matches", "results", "stats"] {
             pipeline.cmd("HGETALL").arg(key(name));
         }
-        for name in ["waiting", "seen", "leases", "forget"] {
+        for name in ["waiting", "seen", "leases", "forget", "lobbies"] {
             pipeline.cmd("ZRANGE").arg(key(name)).arg(0).arg(-1).arg("WITHSCORES");
         }
         pipeline.cmd("XRANGE").arg(key("outbox")).arg("-").arg("+");
-        type All = ((Fields, Fields, Fields, Fields, Fields), (Scores, Scores, Scores, Scores), Entries);
+        type All = ((Fields, Fields, Fields, Fields, Fields), (Scores, Scores, Scores, Scores, Scores), Entries);
         let values: Vec<redis::Value> = self.pipeline(&pipeline).await;
         let all = redis::Value::Array(vec![
             redis::Value::Array(values[..5].to_vec()),
-            redis::Value::Array(values[5..9].to_vec()),
-            values[9].clone(),
+            redis::Value::Array(values[5..10].to_vec()),
+            values[10].clone(),
         ]);
-        let ((tickets, claims, matches, results, stats), (waiting, seen, leases, forget), outbox) =
+        let ((tickets, claims, matches, results, stats), (waiting, seen, leases, forget, lobbies), outbox) =
             All::from_redis_value(all).unwrap_or_else(|error| panic!("a pool cannot be read: {error}"));
         let groups: Vec<redis::Value> =
             if outbox.is_empty() { Vec::new() } else { self.query(&["XINFO", "GROUPS", &key("outbox")]).await };
@@ -99,6 +99,7 @@ impl Reader {
             leases: times(leases),
             results: records(results),
             forget: times(forget),
+            lobbies: times(lobbies),
             stats: stats.into_iter().map(|(name, count)| (name, count.parse().unwrap_or(u64::MAX))).collect(),
             outbox: outbox.into_iter().map(|(_, fields)| entry(fields)).collect(),
         }

@@ -8,7 +8,8 @@ use muster::adapters::system::System;
 use muster::domain::limits::{LEDGER_PAGE_TICKETS, PLAYER_GRACE_MS};
 use muster::domain::{CancelReason, Event, Outcome, Party, PoolId, Rules, Ticket, TicketId};
 use muster::ports::{
-    Cancelled, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved, StoreError, Tickets,
+    Cancelled, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved, StoreError, Terms,
+    Tickets,
 };
 use muster::usecases::join::{Reply, Request, join_queue};
 
@@ -19,6 +20,8 @@ pub trait AnyLedger: Ledger + Tickets + Players {}
 impl<L: Ledger + Tickets + Players> AnyLedger for L {}
 
 const TTL_MS: u64 = 300_000;
+/// Nothing but that.
+const TERMS: Terms = Terms::lasting(TTL_MS);
 
 fn waiting(ticket: &Ticket) -> Polled {
     Polled::Waiting { ticket: ticket.clone(), estimate: Estimate::default() }
@@ -99,29 +102,29 @@ pub async fn of_a_join_and_a_burial_exactly_one_happens(ledger: impl AnyLedger, 
 pub async fn a_player_is_spoken_for_until_given_up_dead_or_run_out(ledger: impl AnyLedger, clock: Hands) {
     let (ann, [first, second, third]) = (player("ann"), [1, 2, 3].map(ticket_id));
     let held = |by: &TicketId| Reserved::Held(by.clone());
-    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), Reserved::Done);
-    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), Reserved::Done);
-    assert_eq!(ledger.reserve(&ann, &second, None, TTL_MS).await.unwrap(), held(&first));
-    assert_eq!(ledger.reserve(&ann, &second, Some(&third), TTL_MS).await.unwrap(), held(&first));
-    assert_eq!(ledger.reserve(&player("bob"), &second, None, TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &first, None, &TERMS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &first, None, &TERMS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &second, None, &TERMS).await.unwrap(), held(&first));
+    assert_eq!(ledger.reserve(&ann, &second, Some(&third), &TERMS).await.unwrap(), held(&first));
+    assert_eq!(ledger.reserve(&player("bob"), &second, None, &TERMS).await.unwrap(), Reserved::Done);
 
-    assert_eq!(ledger.reserve(&ann, &second, Some(&first), TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &second, Some(&first), &TERMS).await.unwrap(), Reserved::Done);
     ledger.unreserve(&ann, &first).await.unwrap();
-    assert_eq!(ledger.reserve(&ann, &third, None, TTL_MS).await.unwrap(), held(&second));
+    assert_eq!(ledger.reserve(&ann, &third, None, &TERMS).await.unwrap(), held(&second));
     ledger.unreserve(&ann, &second).await.unwrap();
-    assert_eq!(ledger.reserve(&ann, &third, None, TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &third, None, &TERMS).await.unwrap(), Reserved::Done);
     ledger.unreserve(&player("nobody"), &first).await.unwrap();
 
     clock.forward_ms(TTL_MS - 1);
-    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), held(&third));
+    assert_eq!(ledger.reserve(&ann, &first, None, &TERMS).await.unwrap(), held(&third));
     clock.forward_ms(1);
-    assert_eq!(ledger.reserve(&ann, &first, None, TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&ann, &first, None, &TERMS).await.unwrap(), Reserved::Done);
 }
 
 pub async fn of_many_tickets_one_gets_the_player(ledger: impl AnyLedger, _: Hands) {
     for round in 0..10 {
         let (ann, tickets) = (player(&format!("ann{round}")), (0..8).map(ticket_id).collect::<Vec<_>>());
-        let answers = join_all(tickets.iter().map(|id| ledger.reserve(&ann, id, None, TTL_MS))).await;
+        let answers = join_all(tickets.iter().map(|id| ledger.reserve(&ann, id, None, &TERMS))).await;
         let won: Vec<_> = tickets.iter().zip(&answers).filter(|(_, a)| matches!(a, Ok(Reserved::Done))).collect();
         assert_eq!(won.len(), 1, "{answers:?}");
         let held = Reserved::Held(won[0].0.clone());
@@ -178,7 +181,7 @@ pub async fn a_note_waits_as_the_stores_and_changes_nothing_after_the_outcome(le
     assert_eq!(all_waiting(&ledger, &pool()).await.len(), 1);
     // And a player is not pointed at a ticket that is over.
     let next = ticket_id(20);
-    assert_eq!(ledger.reserve(&player("cid"), &next, None, TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&player("cid"), &next, None, &TERMS).await.unwrap(), Reserved::Done);
 }
 
 pub async fn a_fallback_ticket_that_joins_the_store_is_the_stores(ledger: impl AnyLedger, _: Hands) {
@@ -199,11 +202,11 @@ pub async fn a_note_points_the_players_at_their_newest_ticket(ledger: impl AnyLe
         ledger.note_join(noted).await.unwrap();
     }
     for name in ["ann", "bob"] {
-        let answer = ledger.reserve(&player(name), &ticket_id(4), None, TTL_MS).await.unwrap();
+        let answer = ledger.reserve(&player(name), &ticket_id(4), None, &TERMS).await.unwrap();
         assert_eq!(answer, Reserved::Held(new.id.clone()));
     }
     clock.forward_ms(new.expires_ms + PLAYER_GRACE_MS - NOW_MS);
-    assert_eq!(ledger.reserve(&player("ann"), &ticket_id(4), None, TTL_MS).await.unwrap(), Reserved::Done);
+    assert_eq!(ledger.reserve(&player("ann"), &ticket_id(4), None, &TERMS).await.unwrap(), Reserved::Done);
 }
 
 pub async fn a_match_is_recorded_with_its_tickets_and_three_times_is_once(ledger: impl AnyLedger, _: Hands) {
@@ -341,6 +344,8 @@ pub async fn a_join_lands_here_when_the_store_is_away(ledger: impl AnyLedger, _:
         party,
         rating: 1_500.0,
         idempotency_key: key,
+        push: false,
+        rate: None,
         now_ms: NOW_MS,
     };
     let solo = || Party::solo(player("ann"));

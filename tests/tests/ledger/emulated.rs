@@ -9,7 +9,7 @@ use muster::adapters::dynamodb::{DynamoDb, RECORD_TIMEOUT_MS, Settings, TIMEOUT_
 use muster::adapters::system::System;
 use muster::domain::limits::LEDGER_KEEP_MS;
 use muster::domain::{CancelReason, Event, Match, Member, Outcome, Ticket};
-use muster::ports::{Joined, Ledger, Mode, Players, Polled, Recorded, StoreError, Tickets};
+use muster::ports::{Joined, Ledger, Mode, Players, Polled, Recorded, StoreError, Terms, Tickets};
 use muster_tests::http_stub::HttpStub;
 use muster_tools::local::{self, DynamoDbApi, TABLE};
 use muster_tools::time::now;
@@ -53,13 +53,14 @@ async fn stream(api: &DynamoDbApi) -> Vec<Value> {
 async fn all_unavailable(ledger: &DynamoDb) {
     let (ann, lost) = (player("ann"), ticket(77, &["ann"]));
     let (pool, unique, events) = (pool(), [lost.id.unique], [end(&lost, Outcome::Expired)]);
+    let terms = Terms::lasting(1_000);
     futures::join!(
         unavailable("join", TIMEOUT_MS, ledger.join(&lost, NOW_MS)),
         unavailable("bury", TIMEOUT_MS, ledger.bury(&lost.id, NOW_MS)),
         unavailable("poll", TIMEOUT_MS, ledger.poll(&lost.id, &ann, NOW_MS)),
         unavailable("cancel", TIMEOUT_MS, ledger.cancel(&lost.id, &ann, NOW_MS)),
         unavailable("known", TIMEOUT_MS, ledger.known(&pool, &unique)),
-        unavailable("reserve", TIMEOUT_MS, ledger.reserve(&ann, &lost.id, None, 1_000)),
+        unavailable("reserve", TIMEOUT_MS, ledger.reserve(&ann, &lost.id, None, &terms)),
         unavailable("unreserve", TIMEOUT_MS, ledger.unreserve(&ann, &lost.id)),
         unavailable("note_join", TIMEOUT_MS, ledger.note_join(&lost)),
         unavailable("waiting", TIMEOUT_MS, ledger.waiting(&pool, None)),

@@ -60,13 +60,15 @@ pub fn ticket(number: u128, players: &[&str]) -> Ticket {
         joined_ms: NOW_MS - 5_000,
         expires_ms: NOW_MS + 295_000,
         attempts: 2,
+        push: false,
     }
 }
 
 /// A match of these tickets, each a team.
 pub fn game(number: u128, tickets: &[&Ticket]) -> Match {
     let teams = tickets.iter().map(|ticket| vec![Member::of(ticket)]).collect();
-    Match { id: match_id(number), state: MatchState::Confirmed, created_ms: NOW_MS - 10, teams }
+    let (id, state) = (match_id(number), MatchState::Confirmed);
+    Match { id, state, created_ms: NOW_MS - 10, teams, deadline_ms: None, lobby: Some(7) }
 }
 
 pub fn ended(ticket: &Ticket, outcome: Outcome) -> EndedTicket {

@@ -2,20 +2,19 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use serde::{Deserialize, Serialize};
-
-use crate::domain::limits::{LEDGER_KEEP_MS, LEDGER_SHARDS};
+use crate::adapters::member;
+use crate::domain::limits::{LEDGER_KEEP_MS, LEDGER_SHARDS, OFFER_KEEP_MS};
 use crate::domain::{
-    CancelReason, EndedTicket, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId, PoolId, Ticket, TicketId,
-    TicketState, Unique,
+    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId,
+    PoolId, Ticket, TicketId, TicketState, Unique,
 };
 use crate::ports::{Ended, Mode, StoreError};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 /// An item, or the attributes of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The table's key: `t.`, `m.` or `p.` and what follows.
+/// The table's key: `t.`, `m.`, `o.` or `p.` and what follows.
 pub(super) const KEY: &str = "pk";
 /// The index of what still waits, and the name of its key.
 pub(super) const WAITING: &str = "waiting";
@@ -25,8 +24,10 @@ pub(super) const STATUS: &str = "status";
 pub(super) const TICKET: &str = "ticket";
 const ATTEMPTS: &str = "attempts";
 const CREATED: &str = "created_ms";
+const DEADLINE: &str = "deadline_ms";
 const ENDED: &str = "ended_ms";
 const EXPIRES: &str = "expires_ms";
+const LOBBY: &str = "lobby";
 const MATCH: &str = "match";
 const PLAYERS: &str = "players";
 const RATING: &str = "rating";
@@ -34,6 +35,9 @@ const REASON: &str = "reason";
 const SINCE: &str = "since_ms";
 const STATE: &str = "state";
 const TEAMS: &str = "teams";
+const VERDICTS: &str = "verdicts";
+/// What the key of an offer begins with, before the match's id.
+const OFFER: &str = "o.";
 /// Seconds, as DynamoDB's time to live wants it; all other times are milliseconds.
 const TTL: &str = "ttl";
 
@@ -127,15 +131,58 @@ pub(super) fn cancel_update(reason: CancelReason, now_ms: u64) -> (&'static str,
     (update, values)
 }
 
-/// A match and its tickets, as they stand once it is confirmed.
-pub(super) fn write_match(game: &Match) -> Vec<Item> {
-    let own = item([
-        (KEY, text(&game.id)),
+fn write_teams(game: &Match) -> String {
+    serde_json::to_string(&member::write_teams(game)).unwrap_or_default()
+}
+
+/// A match alone.
+fn write_game(key: String, game: &Match, ttl: AttributeValue) -> Item {
+    let mut written = item([
+        (KEY, text(key)),
         (STATE, text(game.state.as_str())),
         (CREATED, number(game.created_ms)),
         (TEAMS, text(write_teams(game))),
-        (TTL, ttl(game.created_ms)),
+        (TTL, ttl),
     ]);
+    written.extend(game.deadline_ms.map(|deadline_ms| (DEADLINE.to_owned(), number(deadline_ms))));
+    written.extend(game.lobby.map(|lobby| (LOBBY.to_owned(), number(lobby))));
+    written
+}
+
+/// What a match asks its parties, or that it fell through after it had asked. Written for the stream, which tells the phones;
+/// under a key of its own, so that late news of the question never stand in the way of the match itself.
+pub(super) fn write_offer(game: &Match, verdicts: &[(TicketId, CancelReason)]) -> Item {
+    let ttl = number((game.deadline_ms.unwrap_or(game.created_ms) + OFFER_KEEP_MS) / 1_000);
+    let mut written = write_game(format!("{OFFER}{}", game.id), game, ttl);
+    if !verdicts.is_empty() {
+        let verdict = |(ticket, reason): &(TicketId, CancelReason)| (ticket.to_string(), text(reason.as_str()));
+        written.insert(VERDICTS.to_owned(), AttributeValue::M(verdicts.iter().map(verdict).collect()));
+    }
+    written
+}
+
+/// Reads what [`write_offer`] wrote.
+pub(super) fn read_offer(found: &Item) -> Result<Event, StoreError> {
+    let read = Reader(found);
+    let id = read.text(KEY)?.strip_prefix(OFFER).and_then(|id| id.parse().ok());
+    let game = read_game(id.ok_or_else(|| read.wrong(KEY, "an offer's key"))?, &read)?;
+    if game.state != MatchState::Dropped {
+        return Ok(Event::Asked(game));
+    }
+    let verdicts =
+        found.get(VERDICTS).map(|value| value.as_m().map_err(|_| read.wrong(VERDICTS, "a map"))).transpose()?;
+    let verdict = |(ticket, reason): (&String, &AttributeValue)| {
+        let reason = reason.as_s().ok().and_then(|reason| CancelReason::from_text(reason));
+        ticket.parse().ok().zip(reason).ok_or_else(|| read.wrong(VERDICTS, "tickets and reasons"))
+    };
+    let mut verdicts: Vec<_> = verdicts.into_iter().flatten().map(verdict).collect::<Result<_, _>>()?;
+    verdicts.sort_unstable();
+    Ok(Event::Dropped(DroppedMatch { game, verdicts }))
+}
+
+/// A match and its tickets, as they stand once it is confirmed.
+pub(super) fn write_match(game: &Match) -> Vec<Item> {
+    let own = write_game(game.id.to_string(), game, ttl(game.created_ms));
     let ticket = |member: &Member| {
         write_ended(&EndedTicket {
             ticket: member.ticket.clone(),
@@ -161,42 +208,6 @@ pub(super) fn write_player(player: &PlayerId, ticket: &TicketId, since_ms: u64, 
     ])
 }
 
-/// A member of a team, as it stands in the text `teams`: the very form that Redis keeps.
-#[derive(Debug, Serialize, Deserialize)]
-struct MemberRecord {
-    ticket: String,
-    players: Vec<String>,
-    rating: f64,
-    joined_ms: u64,
-    attempts: u32,
-}
-
-fn write_teams(game: &Match) -> String {
-    let member = |member: &Member| MemberRecord {
-        ticket: member.ticket.unique.to_string(),
-        players: member.players.iter().map(ToString::to_string).collect(),
-        rating: member.rating,
-        joined_ms: member.joined_ms,
-        attempts: member.attempts,
-    };
-    let teams: Vec<Vec<MemberRecord>> = game.teams.iter().map(|team| team.iter().map(member).collect()).collect();
-    serde_json::to_string(&teams).unwrap_or_default()
-}
-
-fn read_teams(pool: &PoolId, text: &str) -> Result<Vec<Vec<Member>>, StoreError> {
-    let teams: Vec<Vec<MemberRecord>> = serde_json::from_str(text).map_err(corrupt)?;
-    let member = |record: MemberRecord| {
-        Ok(Member {
-            ticket: TicketId::new(pool.clone(), record.ticket.parse().map_err(corrupt)?),
-            players: record.players.iter().map(|player| player.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
-            rating: record.rating,
-            joined_ms: record.joined_ms,
-            attempts: record.attempts,
-        })
-    };
-    teams.into_iter().map(|team| team.into_iter().map(member).collect()).collect()
-}
-
 pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
@@ -220,6 +231,10 @@ impl<'a> Reader<'a> {
     pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, StoreError> {
         let digits = self.0.get(name).and_then(|value| value.as_n().ok());
         digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.wrong(name, "a number"))
+    }
+
+    fn optional_number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        if self.0.contains_key(name) { self.number(name).map(Some) } else { Ok(None) }
     }
 
     fn players(&self) -> Result<Vec<PlayerId>, StoreError> {
@@ -259,7 +274,10 @@ impl Stored {
                     _ => return Err(read.wrong(MODE, "normal or fallback")),
                 };
                 let (party, expires_ms) = (Party::restored(players), read.number(EXPIRES)?);
-                return Ok(Self::Waiting(Ticket { id: ticket, party, rating, joined_ms, expires_ms, attempts }, mode));
+                return Ok(Self::Waiting(
+                    Ticket { id: ticket, party, rating, joined_ms, expires_ms, attempts, push: false },
+                    mode,
+                ));
             }
             Some(TicketState::Matched) => Outcome::Matched(read.parsed(MATCH)?),
             Some(TicketState::Cancelled) => {
@@ -282,8 +300,13 @@ pub(super) fn ended(over: EndedTicket, played: Option<Match>) -> Ended {
 
 pub(super) fn read_match(found: &Item) -> Result<Match, StoreError> {
     let read = Reader(found);
-    let id: MatchId = read.parsed(KEY)?;
+    read_game(read.parsed(KEY)?, &read)
+}
+
+fn read_game(id: MatchId, read: &Reader<'_>) -> Result<Match, StoreError> {
     let state = MatchState::from_text(read.text(STATE)?).ok_or_else(|| read.wrong(STATE, "a match's state"))?;
-    let teams = read_teams(&id.pool, read.text(TEAMS)?)?;
-    Ok(Match { id, state, created_ms: read.number(CREATED)?, teams })
+    let teams = serde_json::from_str(read.text(TEAMS)?).map_err(corrupt)?;
+    let teams = member::read_teams(&id.pool, teams)?;
+    let (deadline_ms, lobby) = (read.optional_number(DEADLINE)?, read.optional_number(LOBBY)?);
+    Ok(Match { id, state, created_ms: read.number(CREATED)?, teams, deadline_ms, lobby })
 }

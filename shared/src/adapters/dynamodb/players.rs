@@ -4,7 +4,7 @@ use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, within};
 use super::item::{self, Reader, TICKET, number, text};
 use super::tickets::in_the_way;
 use crate::domain::{PlayerId, TicketId};
-use crate::ports::{Clock, Players, Reserved, StoreError};
+use crate::ports::{Clock, Players, Reserved, StoreError, Terms};
 
 impl<C: Clock> Players for DynamoDb<C> {
     async fn reserve(
@@ -12,7 +12,7 @@ impl<C: Clock> Players for DynamoDb<C> {
         player: &PlayerId,
         ticket: &TicketId,
         dead: Option<&TicketId>,
-        ttl_ms: u64,
+        terms: &Terms,
     ) -> Result<Reserved, StoreError> {
         let now_ms = self.clock.now_ms();
         // DynamoDB removes what is past its time to live some time later, so past it counts as gone.
@@ -24,11 +24,16 @@ impl<C: Clock> Players for DynamoDb<C> {
             free.text = "attribute_not_exists(#pk) OR #ticket = :ticket OR #expires_ms <= :now OR #ticket = :dead";
             free.values.push((":dead", text(dead)));
         }
-        let item = item::write_player(player, ticket, now_ms, now_ms + ttl_ms);
+        let item = item::write_player(player, ticket, now_ms, now_ms + terms.ttl_ms);
         match within(TIMEOUT_MS, self.put_if(item, free)).await? {
             Written::Done => Ok(Reserved::Done),
             Written::Refused(old) => Ok(Reserved::Held(Reader(&in_the_way(player, old)?).parsed(TICKET)?)),
         }
+    }
+
+    /// Blame is the store's alone: while it is away, nobody is kept out.
+    async fn blame(&self, _: &PlayerId, _: &TicketId, _: u64, _: u64) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Result<(), StoreError> {

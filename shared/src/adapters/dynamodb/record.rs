@@ -61,6 +61,8 @@ impl<C: Clock> Ledger for DynamoDb<C> {
             let written = match event {
                 Event::Matched(game) => item::write_match(game),
                 Event::Ended(ended) => vec![item::write_ended(ended)],
+                Event::Asked(game) => vec![item::write_offer(game, &[])],
+                Event::Dropped(dropped) => vec![item::write_offer(&dropped.game, &dropped.verdicts)],
             };
             let keyed = written.into_iter().map(|item| Ok((Reader(&item).text(KEY)?.to_owned(), item)));
             let keyed = keyed.collect::<Result<Vec<_>, StoreError>>()?;

@@ -37,8 +37,9 @@ pub fn read_image(image: &Value) -> Result<News, StoreError> {
             Stored::Over(over) => Ok(News::Event(Event::Ended(over))),
         },
         Some(("m", _)) => Ok(News::Event(Event::Matched(item::read_match(&found)?))),
+        Some(("o", _)) => Ok(News::Event(item::read_offer(&found)?)),
         Some(("p", _)) => Ok(News::Nothing),
-        _ => Err(item::corrupt(format!("expected the key of a ticket, a match or a player, found {key:?}"))),
+        _ => Err(item::corrupt(format!("expected the key of a ticket, a match, an offer or a player, found {key:?}"))),
     }
 }
 
@@ -53,6 +54,7 @@ fn read_value(value: &Value) -> Option<AttributeValue> {
         "S" => Some(AttributeValue::S(value.as_str()?.to_owned())),
         "N" => Some(AttributeValue::N(value.as_str()?.to_owned())),
         "L" => Some(AttributeValue::L(value.as_array()?.iter().map(read_value).collect::<Option<_>>()?)),
+        "M" => Some(AttributeValue::M(read_item(value)?)),
         _ => Some(AttributeValue::Null(true)),
     }
 }

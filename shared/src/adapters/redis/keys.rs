@@ -31,8 +31,14 @@ pub enum Key {
     Stats,
     /// the latest waits
     Waits,
+    /// match -> number of its lobby
+    Lobbies,
     /// a player's ticket; not a pool's key, it has a slot of its own
     Player,
+    /// when a player refused matches; in the player's slot
+    Blame,
+    /// how far a player has asked ahead; in the player's slot
+    Rate,
 }
 
 impl Key {
@@ -52,7 +58,10 @@ impl Key {
             Self::Leader => ("leader", "string"),
             Self::Stats => ("stats", "hash"),
             Self::Waits => ("waits", "list"),
+            Self::Lobbies => ("lobbies", "zset"),
             Self::Player => ("player", "string"),
+            Self::Blame => ("blame", "zset"),
+            Self::Rate => ("rate", "string"),
         }
     }
 
@@ -60,11 +69,11 @@ impl Key {
     pub fn of_pool(self, pool: &PoolId) -> String {
         format!("mm:{{{pool}}}:{}", self.name_and_type().0)
     }
-}
 
-/// The key of a player: `mm:player:{ann}`.
-pub fn of_player(player: &PlayerId) -> String {
-    format!("mm:player:{{{player}}}")
+    /// The key of this kind of a player: `mm:player:{ann}`.
+    pub fn of_player(self, player: &PlayerId) -> String {
+        format!("mm:{}:{{{player}}}", self.name_and_type().0)
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +83,6 @@ mod tests {
     #[test]
     fn a_pool_lives_in_one_slot() {
         assert_eq!(Key::Tickets.of_pool(&"ranked-1v1.eu".parse().unwrap()), "mm:{ranked-1v1.eu}:tickets");
-        assert_eq!(of_player(&"ann".parse().unwrap()), "mm:player:{ann}");
+        assert_eq!(Key::Player.of_player(&"ann".parse().unwrap()), "mm:player:{ann}");
     }
 }

@@ -3,7 +3,8 @@
 use super::connection::{Arg, Redis};
 use super::record;
 use super::scripts::{self, Script};
-use crate::domain::limits::{KEEP_MS, RECENT_WAITS_MAX};
+use crate::domain::limits::{KEEP_MS, LOBBIES_MAX, RECENT_WAITS_MAX};
+use crate::domain::lobby;
 use crate::domain::matching::Candidate;
 use crate::domain::{CancelReason, Match, MatchId, PoolId, TicketId};
 use crate::ports::{Claim, Dropped, Matches, StoreError};
@@ -58,16 +59,29 @@ impl Matches for Redis {
     }
 
     async fn match_now(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
-        let head = [Arg::Int(now_ms + KEEP_MS), Arg::Int(self.outbox_entries_max as u64)];
+        let head = [
+            Arg::Int(now_ms + KEEP_MS),
+            Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(LOBBIES_MAX),
+            Arg::Int(lobby::NUMBERS.into()),
+        ];
         self.run_groups(&scripts::MATCH, &head, matches, "MATCHED").await
     }
 
     async fn claim(&self, matches: &[Match], lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
-        self.run_groups(&scripts::CLAIM, &[Arg::Int(lease_ms)], matches, "CLAIMED").await
+        let asks = matches.first().is_some_and(|game| game.state.asks());
+        let outbox_max = if asks { self.outbox_entries_max as u64 } else { 0 };
+        self.run_groups(&scripts::CLAIM, &[Arg::Int(lease_ms), Arg::Int(outbox_max)], matches, "CLAIMED").await
     }
 
     async fn confirm(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
-        let head = [Arg::Int(now_ms), Arg::Int(now_ms + KEEP_MS), Arg::Int(self.outbox_entries_max as u64)];
+        let head = [
+            Arg::Int(now_ms),
+            Arg::Int(now_ms + KEEP_MS),
+            Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(LOBBIES_MAX),
+            Arg::Int(lobby::NUMBERS.into()),
+        ];
         self.run_groups(&scripts::CONFIRM, &head, matches, "CONFIRMED").await
     }
 

@@ -4,7 +4,7 @@
 //! - `scripts`: the Lua family in `lua/`, each with the keys it declares and the words it answers.
 //! - `record`: what the values look like.
 //! - `connection`: one server or a cluster, with bounded time and one lawful retry.
-//! - `tickets`, `players`, `matches`, `upkeep`: the ports.
+//! - `tickets`, `players`, `matches`, `proposals`, `upkeep`, `outbox`: the ports.
 //!
 //! Round trips: every call of a port is one, except a pool's first after a restart of Redis, which loads the script.
 
@@ -13,6 +13,7 @@ mod keys;
 mod matches;
 mod outbox;
 mod players;
+mod proposals;
 mod record;
 mod reply;
 pub mod scripts;

@@ -1,16 +1,27 @@
 //! What the values in Redis look like: JSON, readable with `redis-cli`, written by Rust and by the scripts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::member::{self, TeamsRecord};
 use crate::domain::{
-    CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId, PoolId, Ticket,
-    TicketId, Unique,
+    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, Party, PlayerId, PoolId,
+    Ticket, TicketId, Unique,
 };
 use crate::ports::{Ended, StoreError};
 
-/// A value of `tickets`: players, rating, joined_ms, expires_ms, attempts. Its id is the field's name. A list, because names of
-/// fields would take a third of the memory of a pool's records.
-type TicketRecord = (Vec<String>, f64, u64, u64, u32);
+/// A value of `tickets`: players, rating, joined_ms, expires_ms, attempts, and true if its phone can be pinged. Its id is the
+/// field's name. A list, because names of fields would take a third of the memory of a pool's records.
+#[derive(Debug, Serialize, Deserialize)]
+struct TicketRecord(
+    Vec<String>,
+    f64,
+    u64,
+    u64,
+    u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")] bool,
+);
 
 /// A value of `results`.
 #[derive(Debug, Deserialize)]
@@ -36,16 +47,14 @@ pub(super) struct OutcomeRecord {
 pub(super) struct MatchRecord {
     state: String,
     created_ms: u64,
-    teams: Vec<Vec<MemberRecord>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct MemberRecord {
-    ticket: String,
-    players: Vec<String>,
-    rating: f64,
-    joined_ms: u64,
-    attempts: u32,
+    teams: TeamsRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lobby: Option<u32>,
+    /// Written by the scripts alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    verdicts: BTreeMap<String, String>,
 }
 
 fn corrupt(error: impl std::fmt::Display) -> StoreError {
@@ -74,46 +83,40 @@ pub(super) fn unique(text: &str) -> Result<Unique, StoreError> {
 
 pub(super) fn write_ticket(ticket: &Ticket) -> String {
     let players = names(ticket.party.players());
-    let record: TicketRecord = (players, ticket.rating, ticket.joined_ms, ticket.expires_ms, ticket.attempts);
-    write(&record)
+    write(&TicketRecord(players, ticket.rating, ticket.joined_ms, ticket.expires_ms, ticket.attempts, ticket.push))
 }
 
 pub(super) fn read_ticket(id: TicketId, text: &str) -> Result<Ticket, StoreError> {
-    let (names, rating, joined_ms, expires_ms, attempts): TicketRecord = read(text)?;
+    let TicketRecord(names, rating, joined_ms, expires_ms, attempts, push) = read(text)?;
     let party = Party::restored(players(&names)?);
-    Ok(Ticket { id, party, rating, joined_ms, expires_ms, attempts })
+    Ok(Ticket { id, party, rating, joined_ms, expires_ms, attempts, push })
 }
 
 pub(super) fn write_match(game: &Match) -> String {
-    let member = |member: &Member| MemberRecord {
-        ticket: member.ticket.unique.to_string(),
-        players: names(&member.players),
-        rating: member.rating,
-        joined_ms: member.joined_ms,
-        attempts: member.attempts,
-    };
     write(&MatchRecord {
         state: game.state.as_str().to_owned(),
         created_ms: game.created_ms,
-        teams: game.teams.iter().map(|team| team.iter().map(member).collect()).collect(),
+        teams: member::write_teams(game),
+        deadline_ms: game.deadline_ms,
+        lobby: game.lobby,
+        verdicts: BTreeMap::new(),
     })
 }
 
 pub(super) fn read_match(id: MatchId, text: &str) -> Result<Match, StoreError> {
-    let MatchRecord { state, created_ms, teams } = read(text)?;
-    let member = |member: &MemberRecord| {
-        Ok(Member {
-            ticket: TicketId::new(id.pool.clone(), unique(&member.ticket)?),
-            players: players(&member.players)?,
-            rating: member.rating,
-            joined_ms: member.joined_ms,
-            attempts: member.attempts,
-        })
-    };
-    let teams =
-        teams.iter().map(|team| team.iter().map(member).collect()).collect::<Result<Vec<Vec<Member>>, StoreError>>()?;
+    read_dropped(id, text).map(|dropped| dropped.game)
+}
+
+fn read_dropped(id: MatchId, text: &str) -> Result<DroppedMatch, StoreError> {
+    let MatchRecord { state, created_ms, teams, deadline_ms, lobby, verdicts } = read(text)?;
+    let teams = member::read_teams(&id.pool, teams)?;
     let state = MatchState::from_text(&state).ok_or_else(|| corrupt(format!("match state {state:?}")))?;
-    Ok(Match { id, state, created_ms, teams })
+    let verdict = |(ticket, reason): (String, String)| {
+        let reason = CancelReason::from_text(&reason).ok_or_else(|| corrupt(format!("verdict {reason:?}")))?;
+        Ok((TicketId::new(id.pool.clone(), unique(&ticket)?), reason))
+    };
+    let verdicts = verdicts.into_iter().map(verdict).collect::<Result<_, StoreError>>()?;
+    Ok(DroppedMatch { game: Match { id, state, created_ms, teams, deadline_ms, lobby }, verdicts })
 }
 
 impl OutcomeRecord {
@@ -131,6 +134,8 @@ impl OutcomeRecord {
 pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Result<Event, StoreError> {
     match kind {
         "matched" => Ok(Event::Matched(read_match(match_id(pool, id)?, body)?)),
+        "asked" => Ok(Event::Asked(read_match(match_id(pool, id)?, body)?)),
+        "dropped" => Ok(Event::Dropped(read_dropped(match_id(pool, id)?, body)?)),
         "ended" => {
             let record: OutcomeRecord = read(body)?;
             Ok(Event::Ended(EndedTicket {

@@ -5,7 +5,8 @@
 use std::sync::LazyLock;
 
 use super::keys::Key::{
-    self, Claims, Dead, Forget, Leader, Leases, Matches, Outbox, Player, Results, Seen, Stats, Tickets, Waiting, Waits,
+    self, Blame, Claims, Dead, Forget, Leader, Leases, Lobbies, Matches, Outbox, Player, Rate, Results, Seen, Stats,
+    Tickets, Waiting, Waits,
 };
 
 /// One atomic transition.
@@ -54,19 +55,23 @@ scripts! {
     CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN"];
     SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
-    MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox], ["MATCHED", "TAKEN"];
-    CLAIM = "claim", [Waiting, Claims, Matches, Leases], ["CLAIMED", "TAKEN"];
-    CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
+    MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
+    CLAIM = "claim", [Waiting, Claims, Matches, Leases, Outbox], ["CLAIMED", "TAKEN"];
+    CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
         ["CONFIRMED", "LEASE_LOST"];
+    ANSWER = "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
+        ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN"];
+    LOBBY = "lobby", [Matches, Lobbies], ["FOUND", "UNKNOWN"];
     HEARTBEAT = "heartbeat", [Leases], ["EXTENDED", "LEASE_LOST"];
     DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
     RECLAIM = "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
         ["RECLAIMED"];
-    EXPIRE = "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox], ["EXPIRED"];
+    EXPIRE = "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["EXPIRED"];
     LEAD = "lead", [Leader], ["LEADING", "FOLLOWING"];
     RESIGN = "resign", [Leader], ["RESIGNED", "FOLLOWING"];
-    RESERVE = "reserve", [Player], ["RESERVED", "HELD"];
+    RESERVE = "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "TOO_OFTEN"];
     UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
+    BLAME = "blame", [Blame], ["BLAMED"];
     WAITS = "waits", [Waits, Stats], ["NOTED"];
     TAKE = "take", [Outbox], ["TAKEN"];
     TOLD = "told", [Outbox], ["TOLD"];

@@ -20,6 +20,7 @@ pub fn candidate(number: usize, rating: f64, waited_ms: u64, size: usize) -> Can
         joined_ms: NOW_MS - waited_ms,
         expires_ms: NOW_MS + 100_000,
         attempts: 0,
+        push: false,
     };
     Candidate { ticket, seen_ms: NOW_MS }
 }

@@ -1,0 +1,71 @@
+//! `POST /match/{match_id}/accept` and `/decline`: a party says what it thinks of a proposed match. Again and again, with the
+//! same answer.
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Request, RequestExt};
+use muster::domain::{MatchId, PlayerId, Word};
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
+use muster::usecases::answer::{Reply, answer};
+use muster::usecases::drain::drain;
+use muster::usecases::view::View;
+
+use crate::body::TicketBody;
+use crate::identity::caller;
+use crate::problem::{Code, Problem};
+use crate::shell::{Answer, App, json};
+
+/// Takes the word of the caller's party.
+///
+/// # Errors
+/// The request is refused, the match does not ask any more, there is no such match of the caller's, or the store does not
+/// answer.
+pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
+where
+    S: Proposals + Tickets + Matches + Upkeep + Outbox + Players,
+    L: Ledger,
+    W: Clock + Ids,
+{
+    let caller = caller(&request, app.config.auth)?;
+    let parameters = request.path_parameters();
+    let id: MatchId = parameters
+        .first("match_id")
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
+    let word = if request.uri().path().ends_with("/accept") { Word::Accept } else { Word::Decline };
+    let view = say(app, &id, &caller, word).await?;
+    Ok(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms))
+}
+
+/// Takes a word, and carries what follows from it to the ledger at once, so that the other phones hear of it without waiting
+/// for a matcher to look.
+///
+/// # Errors
+/// As [`handle`].
+pub async fn say<S, L, W>(app: &App<S, L, W>, id: &MatchId, player: &PlayerId, word: Word) -> Result<View, Problem>
+where
+    S: Proposals + Tickets + Matches + Upkeep + Outbox + Players,
+    L: Ledger,
+    W: Clock + Ids,
+{
+    let queues = &app.config.queues;
+    let reply = answer(&app.store, &app.world, queues, id, player, word).await?;
+    if let (Some(rules), Some(_)) = (queues.rules(&id.pool), &app.ledger) {
+        let reader = app.world.unique();
+        if let Err(error) = drain(&app.store, &app.ledger, &app.world, &id.pool, rules, reader.as_str()).await {
+            tracing::warn!(%error, "the ledger hears of an answer later");
+        }
+    }
+    match reply {
+        Reply::Noted(view) => Ok(view),
+        Reply::TooLate(view) => {
+            let problem =
+                Problem::new(Code::ProposalOver, "expected an answer before the deadline, and before anybody declined");
+            Err(match view {
+                Some(view) => problem.with("ticket", serde_json::json!(TicketBody::new(&view, queues))),
+                None => problem,
+            })
+        }
+        Reply::Unknown => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
+    }
+}

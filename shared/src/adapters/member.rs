@@ -1,0 +1,47 @@
+//! A member of a match as JSON: the one form that Redis, its scripts and the ledger share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Match, Member, PoolId, TicketId};
+use crate::ports::StoreError;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MemberRecord {
+    ticket: String,
+    players: Vec<String>,
+    rating: f64,
+    joined_ms: u64,
+    attempts: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ready: bool,
+}
+
+/// Teams of members. A ticket is named by its unique part: the pool is that of the match.
+pub(super) type TeamsRecord = Vec<Vec<MemberRecord>>;
+
+pub(super) fn write_teams(game: &Match) -> TeamsRecord {
+    let member = |member: &Member| MemberRecord {
+        ticket: member.ticket.unique.to_string(),
+        players: member.players.iter().map(ToString::to_string).collect(),
+        rating: member.rating,
+        joined_ms: member.joined_ms,
+        attempts: member.attempts,
+        ready: member.ready,
+    };
+    game.teams.iter().map(|team| team.iter().map(member).collect()).collect()
+}
+
+pub(super) fn read_teams(pool: &PoolId, teams: TeamsRecord) -> Result<Vec<Vec<Member>>, StoreError> {
+    let corrupt = |error: crate::domain::ids::IdError| StoreError::Corrupt(error.to_string());
+    let member = |record: MemberRecord| {
+        Ok(Member {
+            ticket: TicketId::new(pool.clone(), record.ticket.parse().map_err(corrupt)?),
+            players: record.players.iter().map(|player| player.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
+            rating: record.rating,
+            joined_ms: record.joined_ms,
+            attempts: record.attempts,
+            ready: record.ready,
+        })
+    };
+    teams.into_iter().map(|team| team.into_iter().map(member).collect()).collect()
+}

@@ -1,0 +1,277 @@
+//! One pool of the reference store, and the transitions that several calls share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::outbox;
+use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LOBBIES_MAX};
+use crate::domain::{
+    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchState, Outcome, PlayerId, Ticket, TicketId, Unique,
+    Word, lobby,
+};
+use crate::ports::{Answered, Claim, Ended, Estimate, Reclaimed, Totals};
+
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    pub(super) live: BTreeMap<Unique, Live>,
+    pub(super) ended: BTreeMap<Unique, Over>,
+    pub(super) matches: BTreeMap<Unique, Game>,
+    pub(super) waits_ms: Vec<u64>,
+    pub(super) leader: Option<String>,
+    pub(super) upkeep_ms: u64,
+    pub(super) grace_ms: u64,
+    /// Lobbies given out.
+    pub(super) lobbies: u32,
+    pub(super) totals: Totals,
+    pub(super) told: outbox::Told,
+}
+
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) ticket: Ticket,
+    pub(super) seen_ms: u64,
+    pub(super) held_by: Option<Unique>,
+}
+
+#[derive(Debug)]
+pub(super) struct Over {
+    pub(super) ended: Ended,
+    pub(super) forget_ms: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Game {
+    pub(super) game: Match,
+    /// Until when it holds its tickets; none once it is confirmed or taken apart.
+    pub(super) lease_ms: Option<u64>,
+    pub(super) verdicts: BTreeMap<Unique, CancelReason>,
+    pub(super) forget_ms: Option<u64>,
+}
+
+impl Pool {
+    pub(super) fn estimate(&self) -> Estimate {
+        Estimate { p50_ms: self.percentile(50), p90_ms: self.percentile(90) }
+    }
+
+    /// By nearest rank.
+    pub(super) fn percentile(&self, p: usize) -> Option<u64> {
+        let mut sorted = self.waits_ms.clone();
+        sorted.sort_unstable();
+        sorted.get((sorted.len() * p).div_ceil(100).max(1) - 1).copied()
+    }
+
+    pub(super) fn waits(&self, unique: Unique) -> bool {
+        self.live.get(&unique).is_some_and(|live| live.held_by.is_none())
+    }
+
+    pub(super) fn ended(&self, unique: Unique) -> Option<Ended> {
+        let mut ended = self.ended.get(&unique)?.ended.clone();
+        let Outcome::Matched(id) = &ended.outcome else { return Some(ended) };
+        ended.played = self.matches.get(&id.unique).map(|game| game.game.clone());
+        let own = ended.played.iter().flat_map(Match::members).find(|member| member.ticket.unique == unique);
+        if let Some(attempts) = own.map(|member| member.attempts) {
+            ended.attempts = attempts;
+        }
+        Some(ended)
+    }
+
+    pub(super) fn end(&mut self, unique: Unique, outcome: Outcome, now_ms: u64) {
+        let Some(live) = self.live.remove(&unique) else { return };
+        match outcome {
+            Outcome::Matched(_) => self.totals.matched += 1,
+            Outcome::Cancelled(_) => self.totals.cancelled += 1,
+            Outcome::Expired => self.totals.expired += 1,
+        }
+        if !matches!(outcome, Outcome::Matched(_)) {
+            self.told.push(Event::Ended(EndedTicket {
+                ticket: live.ticket.id.clone(),
+                players: live.ticket.party.players().to_vec(),
+                rating: live.ticket.rating,
+                joined_ms: live.ticket.joined_ms,
+                attempts: live.ticket.attempts,
+                outcome: outcome.clone(),
+                ended_ms: now_ms,
+            }));
+        }
+        let ended = Ended {
+            outcome,
+            players: live.ticket.party.players().to_vec(),
+            joined_ms: live.ticket.joined_ms,
+            attempts: live.ticket.attempts,
+            played: None,
+        };
+        self.ended.insert(unique, Over { ended, forget_ms: now_ms + KEEP_MS });
+    }
+
+    pub(super) fn hold(&mut self, game: &Match, lease_ms: u64) -> Claim {
+        if self.matches.contains_key(&game.id.unique) {
+            return Claim::Held;
+        }
+        let members: BTreeSet<Unique> = game.members().map(|member| member.ticket.unique).collect();
+        if members.len() != game.members().count() || !members.iter().all(|unique| self.waits(*unique)) {
+            return Claim::Lost;
+        }
+        for member in game.members() {
+            if let Some(live) = self.live.get_mut(&member.ticket.unique) {
+                live.held_by = Some(game.id.unique);
+            }
+        }
+        if game.state.asks() {
+            self.told.push(Event::Asked(game.clone()));
+        }
+        let game = Game { game: game.clone(), lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), forget_ms: None };
+        self.matches.insert(game.game.id.unique, game);
+        Claim::Held
+    }
+
+    pub(super) fn settle(&mut self, game: &Match, now_ms: u64) -> Claim {
+        let Some(held) = self.matches.get_mut(&game.id.unique) else { return Claim::Lost };
+        if held.lease_ms.is_none_or(|lease_ms| lease_ms <= now_ms) {
+            return if held.game.state == MatchState::Confirmed { Claim::Held } else { Claim::Lost };
+        }
+        held.game = game.clone();
+        self.play(game.id.unique, now_ms);
+        Claim::Held
+    }
+
+    /// A match that holds its tickets is played from here on.
+    fn play(&mut self, unique: Unique, now_ms: u64) {
+        let room = self.matches.values().filter(|held| held.game.lobby.is_some()).count() < LOBBIES_MAX as usize;
+        let Some(held) = self.matches.get_mut(&unique) else { return };
+        let game = &mut held.game;
+        game.state = MatchState::Confirmed;
+        game.deadline_ms = None;
+        game.teams.iter_mut().flatten().for_each(|member| member.ready = false);
+        if room {
+            self.lobbies += 1;
+            game.lobby = Some(self.lobbies % lobby::NUMBERS);
+        }
+        held.lease_ms = None;
+        held.forget_ms = Some(now_ms + KEEP_MS);
+        let game = held.game.clone();
+        self.told.push(Event::Matched(game.clone()));
+        for member in game.members() {
+            self.end(member.ticket.unique, Outcome::Matched(game.id.clone()), now_ms);
+        }
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        unique: Unique,
+        player: &PlayerId,
+        word: Word,
+        now_ms: u64,
+        proposed_until_ms: Option<u64>,
+    ) -> Answered {
+        let Some(held) = self.matches.get_mut(&unique) else { return Answered::Unknown };
+        let Some(own) = held.game.member_of(player).map(|member| member.ticket.unique) else {
+            return Answered::Unknown;
+        };
+        let state = held.game.state;
+        let before = match word {
+            Word::Pong => matches!(state, MatchState::Proposed | MatchState::Confirmed),
+            Word::Accept => state == MatchState::Confirmed,
+            Word::Decline => held.verdicts.get(&own) == Some(&CancelReason::Declined),
+        };
+        if before {
+            return Answered::Before(state);
+        }
+        let asked = if word == Word::Pong { MatchState::Checking } else { MatchState::Proposed };
+        if state != asked || held.lease_ms.is_none_or(|lease_ms| lease_ms <= now_ms) {
+            return Answered::TooLate;
+        }
+        if let Some(live) = self.live.get_mut(&own) {
+            live.seen_ms = live.seen_ms.max(now_ms);
+        }
+        if word != Word::Decline && held.game.member_of(player).is_some_and(|member| member.ready) {
+            return Answered::Before(state);
+        }
+        let members = held.game.teams.iter_mut().flatten();
+        members.filter(|member| member.ticket.unique == own).for_each(|member| member.ready = word != Word::Decline);
+        if word == Word::Decline {
+            held.game.state = MatchState::Dropped;
+            held.verdicts = BTreeMap::from([(own, CancelReason::Declined)]);
+            held.lease_ms = Some(0);
+            return Answered::Noted(MatchState::Dropped);
+        }
+        if !held.game.members().all(|member| member.ready) {
+            return Answered::Noted(state);
+        }
+        match proposed_until_ms.filter(|_| asked == MatchState::Checking) {
+            Some(until_ms) => {
+                held.game.state = MatchState::Proposed;
+                held.game.deadline_ms = Some(until_ms);
+                held.game.teams.iter_mut().flatten().for_each(|member| member.ready = false);
+                held.lease_ms = Some(until_ms);
+                self.told.push(Event::Asked(held.game.clone()));
+                Answered::Noted(MatchState::Proposed)
+            }
+            None => {
+                self.play(unique, now_ms);
+                Answered::Noted(MatchState::Confirmed)
+            }
+        }
+    }
+
+    pub(super) fn take_apart(&mut self, unique: Unique, now_ms: u64, done: &mut Reclaimed) {
+        let Some(held) = self.matches.get_mut(&unique) else { return };
+        if held.game.state == MatchState::Forming {
+            self.totals.reclaimed += 1;
+        }
+        let silent = match held.game.state {
+            MatchState::Checking => Some(CancelReason::Disconnected),
+            MatchState::Proposed => Some(CancelReason::NoAnswer),
+            _ => None,
+        };
+        if let Some(reason) = silent {
+            let open = held.game.members().filter(|member| !member.ready).map(|member| member.ticket.unique);
+            held.verdicts.extend(open.map(|ticket| (ticket, reason)));
+        }
+        held.game.state = MatchState::Dropped;
+        held.lease_ms = None;
+        held.forget_ms = Some(now_ms + KEEP_MS);
+        let (verdicts, game) = (held.verdicts.clone(), held.game.clone());
+        let members: Vec<Unique> = held.game.members().map(|member| member.ticket.unique).collect();
+        done.matches += 1;
+        for member in members {
+            let Some(live) = self.live.get_mut(&member).filter(|live| live.held_by == Some(unique)) else { continue };
+            live.held_by = None;
+            match verdicts.get(&member) {
+                Some(reason) => {
+                    self.end(member, Outcome::Cancelled(*reason), now_ms);
+                    done.cancelled += 1;
+                }
+                None => {
+                    live.ticket.attempts += 1;
+                    self.totals.requeued += 1;
+                    done.requeued += 1;
+                }
+            }
+        }
+        // Its parties know of it only if it had asked them.
+        if game.deadline_ms.is_some() {
+            let verdict =
+                |(ticket, reason): (Unique, CancelReason)| (TicketId::new(game.id.pool.clone(), ticket), reason);
+            let verdicts = verdicts.into_iter().map(verdict).collect();
+            self.told.push(Event::Dropped(DroppedMatch { game, verdicts }));
+        }
+    }
+
+    pub(super) fn forget(&mut self, now_ms: u64) -> usize {
+        let ended = self.ended.iter().map(|(id, over)| (over.forget_ms, *id));
+        let matches = self.matches.iter().filter_map(|(id, held)| Some((held.forget_ms?, *id)));
+        let mut old: Vec<(u64, Unique)> = ended.chain(matches).filter(|(forget_ms, _)| *forget_ms <= now_ms).collect();
+        old.sort_unstable();
+        old.truncate(EXPIRE_BATCH);
+        for (_, id) in &old {
+            self.ended.remove(id);
+            self.matches.remove(id);
+        }
+        old.len()
+    }
+
+    pub(super) fn first_in_line(&self) -> Vec<&Live> {
+        let mut line: Vec<&Live> = self.live.values().filter(|live| live.held_by.is_none()).collect();
+        line.sort_by_key(|live| (live.ticket.order(), live.ticket.id.unique));
+        line
+    }
+}

@@ -1,0 +1,65 @@
+//! A party answers the match that asks it: is your phone there, do you want to play? Any player of a party speaks for it.
+//!
+//! The last yes confirms the match in the same step, so that all parties are in it or none. One no ends it at once: the
+//! others go back to the head of the line. Whoever says nothing until the deadline has said no.
+//!
+//! Round trips: three (the answer, then the match and the ticket as they are now), four where a no takes the match apart or the
+//! last yes has waits to note.
+
+use super::view::View;
+use crate::domain::{MatchId, MatchState, PlayerId, Queues, Word};
+use crate::ports::{Answered, Clock, Matches, Proposals, Step, StoreError, Tickets, Upkeep};
+
+/// How it went.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// It counts. The player's ticket as it is now.
+    Noted(View),
+    /// The match does not ask any more. The player's ticket as it is now, if it is still known.
+    TooLate(Option<View>),
+    /// No such match, or not this player's.
+    Unknown,
+}
+
+/// Takes a player's word.
+///
+/// # Errors
+/// The store does not answer; saying it again is safe.
+pub async fn answer(
+    store: &(impl Proposals + Tickets + Matches + Upkeep),
+    clock: &impl Clock,
+    queues: &Queues,
+    id: &MatchId,
+    player: &PlayerId,
+    word: Word,
+) -> Result<Reply, StoreError> {
+    let now_ms = clock.now_ms();
+    let rules = queues.rules(&id.pool);
+    let proposed_until_ms = rules.and_then(|rules| rules.acceptance_ms).map(|ms| now_ms + ms);
+    let answered = store.answer(id, player, word, now_ms, proposed_until_ms).await?;
+    clock.reached(Step::Answered).await;
+    match answered {
+        Answered::Unknown => return Ok(Reply::Unknown),
+        // Taken apart at once, so that nobody waits for a look at the pool. If this fails, the next look does it.
+        Answered::Noted(MatchState::Dropped) | Answered::Before(MatchState::Dropped) => {
+            store.reclaim(&id.pool, now_ms).await?;
+        }
+        Answered::Noted(_) | Answered::Before(_) | Answered::TooLate => {}
+    }
+    let game = store.find_match(id).await?;
+    if let (Answered::Noted(MatchState::Confirmed), Some(game)) = (answered, &game) {
+        let waits_ms: Vec<u64> = game.members().map(|member| now_ms.saturating_sub(member.joined_ms)).collect();
+        store.note_waits(&id.pool, &waits_ms).await?;
+    }
+    let own = game.as_ref().and_then(|game| game.member_of(player)).map(|member| member.ticket.clone());
+    let view = match own {
+        Some(ticket) => View::of(&ticket, store.poll(&ticket, player, now_ms).await?, player, rules, now_ms),
+        None => None,
+    };
+    match (answered, view) {
+        (Answered::Noted(_) | Answered::Before(_), Some(view)) => Ok(Reply::Noted(view)),
+        (Answered::TooLate, view) => Ok(Reply::TooLate(view)),
+        // Noted, and forgotten before it could be read: ten minutes have passed in between.
+        (Answered::Noted(_) | Answered::Before(_), None) | (Answered::Unknown, _) => Ok(Reply::Unknown),
+    }
+}
