@@ -113,15 +113,18 @@ impl Pool {
             Outcome::Expired => self.totals.expired += 1,
         }
         if !matches!(outcome, Outcome::Matched(_)) {
-            self.told.push(Event::Ended(EndedTicket {
-                ticket: live.ticket.id.clone(),
-                players: live.ticket.party.players().to_vec(),
-                rating: live.ticket.rating,
-                joined_ms: live.ticket.joined_ms,
-                attempts: live.ticket.attempts,
-                outcome: outcome.clone(),
-                ended_ms: now_ms,
-            }));
+            self.told.push(
+                Event::Ended(EndedTicket {
+                    ticket: live.ticket.id.clone(),
+                    players: live.ticket.party.players().to_vec(),
+                    rating: live.ticket.rating,
+                    joined_ms: live.ticket.joined_ms,
+                    attempts: live.ticket.attempts,
+                    outcome: outcome.clone(),
+                    ended_ms: now_ms,
+                }),
+                now_ms,
+            );
         }
         let ended = Ended {
             outcome,
@@ -159,7 +162,7 @@ impl Pool {
         held.game = game.clone();
         held.lease_ms = None;
         held.forget_ms = Some(now_ms + KEEP_MS);
-        self.told.push(Event::Matched(game.clone()));
+        self.told.push(Event::Matched(game.clone()), now_ms);
         for member in game.members() {
             self.end(member.ticket.unique, Outcome::Matched(game.id.clone()), now_ms);
         }
@@ -463,6 +466,7 @@ impl Pools for Memory {
                 claimed: pool.live.len() - line.len(),
                 open_matches: pool.matches.values().filter(|held| held.lease_ms.is_some()).count(),
                 outbox: pool.told.len(),
+                outbox_oldest_ms: pool.told.oldest_ms(),
                 leader: pool.leader.clone(),
                 first_joined_ms: line.first().map(|live| live.ticket.joined_ms),
                 estimate: pool.estimate(),
