@@ -29,7 +29,7 @@ impl Default for Pace {
 }
 
 /// What a tick did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ticked {
     /// Tickets looked at.
     pub waiting: usize,
@@ -39,10 +39,16 @@ pub struct Ticked {
     pub matched: usize,
     /// Matches that others were faster with.
     pub lost: usize,
+    /// How long each of these tickets waited, in milliseconds.
+    pub waits_ms: Vec<u64>,
     /// Matches taken apart because their leases ran out.
     pub reclaimed: usize,
-    /// Tickets that ended because they waited too long or fell silent.
-    pub ended: usize,
+    /// Tickets that went back into line.
+    pub requeued: usize,
+    /// Tickets that ended by a verdict, or because they fell silent.
+    pub cancelled: usize,
+    /// Tickets that ended because they waited too long.
+    pub expired: usize,
 }
 
 impl std::ops::AddAssign for Ticked {
@@ -51,8 +57,11 @@ impl std::ops::AddAssign for Ticked {
         self.matches += other.matches;
         self.matched += other.matched;
         self.lost += other.lost;
+        self.waits_ms.extend(other.waits_ms);
         self.reclaimed += other.reclaimed;
-        self.ended += other.ended;
+        self.requeued += other.requeued;
+        self.cancelled += other.cancelled;
+        self.expired += other.expired;
     }
 }
 
@@ -73,24 +82,23 @@ pub async fn tick(
     let candidates = snapshot(store, pool).await?;
     done.waiting = candidates.len();
 
-    let mut waits_ms = Vec::new();
     let mut batch = Vec::new();
     let mut tickets = 0;
     for group in matching::form(&candidates, rules, now_ms) {
         let game = game(&group, &candidates, MatchId::new(pool.clone(), ids.unique()), now_ms);
         let size = game.members().count();
         if tickets + size > pace.claim_batch_tickets && !batch.is_empty() {
-            play(store, clock, rules, pace, std::mem::take(&mut batch), &mut done, &mut waits_ms).await?;
+            play(store, clock, rules, pace, std::mem::take(&mut batch), &mut done).await?;
             tickets = 0;
         }
         tickets += size;
         batch.push(game);
     }
     if !batch.is_empty() {
-        play(store, clock, rules, pace, batch, &mut done, &mut waits_ms).await?;
+        play(store, clock, rules, pace, batch, &mut done).await?;
     }
-    if !waits_ms.is_empty() {
-        store.note_waits(pool, &waits_ms).await?;
+    if !done.waits_ms.is_empty() {
+        store.note_waits(pool, &done.waits_ms).await?;
     }
     Ok(done)
 }
@@ -104,7 +112,9 @@ pub async fn upkeep(store: &impl Upkeep, pool: &PoolId, rules: &Rules, now_ms: u
     for _ in 0..SWEEP_CALLS_MAX {
         let (reclaimed, expired) = try_join(store.reclaim(pool, now_ms), store.expire(pool, rules, now_ms)).await?;
         done.reclaimed += reclaimed.matches;
-        done.ended += expired.expired + expired.abandoned + reclaimed.cancelled;
+        done.requeued += reclaimed.requeued;
+        done.cancelled += reclaimed.cancelled + expired.abandoned;
+        done.expired += expired.expired;
         if reclaimed.matches + expired.expired + expired.abandoned + expired.forgotten == 0 {
             break;
         }
@@ -139,7 +149,6 @@ async fn play(
     pace: Pace,
     mut games: Vec<Match>,
     done: &mut Ticked,
-    waits_ms: &mut Vec<u64>,
 ) -> Result<(), StoreError> {
     let formed = games.len();
     if rules.claim_first {
@@ -157,7 +166,7 @@ async fn play(
     done.matches += confirmed.len();
     for member in confirmed.iter().flat_map(Match::members) {
         done.matched += 1;
-        waits_ms.push(now_ms.saturating_sub(member.joined_ms));
+        done.waits_ms.push(now_ms.saturating_sub(member.joined_ms));
     }
     Ok(())
 }
