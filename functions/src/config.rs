@@ -51,6 +51,8 @@ pub enum AuthMode {
 /// Everything that can be set.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Which deployment of several this is.
+    pub stage: String,
     /// How callers prove who they are.
     pub auth: AuthMode,
     /// Where Redis is.
@@ -121,6 +123,7 @@ impl Config {
             env.problems.push(line);
         }
         let config = Self {
+            stage: stage.to_owned(),
             auth,
             redis: env.redis(),
             ledger_table: (env.lookup)("LEDGER_TABLE"),
@@ -155,6 +158,12 @@ impl Config {
 pub fn event_bus_from_env() -> Result<String, Vec<String>> {
     let bus = std::env::var("EVENT_BUS").ok().filter(|value| !value.is_empty());
     bus.ok_or_else(|| vec!["EVENT_BUS: expected the name or ARN of an event bus, found none".into()])
+}
+
+/// The stage, for a function that needs nothing else of [`Config`]. It only names metrics there, so any text will do.
+#[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes Config")]
+pub fn stage_from_env() -> String {
+    std::env::var("STAGE").ok().filter(|value| !value.is_empty()).unwrap_or_else(|| "prod".to_owned())
 }
 
 struct Reader<'a> {

@@ -5,12 +5,14 @@
 //! - [`body`]: what requests and replies look like.
 //! - [`problem`]: one table from everything that can go wrong to a status and a stable code.
 //! - [`handlers`]: one file for each function, generic over the store.
+//! - [`metrics`]: one event for each invocation, from which CloudWatch takes the metrics.
 //! - [`shell`]: what all of them share; a binary in `src/bin` names its handler and nothing else.
 
 pub mod body;
 pub mod config;
 pub mod handlers;
 pub mod identity;
+pub mod metrics;
 pub mod problem;
 pub mod queues;
 pub mod shell;

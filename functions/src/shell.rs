@@ -1,21 +1,25 @@
-//! What all functions share: start, answer, log. A binary in `src/bin` names its handler and nothing else.
+//! What all functions share: start, answer, log, one event for each invocation. A binary in `src/bin` names its handler and
+//! nothing else.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Context, LambdaEvent};
 use muster::adapters::dynamodb::{DynamoDb, Settings};
 use muster::adapters::eventbridge::EventBridge;
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
 use muster::domain::limits::OUTBOX_ENTRIES_MAX;
+use muster::ports::Clock;
 use serde::Serialize;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config};
 use crate::handlers;
+use crate::metrics::{self, Invocation, Noted};
 use crate::problem::Problem;
 
 /// What a handler works with. `S` is the store, `L` the ledger, `W` the world: time and randomness.
@@ -34,8 +38,11 @@ pub struct App<S, L, W> {
 /// The application of a deployed function.
 pub type LiveApp = App<Redis, DynamoDb, System>;
 
-/// An answer to a player.
+/// An answer to a player. What the handler has to tell beside it travels in the response's extensions: see [`noting`].
 pub type Answer = Result<Response<Body>, Problem>;
+
+/// What a job hands back, and what it has to tell beside that.
+pub type Ran<T> = Result<(T, Noted), Error>;
 
 /// Begins to log.
 fn log() {
@@ -75,10 +82,15 @@ where
 {
     // One for the life of the process, so that handlers need no reference counts.
     let app: &'static LiveApp = Box::leak(Box::new(start()?));
+    let events: &'static Events = Box::leak(Box::new(Events::of(&app.config.stage)));
     lambda_http::run(service_fn(|request: Request| {
-        let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+        let running = events.begin(request.lambda_context_ref().cloned().unwrap_or_default());
         let answer = handler(app, request);
-        async move { Ok::<_, Error>(respond(answer.await, &request_id)) }
+        async move {
+            let (response, noted) = respond(answer.await, &running.context.request_id);
+            events.end(&running, noted);
+            Ok::<_, Error>(response)
+        }
     }))
     .await
 }
@@ -89,11 +101,16 @@ where
 /// The configuration cannot work, or the runtime is gone.
 pub async fn work<F, T>(job: impl Fn(&'static LiveApp, LambdaEvent<Value>) -> F) -> Result<(), Error>
 where
-    F: Future<Output = Result<T, Error>>,
+    F: Future<Output = Ran<T>>,
     T: Serialize,
 {
     let app: &'static LiveApp = Box::leak(Box::new(start()?));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| job(app, event))).await
+    let events = Events::of(&app.config.stage);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let running = events.begin(event.context.clone());
+        events.conclude(running, job(app, event))
+    }))
+    .await
 }
 
 /// Tells the outside what the stream of the ledger says, forever. Knows neither Redis nor the ledger.
@@ -103,21 +120,80 @@ where
 pub async fn tell() -> Result<(), Error> {
     log();
     let bus = config::event_bus_from_env().map_err(refuse)?;
-    let publisher: &'static EventBridge = Box::leak(Box::new(EventBridge::new(bus)));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| handlers::notifier::handle(publisher, event))).await
+    let publisher = EventBridge::new(bus);
+    let events = Events::of(&config::stage_from_env());
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let running = events.begin(event.context.clone());
+        events.conclude(running, handlers::notifier::handle(&publisher, event))
+    }))
+    .await
 }
 
-fn respond(answer: Answer, request_id: &str) -> Response<Body> {
-    let mut response = answer.unwrap_or_else(|problem| {
-        tracing::info!(request_id, code = problem.code.row().1, detail = problem.detail, "refused");
-        problem.into_response()
-    });
+/// Prints one event for each invocation.
+struct Events {
+    stage: String,
+    /// Whether this process has begun an invocation.
+    warm: AtomicBool,
+    clock: System,
+}
+
+/// An invocation that goes on.
+struct Running {
+    context: Context,
+    cold_start: bool,
+    began_ms: u64,
+}
+
+impl Events {
+    fn of(stage: &str) -> Self {
+        Self { stage: stage.to_owned(), warm: AtomicBool::new(false), clock: System::default() }
+    }
+
+    fn begin(&self, context: Context) -> Running {
+        Running { context, cold_start: !self.warm.swap(true, Ordering::Relaxed), began_ms: self.clock.now_ms() }
+    }
+
+    fn end(&self, running: &Running, noted: Noted) {
+        let invocation = Invocation {
+            stage: &self.stage,
+            function: &running.context.env_config.function_name,
+            request_id: &running.context.request_id,
+            cold_start: running.cold_start,
+            began_ms: running.began_ms,
+            ended_ms: self.clock.now_ms(),
+        };
+        metrics::print(&metrics::event(&invocation, noted));
+    }
+
+    async fn conclude<T>(&self, running: Running, job: impl Future<Output = Ran<T>>) -> Result<T, Error> {
+        let (done, noted) = match job.await {
+            Ok((report, noted)) => (Ok(report), noted.field("outcome", "ok")),
+            Err(error) => (Err(error), Noted::default().field("outcome", "error")),
+        };
+        self.end(&running, noted);
+        done
+    }
+}
+
+/// A response that carries what its handler has to tell beside it.
+pub fn noting(mut response: Response<Body>, noted: Noted) -> Response<Body> {
+    response.extensions_mut().insert(noted);
+    response
+}
+
+/// The response, and what there is to tell of it: never more of a refusal than its code, since its detail may name players.
+fn respond(answer: Answer, request_id: &str) -> (Response<Body>, Noted) {
+    let code = answer.as_ref().err().map(|problem| problem.code.row().1);
+    let mut response = answer.unwrap_or_else(Problem::into_response);
+    let noted = response.extensions_mut().remove::<Noted>().unwrap_or_default();
+    let noted = noted.field("status", response.status().as_u16());
+    let noted = code.into_iter().fold(noted, |noted, code| noted.field("code", code));
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-request-id", id);
     }
-    response
+    (response, noted)
 }
 
 /// A JSON reply. `retry_after_ms` becomes the standard header, in whole seconds.

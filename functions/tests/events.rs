@@ -76,7 +76,7 @@ fn read(answer: Answer) -> (u16, String, Value) {
 async fn run_matcher(app: &App<Memory, MemoryLedger<System>, World>) -> Value {
     let mut context = Context::default();
     context.deadline = app.world.now_ms() + 60_000;
-    let report = handlers::matcher::handle(app, LambdaEvent::new(sample("matcher"), context)).await.unwrap();
+    let (report, _) = handlers::matcher::handle(app, LambdaEvent::new(sample("matcher"), context)).await.unwrap();
     serde_json::to_value(report).unwrap()
 }
 

@@ -5,14 +5,15 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::{MatchId, PlayerId, Word};
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
-use muster::usecases::answer::{Reply, answer};
+use muster::usecases::answer::{Done, Reply, answer};
 use muster::usecases::drain::drain;
 use muster::usecases::view::View;
 
 use crate::body::TicketBody;
 use crate::identity::caller;
+use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json};
+use crate::shell::{Answer, App, json, noting};
 
 /// Takes the word of the caller's party.
 ///
@@ -33,31 +34,47 @@ where
         .parse()
         .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
     let word = if request.uri().path().ends_with("/accept") { Word::Accept } else { Word::Decline };
-    let view = say(app, &id, &caller, word).await?;
-    Ok(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms))
+    let (view, noted) = say(app, &id, &caller, word).await?;
+    let ticket = TicketBody::new(&view, &app.config.queues);
+    Ok(noting(json(StatusCode::OK, &ticket, view.retry_after_ms), noted))
 }
 
 /// Takes a word, and carries what follows from it to the ledger at once, so that the other phones hear of it without waiting
-/// for a matcher to look.
+/// for a matcher to look. The player's ticket as it is now, and what to tell of the invocation.
 ///
 /// # Errors
 /// As [`handle`].
-pub async fn say<S, L, W>(app: &App<S, L, W>, id: &MatchId, player: &PlayerId, word: Word) -> Result<View, Problem>
+pub async fn say<S, L, W>(
+    app: &App<S, L, W>,
+    id: &MatchId,
+    player: &PlayerId,
+    word: Word,
+) -> Result<(View, Noted), Problem>
 where
     S: Proposals + Tickets + Matches + Upkeep + Outbox + Players,
     L: Ledger,
     W: Clock + Ids,
 {
     let queues = &app.config.queues;
-    let reply = answer(&app.store, &app.world, queues, id, player, word).await?;
+    let Done { reply, changed, waits_ms } = answer(&app.store, &app.world, queues, id, player, word).await?;
+    let mut noted = Noted::default()
+        .field("pool", id.pool.as_str())
+        .one(Metric::Matched, waits_ms.len())
+        .all(Metric::WaitMs, waits_ms)
+        .one(Metric::Cancelled, changed.cancelled)
+        .one(Metric::Requeued, changed.requeued)
+        .one(Metric::Reclaimed, changed.matches);
     if let (Some(rules), Some(_)) = (queues.rules(&id.pool), &app.ledger) {
         let reader = app.world.unique();
-        if let Err(error) = drain(&app.store, &app.ledger, &app.world, &id.pool, rules, reader.as_str()).await {
-            tracing::warn!(%error, "the ledger hears of an answer later");
+        let drained = drain(&app.store, &app.ledger, &app.world, &id.pool, rules, reader.as_str()).await;
+        let failures = drained.map_or(1, |drained| drained.ledger_failures);
+        if failures > 0 {
+            tracing::warn!("the ledger hears of an answer later");
         }
+        noted = noted.one(Metric::LedgerFailures, failures);
     }
     match reply {
-        Reply::Noted(view) => Ok(view),
+        Reply::Noted(view) => Ok((view, noted)),
         Reply::TooLate(view) => {
             let problem =
                 Problem::new(Code::ProposalOver, "expected an answer before the deadline, and before anybody declined");

@@ -4,12 +4,13 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::TicketId;
 use muster::ports::{Clock, Ledger, Matches, Proposals, Tickets, Upkeep};
-use muster::usecases::cancel::cancel;
+use muster::usecases::cancel::{Done, cancel};
 
 use crate::body::TicketBody;
 use crate::identity::caller;
+use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json};
+use crate::shell::{Answer, App, json, noting};
 
 /// Cancels the caller's ticket, and answers with what it is now: matched, if a match was faster.
 ///
@@ -28,8 +29,16 @@ where
         .unwrap_or_default()
         .parse()
         .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
-    match cancel(&app.store, &app.ledger, &id, &caller, app.world.now_ms()).await? {
-        Some(view) => Ok(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), None)),
+    let Done { view, changed } = cancel(&app.store, &app.ledger, &id, &caller, app.world.now_ms()).await?;
+    match view {
+        Some(view) => {
+            let noted = Noted::default()
+                .one(Metric::Cancelled, changed.cancelled)
+                .one(Metric::Requeued, changed.requeued)
+                .one(Metric::Reclaimed, changed.matches)
+                .field("pool", id.pool.as_str());
+            Ok(noting(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), None), noted))
+        }
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }
 }

@@ -11,8 +11,9 @@ use muster::usecases::join::{self, Reply};
 
 use crate::body::{JoinBody, TicketBody};
 use crate::identity::caller;
+use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json};
+use crate::shell::{Answer, App, json, noting};
 
 /// Made by the client, the same for every try of one join.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -48,6 +49,9 @@ where
         now_ms: app.world.now_ms(),
     };
     let placed = join::join_queue(&app.store, &app.ledger, &app.world, &request).await?;
+    let noted = Noted::default()
+        .one(Metric::LedgerFailures, usize::from(placed.ledger_failure.is_some()))
+        .field("pool", request.pool.as_str());
     if let Some(error) = placed.ledger_failure {
         tracing::warn!(%error, "the ledger did not hear of a join");
     }
@@ -56,13 +60,13 @@ where
         Reply::Queued(view) => {
             let ticket = TicketBody::new(&view, &app.config.queues);
             let status = if fallback { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-            Ok(json(status, &ticket.fallback(fallback), view.retry_after_ms))
+            let noted = noted.one(Metric::Joined, 1).one(Metric::FallbackJoins, usize::from(fallback));
+            Ok(noting(json(status, &ticket.fallback(fallback), view.retry_after_ms), noted))
         }
-        Reply::Already(view) => Ok(json(
-            StatusCode::OK,
-            &TicketBody::new(&view, &app.config.queues).fallback(fallback),
-            view.retry_after_ms,
-        )),
+        Reply::Already(view) => {
+            let ticket = TicketBody::new(&view, &app.config.queues).fallback(fallback);
+            Ok(noting(json(StatusCode::OK, &ticket, view.retry_after_ms), noted))
+        }
         Reply::CallerBusy(ticket) => {
             let problem = Problem::new(Code::AlreadyQueued, "cancel the other ticket first, or go on with it");
             Err(problem.with("ticket_id", ticket.to_string()))

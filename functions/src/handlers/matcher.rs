@@ -6,15 +6,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join;
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Upkeep};
 use muster::usecases::drain;
-use muster::usecases::matcher::{self, Plan, Ran};
+use muster::usecases::matcher::{self, Plan};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::leave_at_ms;
-use crate::shell::App;
+use super::{leave_at_ms, worked};
+use crate::shell::{App, Ran};
 
 /// What a run reports.
 #[derive(Debug, Serialize)]
@@ -26,7 +26,9 @@ pub struct Report {
     matched: usize,
     lost: usize,
     reclaimed: usize,
-    ended: usize,
+    requeued: usize,
+    cancelled: usize,
+    expired: usize,
     told: usize,
     failures: usize,
 }
@@ -35,7 +37,7 @@ pub struct Report {
 ///
 /// # Errors
 /// None: a failed call is tried again in the next tick, and counted.
-pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Result<Report, Error>
+pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Ran<Report>
 where
     S: Matches + Upkeep + Outbox + Players,
     L: Ledger,
@@ -60,7 +62,7 @@ where
     };
     let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
     let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, &leaving);
-    let (Ran { exit, ticks, total, failures, last_failure }, drained) = join(run, drained).await;
+    let (matcher::Ran { exit, ticks, total, failures, last_failure }, drained) = join(run, drained).await;
     let report = Report {
         exit: format!("{exit:?}").to_lowercase(),
         ticks,
@@ -69,10 +71,17 @@ where
         matched: total.matched,
         lost: total.lost,
         reclaimed: total.reclaimed,
-        ended: total.ended,
+        requeued: total.requeued,
+        cancelled: total.cancelled,
+        expired: total.expired,
         told: drained.told,
-        failures: failures + drained.failures,
+        failures: failures + drained.failures + drained.ledger_failures,
     };
-    tracing::info!(request_id = event.context.request_id, doorbell, ?report, last_failure, "matcher left");
-    Ok(report)
+    let noted = worked(total, drained)
+        .field("doorbell", doorbell)
+        .field("exit", report.exit.as_str())
+        .field("ticks", ticks)
+        .field("failures", report.failures)
+        .field("last_failure", last_failure);
+    Ok((report, noted))
 }

@@ -10,6 +10,27 @@ pub mod poll_match;
 pub mod queue_status;
 pub mod sweeper;
 
+use muster::usecases::drain::Drained;
+use muster::usecases::tick::Ticked;
+
+use crate::metrics::{Metric, Noted};
+
+/// What ticks and a drain did, as metrics: the same for a matcher and a sweeper, each of its own work.
+fn worked(total: Ticked, drained: Drained) -> Noted {
+    Noted::default()
+        .all(Metric::WaitMs, total.waits_ms)
+        .one(Metric::Matched, total.matched)
+        .one(Metric::Cancelled, total.cancelled)
+        .one(Metric::Expired, total.expired)
+        .one(Metric::Requeued, total.requeued)
+        .one(Metric::Reclaimed, total.reclaimed)
+        .one(Metric::LedgerFailures, drained.ledger_failures + drained.aside)
+        .field("matches", total.matches)
+        .field("lost", total.lost)
+        .field("told", drained.told)
+        .field("aside", drained.aside)
+}
+
 /// Time kept back before the deadline of an invocation, to let go of what is held, in milliseconds.
 const LEAVE_MS: u64 = 2_000;
 

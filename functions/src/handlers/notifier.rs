@@ -5,12 +5,15 @@
 //! the dead-letter queue of the stream's mapping. A record that nobody can read is logged and passed over: trying it again
 //! would hold up all others.
 
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 use muster::adapters::dynamodb::stream::{News, read_image};
 use muster::domain::Event;
 use muster::ports::Publisher;
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::metrics::Noted;
+use crate::shell::Ran;
 
 /// Which records to hand out again, in the words of the stream's mapping.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -29,7 +32,7 @@ struct Failure {
 ///
 /// # Errors
 /// None: failures are in the report.
-pub async fn handle(publisher: &impl Publisher, event: LambdaEvent<Value>) -> Result<Report, Error> {
+pub async fn handle(publisher: &impl Publisher, event: LambdaEvent<Value>) -> Ran<Report> {
     let (numbers, events): (Vec<&str>, Vec<Event>) =
         event.payload["Records"].as_array().into_iter().flatten().filter_map(news).unzip();
     let taken = publisher.publish(&events).await.unwrap_or_else(|error| {
@@ -37,9 +40,10 @@ pub async fn handle(publisher: &impl Publisher, event: LambdaEvent<Value>) -> Re
         Vec::new()
     });
     let failed = (0..events.len()).find(|at| !taken.get(*at).copied().unwrap_or(false));
-    tracing::info!(request_id = event.context.request_id, events = events.len(), ?failed, "told");
+    let again = failed.map_or(0, |at| events.len() - at);
+    let noted = Noted::default().field("events", events.len()).field("handed_out_again", again);
     let failure = |at: usize| Failure { item_identifier: numbers[at].to_owned() };
-    Ok(Report { batch_item_failures: failed.map(failure).into_iter().collect() })
+    Ok((Report { batch_item_failures: failed.map(failure).into_iter().collect() }, noted))
 }
 
 /// A record's sequence number, and what it tells if it tells anything.
@@ -95,7 +99,7 @@ mod tests {
 
     async fn run(room: usize, payload: Value) -> (usize, Value) {
         let bus = Bus { room, told: Mutex::default() };
-        let report = handle(&bus, LambdaEvent::new(payload, Context::default())).await.unwrap();
+        let (report, _) = handle(&bus, LambdaEvent::new(payload, Context::default())).await.unwrap();
         (bus.told.lock().unwrap().len(), serde_json::to_value(report).unwrap())
     }
 

@@ -8,8 +8,9 @@ use muster::usecases::poll::{Target, poll};
 
 use crate::body::TicketBody;
 use crate::identity::caller;
+use crate::metrics::Noted;
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json};
+use crate::shell::{Answer, App, json, noting};
 
 /// Answers with the caller's ticket.
 ///
@@ -28,7 +29,10 @@ where
         None => by_id(parameters.first("id").unwrap_or_default())?,
     };
     match poll(&app.store, &app.ledger, &app.config.queues, &target, &caller, app.world.now_ms()).await? {
-        Some(view) => Ok(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms)),
+        Some(view) => {
+            let noted = Noted::default().field("pool", view.ticket.pool.as_str());
+            Ok(noting(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms), noted))
+        }
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }
 }

@@ -25,6 +25,7 @@ struct PoolBody {
     wait_ms: WaitBody,
     leader: Option<String>,
     outbox_lag: usize,
+    outbox_lag_ms: u64,
     totals: TotalsBody,
 }
 
@@ -58,6 +59,7 @@ impl PoolBody {
             wait_ms: WaitBody { p50: status.estimate.p50_ms, p90: status.estimate.p90_ms, p99: status.wait_p99_ms },
             leader: status.leader,
             outbox_lag: status.outbox,
+            outbox_lag_ms: status.outbox_oldest_ms.map_or(0, |written_ms| now_ms.saturating_sub(written_ms)),
             totals: TotalsBody {
                 joined: totals.joined,
                 matched: totals.matched,

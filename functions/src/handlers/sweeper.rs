@@ -5,15 +5,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join3;
-use lambda_runtime::{Error, LambdaEvent};
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Tickets, Upkeep};
-use muster::usecases::sweep::{self, Plan, Swept};
+use lambda_runtime::LambdaEvent;
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Pools, Tickets, Upkeep};
+use muster::usecases::sweep::{self, Plan, Standing, Swept};
 use muster::usecases::{drain, restore};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::leave_at_ms;
-use crate::shell::App;
+use super::{leave_at_ms, worked};
+use crate::metrics::{Metric, Noted};
+use crate::shell::{App, Ran};
 
 /// What a run reports.
 #[derive(Debug, Serialize)]
@@ -21,7 +22,9 @@ pub struct Report {
     sweeps: usize,
     matched: usize,
     reclaimed: usize,
-    ended: usize,
+    requeued: usize,
+    cancelled: usize,
+    expired: usize,
     told: usize,
     restored: usize,
     failures: usize,
@@ -31,9 +34,9 @@ pub struct Report {
 ///
 /// # Errors
 /// None: a failed call is tried again in the next sweep, and counted.
-pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Result<Report, Error>
+pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Ran<Report>
 where
-    S: Matches + Upkeep + Outbox + Tickets + Players,
+    S: Matches + Upkeep + Outbox + Tickets + Players + Pools,
     L: Ledger + Tickets,
     W: Clock + Ids,
 {
@@ -52,18 +55,34 @@ where
     let restored = restore_all(app, until_ms);
     // Boxed: the three of them nested in one future are deeper than the compiler looks.
     let (swept, drained, (restored, unrestored)) = join3(Box::pin(sweeps), Box::pin(drained), Box::pin(restored)).await;
-    let Swept { sweeps, total, failures, last_failure } = swept;
+    let Swept { sweeps, total, stood, failures, last_failure } = swept;
     let report = Report {
         sweeps,
         matched: total.matched,
         reclaimed: total.reclaimed,
-        ended: total.ended,
+        requeued: total.requeued,
+        cancelled: total.cancelled,
+        expired: total.expired,
         told: drained.told,
         restored,
-        failures: failures + drained.failures + unrestored,
+        failures: failures + drained.failures + drained.ledger_failures + unrestored,
     };
-    tracing::info!(request_id = event.context.request_id, ?report, last_failure, "sweeper left");
-    Ok(report)
+    let noted = standing(&stood, worked(total, drained))
+        .field("sweeps", sweeps)
+        .field("restored", restored)
+        .field("failures", report.failures)
+        .field("last_failure", last_failure);
+    Ok((report, noted))
+}
+
+/// What stood in the pools, a value for each look.
+fn standing(stood: &[Standing], noted: Noted) -> Noted {
+    let of = |value: &dyn Fn(&Standing) -> u64| stood.iter().map(value).collect();
+    noted
+        .all(Metric::Waiting, of(&|standing| standing.waiting as u64))
+        .all(Metric::Claimed, of(&|standing| standing.claimed as u64))
+        .all(Metric::OldestTicketMs, of(&|standing| standing.oldest_ticket_ms))
+        .all(Metric::OutboxLagMs, of(&|standing| standing.outbox_lag_ms))
 }
 
 /// Looks for tickets that only the ledger has, again and again. How many came back, and how many looks failed.

@@ -342,6 +342,7 @@ impl Pools for Memory {
                 claimed: pool.live.len() - line.len(),
                 open_matches: pool.matches.values().filter(|held| held.lease_ms.is_some()).count(),
                 outbox: pool.told.len(),
+                outbox_oldest_ms: pool.told.oldest_ms(),
                 leader: pool.leader.clone(),
                 first_joined_ms: line.first().map(|live| live.ticket.joined_ms),
                 estimate: pool.estimate(),

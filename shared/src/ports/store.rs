@@ -235,6 +235,8 @@ pub struct PoolStatus {
     pub open_matches: usize,
     /// Entries that the outside has not heard of yet.
     pub outbox: usize,
+    /// When the oldest of them was written, by the store's own clock, in milliseconds since the Unix epoch.
+    pub outbox_oldest_ms: Option<u64>,
     /// Whoever leads the pool.
     pub leader: Option<String>,
     /// When the first in line joined.

@@ -8,7 +8,7 @@
 
 use super::view::View;
 use crate::domain::{MatchId, MatchState, PlayerId, Queues, Word};
-use crate::ports::{Answered, Clock, Matches, Proposals, Step, StoreError, Tickets, Upkeep};
+use crate::ports::{Answered, Clock, Matches, Proposals, Reclaimed, Step, StoreError, Tickets, Upkeep};
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,17 @@ pub enum Reply {
     TooLate(Option<View>),
     /// No such match, or not this player's.
     Unknown,
+}
+
+/// What an answer came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// For the player.
+    pub reply: Reply,
+    /// What this very call took apart; nothing if it came second.
+    pub changed: Reclaimed,
+    /// How long the tickets waited that this very call matched, in milliseconds.
+    pub waits_ms: Vec<u64>,
 }
 
 /// Takes a player's word.
@@ -32,34 +43,36 @@ pub async fn answer(
     id: &MatchId,
     player: &PlayerId,
     word: Word,
-) -> Result<Reply, StoreError> {
+) -> Result<Done, StoreError> {
     let now_ms = clock.now_ms();
     let rules = queues.rules(&id.pool);
     let proposed_until_ms = rules.and_then(|rules| rules.acceptance_ms).map(|ms| now_ms + ms);
     let answered = store.answer(id, player, word, now_ms, proposed_until_ms).await?;
     clock.reached(Step::Answered).await;
+    let mut done = Done { reply: Reply::Unknown, changed: Reclaimed::default(), waits_ms: Vec::new() };
     match answered {
-        Answered::Unknown => return Ok(Reply::Unknown),
+        Answered::Unknown => return Ok(done),
         // Taken apart at once, so that nobody waits for a look at the pool. If this fails, the next look does it.
         Answered::Noted(MatchState::Dropped) | Answered::Before(MatchState::Dropped) => {
-            store.reclaim(&id.pool, now_ms).await?;
+            done.changed = store.reclaim(&id.pool, now_ms).await?;
         }
         Answered::Noted(_) | Answered::Before(_) | Answered::TooLate => {}
     }
     let game = store.find_match(id).await?;
     if let (Answered::Noted(MatchState::Confirmed), Some(game)) = (answered, &game) {
-        let waits_ms: Vec<u64> = game.members().map(|member| now_ms.saturating_sub(member.joined_ms)).collect();
-        store.note_waits(&id.pool, &waits_ms).await?;
+        done.waits_ms = game.members().map(|member| now_ms.saturating_sub(member.joined_ms)).collect();
+        store.note_waits(&id.pool, &done.waits_ms).await?;
     }
     let own = game.as_ref().and_then(|game| game.member_of(player)).map(|member| member.ticket.clone());
     let view = match own {
         Some(ticket) => View::of(&ticket, store.poll(&ticket, player, now_ms).await?, player, rules, now_ms),
         None => None,
     };
-    match (answered, view) {
-        (Answered::Noted(_) | Answered::Before(_), Some(view)) => Ok(Reply::Noted(view)),
-        (Answered::TooLate, view) => Ok(Reply::TooLate(view)),
+    done.reply = match (answered, view) {
+        (Answered::Noted(_) | Answered::Before(_), Some(view)) => Reply::Noted(view),
+        (Answered::TooLate, view) => Reply::TooLate(view),
         // Noted, and forgotten before it could be read: ten minutes have passed in between.
-        (Answered::Noted(_) | Answered::Before(_), None) | (Answered::Unknown, _) => Ok(Reply::Unknown),
-    }
+        (Answered::Noted(_) | Answered::Before(_), None) | (Answered::Unknown, _) => Reply::Unknown,
+    };
+    Ok(done)
 }

@@ -6,9 +6,20 @@ use super::join::ended;
 use super::view::View;
 use crate::domain::limits::CANCEL_ROUNDS_MAX;
 use crate::domain::{CancelReason, Outcome, PlayerId, TicketId, Word};
-use crate::ports::{Answered, Cancelled, Ledger, Matches, Polled, Probe, Proposals, StoreError, Tickets, Upkeep};
+use crate::ports::{
+    Answered, Cancelled, Ledger, Matches, Polled, Probe, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
+};
 
-/// The ticket after the cancel, as `player` sees it: cancelled, or over before. None if it is not there or not theirs.
+/// What a cancel came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// The ticket after the cancel, as the player sees it: cancelled, or over before. None if it is not there or not theirs.
+    pub view: Option<View>,
+    /// What this very call changed; nothing if it came second.
+    pub changed: Reclaimed,
+}
+
+/// Takes `player`'s ticket back.
 ///
 /// # Errors
 /// The store does not answer (a ticket that only the ledger has is cancelled there), or the ticket's matches kept changing;
@@ -19,7 +30,8 @@ pub async fn cancel(
     id: &TicketId,
     player: &PlayerId,
     now_ms: u64,
-) -> Result<Option<View>, StoreError> {
+) -> Result<Done, StoreError> {
+    let mut changed = Reclaimed::default();
     for _ in 0..CANCEL_ROUNDS_MAX {
         let answer = match store.cancel(id, player, now_ms).await {
             Ok(answer) => answer,
@@ -27,15 +39,18 @@ pub async fn cancel(
             Err(away) => return in_ledger(ledger, id, player, now_ms).await.map_err(|_| away),
         };
         match answer {
-            Cancelled::Done => {} // the next round reads the outcome that is now written
-            Cancelled::Ended(ended) => return Ok(View::ended(id, ended, player)),
+            Cancelled::Done => changed.cancelled += 1, // the next round reads the outcome that is now written
+            Cancelled::Ended(ended) => return Ok(Done { view: View::ended(id, ended, player), changed }),
             Cancelled::Claimed(game) => {
                 // To leave a match that asks is to decline it: otherwise nobody would ever decline.
                 if store.answer(&game, player, Word::Decline, now_ms, None).await? == Answered::TooLate {
                     // LeaseLost is fine, too: the match was confirmed or taken apart meanwhile, or is due for the latter.
                     store.drop_match(&game, &[(id.clone(), CancelReason::Player)], now_ms).await?;
                 }
-                store.reclaim(&id.pool, now_ms).await?;
+                let reclaimed = store.reclaim(&id.pool, now_ms).await?;
+                changed.matches += reclaimed.matches;
+                changed.requeued += reclaimed.requeued;
+                changed.cancelled += reclaimed.cancelled;
             }
             Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {
                 Polled::Waiting { ticket, .. } => {
@@ -43,22 +58,20 @@ pub async fn cancel(
                     if store.bury(id, now_ms).await? == Probe::Dead {
                         let outcome = Outcome::Cancelled(CancelReason::Player);
                         ledger.record(&[ended(&ticket, outcome, now_ms)]).await?;
-                        return Ok(View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms));
+                        changed.cancelled += 1;
+                        let view = View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms);
+                        return Ok(Done { view, changed });
                     }
                 }
-                polled => return Ok(View::of(id, polled, player, None, now_ms)),
+                polled => return Ok(Done { view: View::of(id, polled, player, None, now_ms), changed }),
             },
         }
     }
     Err(StoreError::Unavailable(format!("{id} kept changing under {CANCEL_ROUNDS_MAX} rounds of a cancel")))
 }
 
-async fn in_ledger(
-    ledger: &impl Tickets,
-    id: &TicketId,
-    player: &PlayerId,
-    now_ms: u64,
-) -> Result<Option<View>, StoreError> {
-    ledger.cancel(id, player, now_ms).await?;
-    Ok(View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms))
+async fn in_ledger(ledger: &impl Tickets, id: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Done, StoreError> {
+    let cancelled = usize::from(ledger.cancel(id, player, now_ms).await? == Cancelled::Done);
+    let view = View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms);
+    Ok(Done { view, changed: Reclaimed { cancelled, ..Reclaimed::default() } })
 }

@@ -15,8 +15,10 @@ pub struct Drained {
     pub told: usize,
     /// Entries put aside.
     pub aside: usize,
-    /// Calls that failed; what they carried is handed out again.
+    /// Calls of the store that failed; what they carried is handed out again.
     pub failures: usize,
+    /// Calls of the ledger that failed; what they carried is handed out again.
+    pub ledger_failures: usize,
 }
 
 impl std::ops::AddAssign for Drained {
@@ -24,6 +26,7 @@ impl std::ops::AddAssign for Drained {
         self.told += other.told;
         self.aside += other.aside;
         self.failures += other.failures;
+        self.ledger_failures += other.ledger_failures;
     }
 }
 
@@ -64,7 +67,7 @@ pub async fn run(
 /// Takes one batch of a pool and tells it.
 ///
 /// # Errors
-/// The store or the ledger does not answer. Nothing is lost: what was taken is handed out again.
+/// The store does not answer. Nothing is lost, here or where the ledger does not answer: what was taken is handed out again.
 pub async fn drain(
     store: &(impl Outbox + Players),
     ledger: &impl Ledger,
@@ -88,7 +91,9 @@ pub async fn drain(
         )
         .await?;
     }
-    let answers = ledger.record(&events).await?;
+    let Ok(answers) = ledger.record(&events).await else {
+        return Ok(Drained { ledger_failures: 1, ..Drained::default() });
+    };
     clock.reached(Step::Recorded).await;
     let mut told = Vec::new();
     let mut aside: Vec<String> = unreadable.into_iter().map(|entry| entry.id).collect();
@@ -101,7 +106,7 @@ pub async fn drain(
     }
     store.told(pool, &told).await?;
     store.put_aside(pool, &aside).await?;
-    Ok(Drained { told: told.len(), aside: aside.len(), failures: 0 })
+    Ok(Drained { told: told.len(), aside: aside.len(), ..Drained::default() })
 }
 
 /// Players who refused a match, by a no or by silence, and their tickets.

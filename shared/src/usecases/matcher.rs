@@ -85,7 +85,8 @@ pub async fn run(
         }
         let led = pools.iter().filter(|led| led.leading);
         let ticked = join_all(led.map(|led| tick(store, ids, clock, &led.pool, led.rules, plan.pace))).await;
-        if !ticked.is_empty() {
+        let leads = !ticked.is_empty();
+        if leads {
             led_ms = now_ms;
         }
         for answer in ticked {
@@ -104,11 +105,12 @@ pub async fn run(
                 }
             }
         }
-        if now_ms.saturating_sub(led_ms) >= plan.follow_exit_ms {
+        // Whoever leads stays, also where `follow_exit_ms` is 0, as for a run that the doorbell began.
+        if !leads && now_ms.saturating_sub(led_ms) >= plan.follow_exit_ms {
             ran.exit = Exit::Following;
             break;
         }
-        if led_ms == now_ms && now_ms.saturating_sub(busy_ms) >= plan.idle_exit_ms {
+        if leads && now_ms.saturating_sub(busy_ms) >= plan.idle_exit_ms {
             ran.exit = Exit::Idle;
             break;
         }
@@ -177,19 +179,22 @@ mod tests {
         }
     }
 
-    /// Rounds in which a matcher led, of a run of two seconds in which another leader lets go at `resigns_ms`.
-    async fn ticks(resigns_ms: u64) -> (usize, Exit) {
+    /// Rounds in which a matcher led, of a run of two seconds in which another leader lets go at `resigns_ms`, or never led
+    /// if that is 0.
+    async fn ticks(resigns_ms: u64, follow_exit_ms: u64) -> (usize, Exit) {
         let rules = Rules::default();
         let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
         let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
         let pool = queues.pools().next().unwrap().0;
-        assert!(store.lead(&pool, "other", 2_000).await.unwrap());
+        if resigns_ms > 0 {
+            assert!(store.lead(&pool, "other", 2_000).await.unwrap());
+        }
         let world = World { now_ms: AtomicU64::new(0), store: &store, pool, resigns_ms };
         let plan = Plan {
             until_ms: 2_000,
             tick_ms: 100,
             idle_exit_ms: 60_000,
-            follow_exit_ms: 1_000,
+            follow_exit_ms,
             leader_ttl_ms: 30_000,
             pace: Pace::default(),
         };
@@ -199,11 +204,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_matcher_leads_in_the_round_after_another_lets_go() {
-        assert_eq!(ticks(500).await, (15, Exit::Deadline));
+        assert_eq!(ticks(500, 1_000).await, (15, Exit::Deadline));
     }
 
     #[tokio::test]
     async fn a_matcher_that_leads_nothing_leaves() {
-        assert_eq!(ticks(u64::MAX).await, (0, Exit::Following));
+        assert_eq!(ticks(u64::MAX, 1_000).await, (0, Exit::Following));
+    }
+
+    #[tokio::test]
+    async fn a_matcher_that_the_doorbell_began_leaves_at_once_if_others_lead_and_stays_if_nobody_did() {
+        assert_eq!(ticks(u64::MAX, 0).await, (0, Exit::Following));
+        assert_eq!(ticks(0, 0).await, (20, Exit::Deadline));
     }
 }

@@ -1,12 +1,13 @@
 //! The backstop: whatever a crash left behind is put right, and a pool that nobody leads is looked at.
 //!
-//! A matcher does the same upkeep on every tick of the pools that it leads. The sweeper is for pools whose matcher died.
+//! A matcher does the same upkeep on every tick of the pools that it leads. The sweeper is for pools whose matcher died. And it
+//! looks at what stands in all pools, because it runs also when no matcher does.
 
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 
 use super::tick::{Pace, Ticked, tick, upkeep};
 use crate::domain::{PoolId, Queues, Rules};
-use crate::ports::{Clock, Ids, Matches, StoreError, Upkeep};
+use crate::ports::{Clock, Ids, Matches, Pools, StoreError, Upkeep};
 
 /// How long a run lasts, and its rhythm.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,19 @@ pub struct Plan {
     pub pace: Pace,
 }
 
+/// What stands in all pools at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Tickets in line.
+    pub waiting: usize,
+    /// Tickets held by matches that are not confirmed.
+    pub claimed: usize,
+    /// How long the first in line has waited, of the pool where that is longest, in milliseconds.
+    pub oldest_ticket_ms: u64,
+    /// How long the oldest entry of the outbox has waited, of the pool where that is longest, in milliseconds.
+    pub outbox_lag_ms: u64,
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -26,6 +40,8 @@ pub struct Swept {
     pub sweeps: usize,
     /// All of them together.
     pub total: Ticked,
+    /// What stood in the pools before each sweep that could see it.
+    pub stood: Vec<Standing>,
     /// Calls that failed; each was tried again in the next sweep.
     pub failures: usize,
     /// The last failure.
@@ -37,7 +53,7 @@ const LEAD_MS: u64 = 2_000;
 
 /// Sweeps all pools until the time is up, at least once.
 pub async fn run(
-    store: &(impl Matches + Upkeep),
+    store: &(impl Matches + Upkeep + Pools),
     ids: &impl Ids,
     clock: &impl Clock,
     queues: &Queues,
@@ -46,16 +62,17 @@ pub async fn run(
 ) -> Swept {
     let mut swept = Swept::default();
     loop {
+        match look(store, queues, clock.now_ms()).await {
+            Ok(standing) => swept.stood.push(standing),
+            Err(error) => note(&mut swept, error),
+        }
         let sweeps = queues
             .pools()
             .map(|(pool, rules)| async move { sweep(store, ids, clock, &pool, rules, token, plan.pace).await });
         for answer in join_all(sweeps).await {
             match answer {
                 Ok(done) => swept.total += Ticked { waiting: 0, ..done },
-                Err(error) => {
-                    swept.failures += 1;
-                    swept.last_failure = Some(error.to_string());
-                }
+                Err(error) => note(&mut swept, error),
             }
         }
         swept.sweeps += 1;
@@ -64,6 +81,23 @@ pub async fn run(
         }
         clock.sleep_ms(plan.sweep_ms).await;
     }
+}
+
+fn note(swept: &mut Swept, error: StoreError) {
+    swept.failures += 1;
+    swept.last_failure = Some(error.to_string());
+}
+
+async fn look(store: &impl Pools, queues: &Queues, now_ms: u64) -> Result<Standing, StoreError> {
+    let looks = queues.pools().map(|(pool, _)| async move { store.status(&pool).await });
+    let since = |then_ms: Option<u64>| then_ms.map_or(0, |then_ms| now_ms.saturating_sub(then_ms));
+    let all = try_join_all(looks).await?;
+    Ok(Standing {
+        waiting: all.iter().map(|status| status.waiting).sum(),
+        claimed: all.iter().map(|status| status.claimed).sum(),
+        oldest_ticket_ms: all.iter().map(|status| since(status.first_joined_ms)).max().unwrap_or_default(),
+        outbox_lag_ms: all.iter().map(|status| since(status.outbox_oldest_ms)).max().unwrap_or_default(),
+    })
 }
 
 async fn sweep(

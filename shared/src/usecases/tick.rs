@@ -30,7 +30,7 @@ impl Default for Pace {
 }
 
 /// What a tick did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ticked {
     /// Tickets looked at.
     pub waiting: usize,
@@ -42,10 +42,16 @@ pub struct Ticked {
     pub matched: usize,
     /// Matches that others were faster with.
     pub lost: usize,
+    /// How long each of these tickets waited, in milliseconds.
+    pub waits_ms: Vec<u64>,
     /// Matches taken apart because their leases ran out.
     pub reclaimed: usize,
-    /// Tickets that ended because they waited too long or fell silent.
-    pub ended: usize,
+    /// Tickets that went back into line.
+    pub requeued: usize,
+    /// Tickets that ended by a verdict, or because they fell silent.
+    pub cancelled: usize,
+    /// Tickets that ended because they waited too long.
+    pub expired: usize,
 }
 
 impl std::ops::AddAssign for Ticked {
@@ -55,8 +61,11 @@ impl std::ops::AddAssign for Ticked {
         self.matches += other.matches;
         self.matched += other.matched;
         self.lost += other.lost;
+        self.waits_ms.extend(other.waits_ms);
         self.reclaimed += other.reclaimed;
-        self.ended += other.ended;
+        self.requeued += other.requeued;
+        self.cancelled += other.cancelled;
+        self.expired += other.expired;
     }
 }
 
@@ -77,7 +86,6 @@ pub async fn tick(
     let candidates = snapshot(store, pool).await?;
     done.waiting = candidates.len();
 
-    let mut waits_ms = Vec::new();
     // All matches of a call are in one state: those that ping before anything else make a batch of their own.
     let (mut check, mut go) = (Batch::default(), Batch::default());
     for group in matching::form(&candidates, rules, now_ms) {
@@ -85,14 +93,14 @@ pub async fn tick(
         let game = game(&group, &candidates, MatchId::new(pool.clone(), ids.unique()), pings, now_ms);
         let batch = if pings { &mut check } else { &mut go };
         if let Some(full) = batch.add(game, pace.claim_batch_tickets) {
-            play(store, clock, rules, pace, full, &mut done, &mut waits_ms).await?;
+            play(store, clock, rules, pace, full, &mut done).await?;
         }
     }
     for batch in [check, go] {
-        play(store, clock, rules, pace, batch.games, &mut done, &mut waits_ms).await?;
+        play(store, clock, rules, pace, batch.games, &mut done).await?;
     }
-    if !waits_ms.is_empty() {
-        store.note_waits(pool, &waits_ms).await?;
+    if !done.waits_ms.is_empty() {
+        store.note_waits(pool, &done.waits_ms).await?;
     }
     Ok(done)
 }
@@ -106,7 +114,9 @@ pub async fn upkeep(store: &impl Upkeep, pool: &PoolId, rules: &Rules, now_ms: u
     for _ in 0..SWEEP_CALLS_MAX {
         let (reclaimed, expired) = try_join(store.reclaim(pool, now_ms), store.expire(pool, rules, now_ms)).await?;
         done.reclaimed += reclaimed.matches;
-        done.ended += expired.expired + expired.abandoned + reclaimed.cancelled;
+        done.requeued += reclaimed.requeued;
+        done.cancelled += reclaimed.cancelled + expired.abandoned;
+        done.expired += expired.expired;
         if reclaimed.matches + expired.expired + expired.abandoned + expired.forgotten == 0 {
             break;
         }
@@ -174,7 +184,6 @@ async fn play(
     pace: Pace,
     mut games: Vec<Match>,
     done: &mut Ticked,
-    waits_ms: &mut Vec<u64>,
 ) -> Result<(), StoreError> {
     let formed = games.len();
     if let Some((state, answer_ms)) = question(&games, rules) {
@@ -207,7 +216,7 @@ async fn play(
     done.matches += confirmed.len();
     for member in confirmed.iter().flat_map(Match::members) {
         done.matched += 1;
-        waits_ms.push(now_ms.saturating_sub(member.joined_ms));
+        done.waits_ms.push(now_ms.saturating_sub(member.joined_ms));
     }
     Ok(())
 }

@@ -229,6 +229,7 @@ cases! {
         what_was_never_finished_is_handed_out_again
         what_was_left_comes_before_what_is_new
         what_was_told_goes
+        the_oldest_untold_entry_says_since_when
         what_cannot_be_told_is_put_aside
         what_was_put_aside_can_be_told_after_all
         pools_tell_of_themselves

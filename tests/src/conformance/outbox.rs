@@ -155,6 +155,25 @@ pub(super) async fn what_was_told_goes<S: Store>(w: &World<'_, S>) {
     assert_eq!(events(&w.take("two", 10, 0).await), expected[1..2]);
 }
 
+pub(super) async fn the_oldest_untold_entry_says_since_when<S: Store>(w: &World<'_, S>) {
+    assert_eq!(w.untold_since(&w.pool).await, None);
+    cancelled(w, 1).await;
+    let first_ms = w.untold_since(&w.pool).await.expect("an entry");
+    // By the store's own clock, which is not the case's.
+    const THE_YEAR_2020_MS: u64 = 1_577_836_800_000;
+    assert!(first_ms > THE_YEAR_2020_MS, "expected milliseconds since 1970, found {first_ms}");
+    let late = ticket(&w.pool, 9, &["eve"], T0);
+    w.joined(&late).await;
+    w.cancel(&late.id, "eve", T0 + 2).await;
+    assert_eq!(w.untold_since(&w.pool).await, Some(first_ms), "the oldest counts");
+    let entries = everything(w).await;
+    assert_eq!(w.untold_since(&w.pool).await, Some(first_ms), "taken is not told");
+    w.told(&[&entries[0]]).await;
+    assert!(w.untold_since(&w.pool).await.is_some_and(|second_ms| second_ms >= first_ms));
+    w.put_aside(&[&entries[1]]).await;
+    assert_eq!(w.untold_since(&w.pool).await, None, "what was put aside is not waited for");
+}
+
 pub(super) async fn what_cannot_be_told_is_put_aside<S: Store>(w: &World<'_, S>) {
     let expected = cancelled(w, 3).await;
     let entries = everything(w).await;

@@ -369,7 +369,7 @@ impl<'a, S: Store> World<'a, S> {
     /// The port's call. How much the outside has not heard of yet is for the cases of the outbox to say.
     pub async fn status_of(&self, pool: &PoolId) -> PoolStatus {
         self.said("status", "STATUS");
-        PoolStatus { outbox: 0, ..done("status", self.store.status(pool).await) }
+        PoolStatus { outbox: 0, outbox_oldest_ms: None, ..done("status", self.store.status(pool).await) }
     }
 
     /// Whether the store keeps an outbox.
@@ -380,6 +380,11 @@ impl<'a, S: Store> World<'a, S> {
     /// Entries that the outside has not heard of yet.
     pub async fn untold(&self, pool: &PoolId) -> usize {
         done("status", self.store.status(pool).await).outbox
+    }
+
+    /// Since when the outside has not heard of something.
+    pub async fn untold_since(&self, pool: &PoolId) -> Option<u64> {
+        done("status", self.store.status(pool).await).outbox_oldest_ms
     }
 
     /// The port's call.

@@ -86,7 +86,9 @@ pub fn commands(page: &Page, makefile: &str, root: &Path) -> Vec<String> {
         let mut words = found.text.split_whitespace();
         let there = match (words.next(), words.next()) {
             (Some("make"), Some(target)) => targets.contains(target),
-            (Some("muster"), Some(name)) => root.join(format!("tools/src/command/{name}.rs")).is_file(),
+            (Some("muster"), Some(name)) => {
+                root.join(format!("tools/src/command/{}.rs", name.replace('-', "_"))).is_file()
+            }
             _ => true,
         };
         if !there {

@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub mod dead_letters;
 pub mod demo;
 pub mod up;
 

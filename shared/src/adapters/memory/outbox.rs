@@ -10,23 +10,29 @@ use crate::ports::{Entry, Outbox, StoreError};
 pub(super) struct Told {
     made: u64,
     entries: BTreeMap<u64, Pending>,
-    aside: BTreeMap<u64, Event>,
+    aside: BTreeMap<u64, Pending>,
 }
 
 #[derive(Debug)]
 struct Pending {
     event: Event,
+    /// When it happened, by the caller's clock: close enough to when a store with its own would have written it.
+    written_ms: u64,
     deliveries: u64,
 }
 
 impl Told {
-    pub(super) fn push(&mut self, event: Event) {
+    pub(super) fn push(&mut self, event: Event, now_ms: u64) {
         self.made += 1;
-        self.entries.insert(self.made, Pending { event, deliveries: 0 });
+        self.entries.insert(self.made, Pending { event, written_ms: now_ms, deliveries: 0 });
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    pub(super) fn oldest_ms(&self) -> Option<u64> {
+        self.entries.values().next().map(|pending| pending.written_ms)
     }
 }
 
@@ -71,7 +77,7 @@ impl Outbox for Memory {
         self.with(pool, |pool| {
             for id in ids {
                 if let Some(pending) = pool.told.entries.remove(&number(id)) {
-                    pool.told.aside.insert(number(id), pending.event);
+                    pool.told.aside.insert(number(id), pending);
                 }
             }
         })
@@ -79,7 +85,7 @@ impl Outbox for Memory {
 
     async fn aside(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
         self.with(pool, |pool| {
-            let text = |(id, event): (&u64, &Event)| (id.to_string(), format!("{event:?}"));
+            let text = |(id, pending): (&u64, &Pending)| (id.to_string(), format!("{:?}", pending.event));
             pool.told.aside.iter().take(limit).map(text).collect()
         })
     }
@@ -88,8 +94,8 @@ impl Outbox for Memory {
         self.with(pool, |pool| {
             let ids: Vec<u64> = pool.told.aside.keys().take(limit).copied().collect();
             for id in &ids {
-                if let Some(event) = pool.told.aside.remove(id) {
-                    pool.told.push(event);
+                if let Some(pending) = pool.told.aside.remove(id) {
+                    pool.told.push(pending.event, pending.written_ms);
                 }
             }
             ids.len()

@@ -82,15 +82,18 @@ impl Pool {
             Outcome::Expired => self.totals.expired += 1,
         }
         if !matches!(outcome, Outcome::Matched(_)) {
-            self.told.push(Event::Ended(EndedTicket {
-                ticket: live.ticket.id.clone(),
-                players: live.ticket.party.players().to_vec(),
-                rating: live.ticket.rating,
-                joined_ms: live.ticket.joined_ms,
-                attempts: live.ticket.attempts,
-                outcome: outcome.clone(),
-                ended_ms: now_ms,
-            }));
+            self.told.push(
+                Event::Ended(EndedTicket {
+                    ticket: live.ticket.id.clone(),
+                    players: live.ticket.party.players().to_vec(),
+                    rating: live.ticket.rating,
+                    joined_ms: live.ticket.joined_ms,
+                    attempts: live.ticket.attempts,
+                    outcome: outcome.clone(),
+                    ended_ms: now_ms,
+                }),
+                now_ms,
+            );
         }
         let ended = Ended {
             outcome,
@@ -116,7 +119,8 @@ impl Pool {
             }
         }
         if game.state.asks() {
-            self.told.push(Event::Asked(game.clone()));
+            // Nobody says when it is; the match was formed a moment ago.
+            self.told.push(Event::Asked(game.clone()), game.created_ms);
         }
         let game = Game { game: game.clone(), lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), forget_ms: None };
         self.matches.insert(game.game.id.unique, game);
@@ -148,7 +152,7 @@ impl Pool {
         held.lease_ms = None;
         held.forget_ms = Some(now_ms + KEEP_MS);
         let game = held.game.clone();
-        self.told.push(Event::Matched(game.clone()));
+        self.told.push(Event::Matched(game.clone()), now_ms);
         for member in game.members() {
             self.end(member.ticket.unique, Outcome::Matched(game.id.clone()), now_ms);
         }
@@ -202,7 +206,7 @@ impl Pool {
                 held.game.deadline_ms = Some(until_ms);
                 held.game.teams.iter_mut().flatten().for_each(|member| member.ready = false);
                 held.lease_ms = Some(until_ms);
-                self.told.push(Event::Asked(held.game.clone()));
+                self.told.push(Event::Asked(held.game.clone()), now_ms);
                 Answered::Noted(MatchState::Proposed)
             }
             None => {
@@ -252,7 +256,7 @@ impl Pool {
             let verdict =
                 |(ticket, reason): (Unique, CancelReason)| (TicketId::new(game.id.pool.clone(), ticket), reason);
             let verdicts = verdicts.into_iter().map(verdict).collect();
-            self.told.push(Event::Dropped(DroppedMatch { game, verdicts }));
+            self.told.push(Event::Dropped(DroppedMatch { game, verdicts }), now_ms);
         }
     }
 

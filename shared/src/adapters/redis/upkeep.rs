@@ -69,6 +69,7 @@ impl Pools for Redis {
             claimed: reply.part(2)?,
             open_matches: reply.part(3)?,
             outbox: reply.part(4)?,
+            outbox_oldest_ms: reply.part::<Option<String>>(8)?.map(|id| written_ms(&id)).transpose()?,
             leader: reply.part(5)?,
             first_joined_ms: first.map(|ticket| ticket.joined_ms),
             estimate: Estimate { p50_ms: stats.get("wait_p50").copied(), p90_ms: stats.get("wait_p90").copied() },
@@ -96,4 +97,10 @@ impl Pools for Redis {
         let sum = |name| infos.iter().map(|info| info.get::<u64>(name)).sum::<Option<u64>>();
         Ok(sum("used_memory").map(|used| (used, sum("maxmemory").unwrap_or_default())))
     }
+}
+
+/// When an entry of a stream was written: the first part of its id, Redis's own time.
+fn written_ms(id: &str) -> Result<u64, StoreError> {
+    let ms = id.split('-').next().and_then(|ms| ms.parse().ok());
+    ms.ok_or_else(|| StoreError::Corrupt(format!("stream id {id:?}")))
 }
