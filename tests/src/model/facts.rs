@@ -36,10 +36,14 @@ pub struct Facts {
     born: BTreeMap<(PoolId, Unique), SeenTicket>,
     /// Words that were said, whether they arrived or not: match, ticket, word.
     said: BTreeSet<(Unique, Unique, &'static str)>,
+    /// Tickets that somebody asked for: as good as a pong.
+    polled: BTreeSet<Unique>,
     /// Tickets that somebody of them cancelled.
     cancelled: BTreeSet<Unique>,
     /// Tickets called disconnected by whoever cannot reach them.
     unplugged: BTreeSet<Unique>,
+    /// How often each step of a ticket or a match was seen.
+    pub met: BTreeMap<String, usize>,
 }
 
 impl Facts {
@@ -51,11 +55,7 @@ impl Facts {
                     self.said.insert((*game, ticket, word.as_str()));
                 }
             }
-            // Who asks where the ticket is, is there.
-            Deed::Poll(ticket, _) => {
-                let held = self.pools.get(pool).and_then(|seen| seen.tickets.get(ticket)?.game);
-                self.said.extend(held.map(|game| (game, *ticket, "pong")));
-            }
+            Deed::Poll(ticket, _) => drop(self.polled.insert(*ticket)),
             Deed::Cancel(ticket, _) => drop(self.cancelled.insert(*ticket)),
             Deed::Unplug(_, ticket) => drop(self.unplugged.insert(*ticket)),
             Deed::Join(_) | Deed::Tick | Deed::Sweep | Deed::Drain => {}
@@ -83,6 +83,7 @@ impl Facts {
                 None => wrong.push(format!("ticket {id} begins as {:?}", ticket.state)),
             }
         }
+        self.count(&before, &seen);
         for id in before.tickets.keys().filter(|id| !seen.tickets.contains_key(id)) {
             wrong.push(format!("ticket {id} is lost"));
         }
@@ -95,6 +96,21 @@ impl Facts {
         self.pools.insert(pool.clone(), seen);
         self.one_live_ticket_a_player(&mut wrong);
         wrong
+    }
+
+    fn count(&mut self, before: &Seen, seen: &Seen) {
+        let mut met = |step: String| *self.met.entry(step).or_default() += 1;
+        for (id, is) in &seen.tickets {
+            let Some(was) = before.tickets.get(id).filter(|was| was.state != is.state) else { continue };
+            let reason = is.reason.map_or("", CancelReason::as_str);
+            met(format!("ticket {} to {} {reason}", was.state.as_str(), is.state.as_str()).trim_end().to_owned());
+        }
+        for (id, is) in &seen.matches {
+            let was = before.matches.get(id).map_or("nothing", |was| was.state.as_str());
+            if was != is.state.as_str() {
+                met(format!("match {was} to {}", is.state.as_str()));
+            }
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "it looks at one ticket from all sides")]
@@ -176,8 +192,11 @@ impl Facts {
         need(members.keys().eq(is.members.keys()), "who plays stays");
         for (ticket, ready) in &is.members {
             let newly = *ready && was.is_some_and(|was| !was.members.get(ticket).copied().unwrap_or_default());
-            let word = if is.state == Checking { "pong" } else { "accept" };
-            need(!newly || self.said.contains(&(id, *ticket, word)), "somebody is ready who did not say so");
+            let said = match is.state {
+                Checking => self.said.contains(&(id, *ticket, "pong")) || self.polled.contains(ticket),
+                _ => self.said.contains(&(id, *ticket, "accept")),
+            };
+            need(!newly || said, "somebody is ready who did not say so");
         }
         if is.state == Confirmed {
             let whole = |ticket: &Unique| {

@@ -1,6 +1,7 @@
 //! Phones, matchers, sweepers and their crashes, interleaved from a seed, one store call at a time.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use futures::FutureExt;
@@ -40,6 +41,8 @@ pub struct Life {
     pub calls: usize,
     /// Every turn: what was done, what was answered, what the pool held then. The same on every store.
     pub turns: Vec<String>,
+    /// How often each step of a ticket or a match was seen.
+    pub met: BTreeMap<String, usize>,
 }
 
 /// Two players who ping and accept, four in teams who accept, and two who need not, but are claimed first.
@@ -151,11 +154,14 @@ fn any_deed(rng: &mut Rng, facts: &Facts, pool: &PoolId) -> Option<Deed> {
             Some(Deed::Join(if duo { vec![caller, mate] } else { vec![caller] }))
         }
         22..34 => any(rng, recent).map(|ticket| Deed::Poll(ticket, of(rng, ticket))),
-        34..40 => any(rng, recent).map(|ticket| Deed::Cancel(ticket, of(rng, ticket))),
-        40..74 => {
+        34..37 => any(rng, recent).map(|ticket| Deed::Cancel(ticket, of(rng, ticket))),
+        37..74 => {
             let game = any(rng, &open)?;
             let found = seen?.matches.get(&game)?;
-            let members: Vec<Unique> = found.members.keys().copied().collect();
+            // Mostly somebody who has yet to answer.
+            let again = rng.u8(..5) == 0;
+            let members = found.members.iter().filter(|(_, ready)| again || !**ready);
+            let members: Vec<Unique> = members.map(|(ticket, _)| *ticket).collect();
             let ticket = any(rng, &members)?;
             let word = match (found.state, rng.u8(..10)) {
                 (MatchState::Checking, 0..9) => Word::Pong,
@@ -192,11 +198,11 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
     let asks = |pool: &PoolId| Asks { acceptance: pool.queue() != "quick" };
 
     let (mut facts, mut doing): (Facts, Vec<Doing<'_>>) = Default::default();
-    let mut life = Life { calls: 0, turns: Vec::new() };
+    let mut life = Life { calls: 0, turns: Vec::new(), met: BTreeMap::new() };
     while life.calls < TURNS {
         let (pool, line) = match rng.u8(..100) {
             0..12 => {
-                let ms = [1, 50, 400, 1_500, 4_000][rng.usize(..5)];
+                let ms = [1, 5, 20, 50, 200, 400, 1_500, 4_000][rng.usize(..8)];
                 clock.sleep_ms(ms).now_or_never();
                 continue;
             }
@@ -235,6 +241,7 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
     }
     drop(doing);
     end(&facts, &stage, &pools, runtime, store, look);
+    life.met = facts.met;
     life
 }
 
