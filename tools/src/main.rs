@@ -20,6 +20,8 @@ enum Command {
     Up(command::up::Arguments),
     /// Start Muster on free ports, let phones play over HTTP, and say whether every promise held.
     Demo(command::demo::Arguments),
+    /// Say what players cost on AWS, by counted operations and dated prices.
+    Cost(command::cost::Arguments),
 }
 
 #[tokio::main]
@@ -27,6 +29,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Up(arguments) => command::up::run(arguments).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,
+        Command::Cost(arguments) => command::cost::run(arguments).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("muster: {error}");

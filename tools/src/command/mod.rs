@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub mod cost;
 pub mod demo;
 pub mod up;
 
