@@ -22,6 +22,8 @@ enum Command {
     Demo(command::demo::Arguments),
     /// Say what players cost on AWS, by counted operations and dated prices.
     Cost(command::cost::Arguments),
+    /// Write docs/openapi.json, the HTTP API as OpenAPI 3.1, from the types of the functions.
+    Openapi,
 }
 
 #[tokio::main]
@@ -30,6 +32,7 @@ async fn main() -> ExitCode {
         Command::Up(arguments) => command::up::run(arguments).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,
         Command::Cost(arguments) => command::cost::run(arguments).await,
+        Command::Openapi => command::openapi::run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("muster: {error}");

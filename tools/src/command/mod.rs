@@ -2,6 +2,7 @@
 
 pub mod cost;
 pub mod demo;
+pub mod openapi;
 pub mod up;
 
 use std::io;
