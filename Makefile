@@ -40,4 +40,5 @@ test:
 	cargo check -p muster --no-default-features
 	cargo build --workspace --bins --tests
 	cargo nextest run --workspace
+	@tools/checks/api.sh
 	cargo test --workspace --doc

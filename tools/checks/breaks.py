@@ -75,6 +75,18 @@ def sample(file, **changes):
     return apply
 
 
+def documented(path, method, **changes):
+    """Changes what the API's document says of an operation."""
+
+    def apply(root):
+        file = root / "docs/openapi.json"
+        document = json.loads(file.read_text())
+        document["paths"][path][method] |= changes
+        file.write_text(json.dumps(document))
+
+    return apply
+
+
 # (what is broken, how, which check, what its finding says)
 BREAKS = [
     ("a function is gone from the template", remove_function("QueueStatusFunction"), CONTRACT, r"functions: queue-status is in functions/src/bin, not in template"),
@@ -85,6 +97,8 @@ BREAKS = [
     ("a sample's path does not fit", sample("cancel.json", rawPath="/queue"), CONTRACT, r"samples: cancel.json: DELETE /queue does not fit"),
     ("a route is renamed", replace("template.yaml", "Path: /queue/join", "Path: /queue/enter"), CONTRACT, r"routes: POST /queue/(join|enter) -> join is in"),
     ("a route is opened to everyone", replace("template.yaml", "Method: POST, Path: /queue/join }", "Method: POST, Path: /queue/join, Auth: { Authorizer: NONE } }"), CONTRACT, r"open routes: POST /queue/join"),
+    ("a route that is documented under another name", replace("docs/openapi.json", '"/ready": {', '"/steady": {'), CONTRACT, r"documented routes: GET /ready \(open\) is in template.yaml"),
+    ("a route that is documented as open", documented("/queue/join", "post", security=[]), CONTRACT, r"documented routes: POST /queue/join \(token\) is in template.yaml"),
     ("a right that no code needs", replace("template.yaml", 'Action: ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]', 'Action: ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]'), CONTRACT, r"rights: matcher is granted dynamodb:Query, which its code never calls"),
     ("a call without its right", write("shared/src/adapters/dynamodb/extra.rs", "async fn f(c: aws_sdk_dynamodb::Client) { c.scan().send().await; }"), CONTRACT, r"rights: dynamodb:Scan is in all SDK calls of the code, not in"),
     ("a function calls more than it is granted", replace("shared/src/usecases/drain.rs", ".record(", ".waiting("), CONTRACT, r"rights: matcher calls dynamodb:Query, which template.yaml does not grant"),

@@ -7,19 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# A Python environment from a requirements file, anew whenever that file changes.
-environment() {
-    local place=.local/$1 wanted=tools/checks/requirements-$1.txt
-    cmp --silent "$wanted" "$place/installed.txt" && return
-    echo "  installing $(grep -v '^#' "$wanted" | tr '\n' ' ')into $place"
-    rm -rf "$place"
-    python3 -m venv "$place" || {
-        echo "expected Python's venv module, found none: install the package python3-venv" >&2
-        return 1
-    }
-    "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
-    cp "$wanted" "$place/installed.txt"
-}
+source tools/checks/environment.sh
 
 # Runs a check in the background, and keeps what it says for when its turn comes.
 names=() pids=() logs=$(mktemp -d)
@@ -32,7 +20,7 @@ begin() {
 }
 
 # The same for a check whose outcome the template, its rules and its tools alone decide: passed once, it passes again.
-decided=$(cat template.yaml samconfig.toml tools/checks/{policy,breaks}.py tools/checks/{checkov.yaml,run.sh,requirements-*.txt} | sha256sum)
+decided=$(cat template.yaml samconfig.toml tools/checks/{policy,breaks}.py tools/checks/{checkov.yaml,run.sh,requirements-{sam,policy}.txt} | sha256sum)
 begin_once() {
     if [ "$anew" != --anew ] && [ "$(cat ".local/passed-$1" 2>/dev/null)" = "$decided" ]; then
         echo "ok   $1, unchanged since it passed"
