@@ -4,6 +4,7 @@
 //! - [`identity`]: who the caller has proved to be.
 //! - [`body`]: what requests and replies look like.
 //! - [`problem`]: one table from everything that can go wrong to a status and a stable code.
+//! - `openapi`: all of these as a document, for tools and tests only.
 //! - [`handlers`]: one file for each function, generic over the store.
 //! - [`metrics`]: one event for each invocation, from which CloudWatch takes the metrics.
 //! - [`shell`]: what all of them share; a binary in `src/bin` names its handler and nothing else.
@@ -13,6 +14,8 @@ pub mod config;
 pub mod handlers;
 pub mod identity;
 pub mod metrics;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod problem;
 pub mod queues;
 pub mod shell;

@@ -93,13 +93,14 @@ mod tests {
         let mut teams = Vec::new();
         for (n, player) in (1..).zip(&players) {
             let (id, party) = (TicketId::new(pool.clone(), Unique::from_bits(n)), Party::solo(player.clone()));
-            let ticket = Ticket { id, party, rating: 0.0, joined_ms: T0, expires_ms: T0 + 60_000, attempts: 0 };
+            let ticket =
+                Ticket { id, party, rating: 0.0, joined_ms: T0, expires_ms: T0 + 60_000, attempts: 0, push: false };
             store.join(&ticket, T0).await.unwrap();
             teams.push(vec![Member::of(&ticket)]);
         }
         let own = teams[0][0].ticket.clone();
         let id = MatchId::new(pool, Unique::from_bits(9));
-        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams };
+        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
         store.claim(&[game], T0 + 10_000).await.unwrap();
 
         let ledger = None::<MemoryLedger<System>>;

@@ -129,8 +129,15 @@ mod tests {
     async fn joined(store: &Memory, pool: &PoolId, n: u64, joined_ms: u64) -> Ticket {
         let player: PlayerId = format!("p{n}").parse().unwrap();
         let id = TicketId::new(pool.clone(), Unique::from_bits(u128::from(n)));
-        let ticket =
-            Ticket { id, party: Party::solo(player), rating: 0.0, joined_ms, expires_ms: joined_ms + 1, attempts: 0 };
+        let ticket = Ticket {
+            id,
+            party: Party::solo(player),
+            rating: 0.0,
+            joined_ms,
+            expires_ms: joined_ms + 1,
+            attempts: 0,
+            push: false,
+        };
         store.join(&ticket, joined_ms).await.unwrap();
         ticket
     }
@@ -152,7 +159,7 @@ mod tests {
         }
         let teams = held.iter().map(|ticket| vec![Member::of(ticket)]).collect();
         let id = MatchId::new(pools[1].clone(), Unique::from_bits(9));
-        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams };
+        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
         store.claim(&[game], T0 + 60_000).await.unwrap();
 
         let expected = Standing { waiting: 4, claimed: 2, oldest_ticket_ms: 10_000, outbox_lag_ms: 6_000 };
