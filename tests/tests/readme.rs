@@ -1,6 +1,7 @@
 //! The README's commands run: its transcript and each of its errors, against a real deployment as `make up` starts it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use muster::ports::StoreError;
 use muster_functions::problem::{Code, Problem};
@@ -8,7 +9,8 @@ use muster_tests::docs::markdown::spans_of;
 use muster_tests::docs::transcript::{Ids, exchanges, play};
 use muster_tests::docs::{page, text};
 use muster_tests::edge::say;
-use muster_tools::local::{Deployment, Options, RedisPart};
+use muster_tests::phone::Phone;
+use muster_tools::local::{Deployment, Options, QUEUES, RedisPart};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -28,6 +30,9 @@ async fn the_transcript_of_the_readme_is_what_a_deployment_answers() {
     }
     say(format!("docs: {} commands of README.md answered as it says", exchanges.len()));
 }
+
+/// Nothing here takes so long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request that is refused.
 struct Bad {
@@ -53,6 +58,14 @@ fn poll(code: Code, id: &str) -> Bad {
     Bad { code, route: POLL, id: id.to_owned(), player: "ann", key: "", body: String::new() }
 }
 
+fn answer(code: Code, route: &'static str, player: &'static str, id: &str) -> Bad {
+    Bad { code, route, id: id.to_owned(), player, key: "", body: String::new() }
+}
+
+const ACCEPT: &str = "POST /match/{match_id}/accept";
+const DECLINE: &str = "POST /match/{match_id}/decline";
+/// A queue that asks its players, and has no patience with them.
+const ASKS: &str = r#"{"name":"asks","regions":["eu"],"acceptance_ms":60000,"cooldown_after":1}"#;
 const GOOD: &str = r#"{"queue":"ranked-1v1","region":"eu"}"#;
 
 /// A request for each code that a client can provoke while all is well, in an order that makes them fail: bob waits alone
@@ -88,7 +101,7 @@ fn bad_requests() -> Vec<Bad> {
 /// Sends a bad request: the status, whether it says when to come back, and the body.
 async fn send(bad: &Bad, url: &str) -> (u16, bool, Value) {
     let (method, path) = bad.route.split_once(' ').expect("a method and a path");
-    let path = path.replace("{id}", &bad.id);
+    let path = path.replace("{id}", &bad.id).replace("{match_id}", &bad.id);
     let mut request =
         reqwest::Client::new().request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{url}{path}"));
     for (name, value) in [("x-muster-player", bad.player), ("idempotency-key", bad.key)] {
@@ -110,6 +123,31 @@ fn hold(said: &mut Said, code: Code, status: u16, detail: &str) {
     assert_eq!((expected, example.as_str()), (status, detail.replace('`', "").as_str()), "README.md, Errors: {name}");
 }
 
+/// The local queues and one that asks.
+fn queues() -> String {
+    let mut queues: Value = serde_json::from_str(QUEUES).expect("the local queues");
+    let asks = serde_json::from_str(ASKS).expect("a queue");
+    queues["queues"].as_array_mut().expect("a list").push(asks);
+    queues.to_string()
+}
+
+/// Requests that are refused only after others were answered: eve joins again and again; fay declines, gus accepts too late.
+async fn late_requests(url: &str) -> Vec<Bad> {
+    let eve = Bad { player: "eve", ..join(Code::TooOften, r#"{"queue":"casual-2v2","region":"eu"}"#) };
+    while send(&eve, url).await.0 != 429 {}
+    let body = r#"{"queue":"asks","region":"eu"}"#;
+    let mut ticket = String::new();
+    for player in ["fay", "gus"] {
+        let (status, _, found) = send(&Bad { player, ..join(Code::Internal, body) }, url).await;
+        assert_eq!(status, 202, "{found}");
+        ticket = found["ticket_id"].as_str().unwrap().to_owned();
+    }
+    let asked = Phone::new(url, "gus").until(&ticket, "proposed", PATIENCE).await;
+    let game = asked.body["proposal"]["match_id"].as_str().unwrap();
+    assert_eq!(send(&answer(Code::Internal, DECLINE, "fay", game), url).await.0, 200);
+    vec![eve, answer(Code::ProposalOver, ACCEPT, "gus", game), Bad { player: "fay", ..join(Code::CoolingDown, body) }]
+}
+
 #[tokio::test]
 async fn every_error_of_the_readme_happens_as_it_says() {
     let readme = page("README.md");
@@ -127,13 +165,18 @@ async fn every_error_of_the_readme_happens_as_it_says() {
         );
     };
 
-    let mut deployment = deployment(Options { schedules: false, ..Options::default() }).await;
+    // Its matcher tells the ledger nothing, so that a decline is told by the answer itself, before that returns.
+    let quiet = ("matcher".to_owned(), ("DRAIN_INTERVAL".to_owned(), "15m".to_owned()));
+    let patient = ("JOIN_INTERVAL".to_owned(), "15m".to_owned());
+    let options =
+        Options { schedules: false, queues: queues(), env: vec![patient], env_of: vec![quiet], ..Options::default() };
+    let mut deployment = deployment(options).await;
     let url = deployment.url();
     let bob = Bad { player: "bob", ..join(Code::Internal, GOOD) };
     assert_eq!(send(&bob, &url).await.0, 202);
-    for bad in bad_requests() {
+    for bad in bad_requests().into_iter().chain(late_requests(&url).await) {
         let (status, later, body) = send(&bad, &url).await;
-        assert_eq!((body["code"].as_str(), later), (Some(bad.code.row().1), false), "{body}");
+        assert_eq!((body["code"].as_str(), later), (Some(bad.code.row().1), status == 429), "{body}");
         hold(&mut said, bad.code, status, body["detail"].as_str().unwrap());
         listed(bad.route, status);
     }

@@ -135,7 +135,8 @@ fn alike(place: &str, expected: &Value, found: &Value, ids: &mut Ids) -> Result<
 }
 
 fn is_id(text: &str) -> bool {
-    TicketId::from_str(text).is_ok() || MatchId::from_str(text).is_ok() || Unique::from_str(text).is_ok()
+    let of_lobby = text.strip_prefix("l.").is_some_and(|rest| MatchId::from_str(&format!("m.{rest}")).is_ok());
+    of_lobby || TicketId::from_str(text).is_ok() || MatchId::from_str(text).is_ok() || Unique::from_str(text).is_ok()
 }
 
 /// Plays one exchange against the deployment at `url`.

@@ -21,9 +21,10 @@ use crate::time::{now, pause};
 pub const QUEUES: &str = include_str!("../../local/queues.json");
 
 /// Functions that answer HTTP, with a harmless request that each answers once it runs.
-const HTTP_FUNCTIONS: [(&str, reqwest::Method, &str); 5] = [
+const HTTP_FUNCTIONS: [(&str, reqwest::Method, &str); 6] = [
     ("health", reqwest::Method::GET, "/ready"),
     ("join", reqwest::Method::POST, "/queue/join"),
+    ("answer", reqwest::Method::POST, "/match/none/accept"),
     ("poll-match", reqwest::Method::GET, "/match/none"),
     ("cancel", reqwest::Method::DELETE, "/queue/none"),
     ("queue-status", reqwest::Method::GET, "/queue/status"),
