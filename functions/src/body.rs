@@ -6,8 +6,15 @@ use muster::domain::limits::BODY_BYTES_MAX;
 use muster::domain::{LobbyCode, Match, Queues, Rules};
 use muster::usecases::view::{Proposal, Status, View};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::problem::{Code, Problem};
+
+/// What is wrong with a body that serde does not take.
+pub fn unreadable(error: serde_json::Error) -> Problem {
+    let code = if error.is_data() { Code::InvalidBody } else { Code::MalformedJson };
+    Problem::new(code, error.to_string())
+}
 
 /// `POST /queue/join`.
 #[derive(Debug, Deserialize)]
@@ -24,7 +31,7 @@ pub struct JoinBody {
     /// Anything else, to be refused by name.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(ignore))]
-    unknown: BTreeMap<String, serde_json::Value>,
+    unknown: BTreeMap<String, Value>,
 }
 
 impl JoinBody {
@@ -37,16 +44,24 @@ impl JoinBody {
             let detail = format!("expected at most {BODY_BYTES_MAX} bytes, found {}", bytes.len());
             return Err(Problem::new(Code::BodyTooLarge, detail));
         }
-        let body: Self = serde_json::from_slice(bytes).map_err(|error| {
-            let code = if error.is_data() { Code::InvalidBody } else { Code::MalformedJson };
-            Problem::new(code, error.to_string())
-        })?;
-        match body.unknown.keys().next() {
+        serde_json::from_slice::<Self>(bytes).map_err(unreadable)?.known()
+    }
+
+    /// The same of fields that came by another way.
+    ///
+    /// # Errors
+    /// A field that is wrong, missing or unknown.
+    pub fn of(fields: Map<String, Value>) -> Result<Self, Problem> {
+        serde_json::from_value::<Self>(Value::Object(fields)).map_err(unreadable)?.known()
+    }
+
+    fn known(self) -> Result<Self, Problem> {
+        match self.unknown.keys().next() {
             Some(name) => {
                 let detail = format!("expected queue, region, rating or party, found {name:?}");
                 Err(Problem::new(Code::UnknownField, detail))
             }
-            None => Ok(body),
+            None => Ok(self),
         }
     }
 

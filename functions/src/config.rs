@@ -11,6 +11,8 @@
 //! | `REDIS_CA_FILE` | | PEM authority to trust instead of the public ones |
 //! | `LEDGER_TABLE` | | the DynamoDB table of the ledger; without one Muster runs on Redis alone |
 //! | `EVENT_BUS` | | the notifier alone: the EventBridge bus that hears of matches |
+//! | `WEBSOCKET_ENDPOINT` | | the notifier alone: through which it pushes to connected phones; without one nobody is pushed to |
+//! | `JWT_ISSUER`, `JWT_AUDIENCE` | | the authorizer alone: who must have made the tokens of connecting phones, and for whom |
 //! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path |
 //! | `MMR_DELTA_INITIAL` | 50 | rating window on joining, for queues that name none |
 //! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that name none |
@@ -93,9 +95,8 @@ impl Config {
     ///
     /// # Errors
     /// Every problem, a line each.
-    #[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes Config")]
     pub fn from_env() -> Result<Self, Vec<String>> {
-        Self::read(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::read(&variable)
     }
 
     /// From whatever `lookup` finds.
@@ -104,17 +105,9 @@ impl Config {
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
         let mut env = Reader { lookup, problems: Vec::new() };
-        let stage = env.choice("STAGE", &[("prod", "prod"), ("dev", "dev"), ("local", "local")]);
-        let auth = env.choice("AUTH_MODE", &[("jwt", AuthMode::Jwt), ("header", AuthMode::Header)]);
-        if stage == "prod" && auth == AuthMode::Header {
-            env.problems.push("AUTH_MODE: expected jwt where STAGE is prod, found header".into());
-        }
-        let mut steps = vec![("", None)];
-        steps.extend(Step::ALL.map(|step| (step.as_str(), Some(step))));
-        let stop_at = env.choice("STOP_AT", &steps);
-        if stage == "prod" && stop_at.is_some() {
-            env.problems.push("STOP_AT: expected nothing where STAGE is prod, found a step".into());
-        }
+        let stage = env.stage();
+        let auth = env.auth(stage);
+        let stop_at = env.stop_at(stage);
         let heartbeat_ms = env.duration("HEARTBEAT_INTERVAL", 2_000);
         let lease_ms = env.duration("LOCK_TTL", 10_000);
         if lease_ms < 2 * heartbeat_ms {
@@ -150,20 +143,108 @@ impl Config {
     }
 }
 
-/// The bus on which the notifier tells of matches; the only thing that it is configured with.
-///
-/// # Errors
-/// There is none.
-#[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes Config")]
-pub fn event_bus_from_env() -> Result<String, Vec<String>> {
-    let bus = std::env::var("EVENT_BUS").ok().filter(|value| !value.is_empty());
-    bus.ok_or_else(|| vec!["EVENT_BUS: expected the name or ARN of an event bus, found none".into()])
+/// What the notifier is configured with. It knows neither Redis nor how matches are made.
+#[derive(Debug, Clone)]
+pub struct NotifierConfig {
+    /// Which deployment of several this is.
+    pub stage: String,
+    /// The bus that hears of matches.
+    pub event_bus: String,
+    /// Through which connected phones are reached; none to push to nobody.
+    pub websocket_endpoint: Option<String>,
+    /// The ledger's table, which knows who is connected.
+    pub ledger_table: Option<String>,
+    /// What is played: lobby codes name the pool.
+    pub queues: Queues,
+    /// Where to stop for ever, for tests.
+    pub stop_at: Option<Step>,
 }
 
-/// The stage, for a function that needs nothing else of [`Config`]. It only names metrics there, so any text will do.
-#[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes Config")]
-pub fn stage_from_env() -> String {
-    std::env::var("STAGE").ok().filter(|value| !value.is_empty()).unwrap_or_else(|| "prod".to_owned())
+impl NotifierConfig {
+    /// From the process environment.
+    ///
+    /// # Errors
+    /// Every problem, a line each.
+    pub fn from_env() -> Result<Self, Vec<String>> {
+        Self::read(&variable)
+    }
+
+    /// From whatever `lookup` finds.
+    ///
+    /// # Errors
+    /// Every problem, a line each.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
+        let mut env = Reader { lookup, problems: Vec::new() };
+        let stage = env.stage();
+        let config = Self {
+            stage: stage.to_owned(),
+            event_bus: env.required("EVENT_BUS", "the name or ARN of an event bus"),
+            websocket_endpoint: lookup("WEBSOCKET_ENDPOINT"),
+            ledger_table: lookup("LEDGER_TABLE"),
+            queues: env.queues(),
+            stop_at: env.stop_at(stage),
+        };
+        if env.problems.is_empty() { Ok(config) } else { Err(env.problems) }
+    }
+}
+
+/// How a connecting phone proves who its player is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// By a token.
+    Token {
+        /// Who must have made it.
+        issuer: String,
+        /// For whom.
+        audience: String,
+    },
+    /// By a header that anybody can send. For local use.
+    Header,
+}
+
+/// What the authorizer is configured with.
+#[derive(Debug, Clone)]
+pub struct AuthorizerConfig {
+    /// Which deployment of several this is.
+    pub stage: String,
+    /// How connecting phones prove who their players are.
+    pub proof: Proof,
+}
+
+impl AuthorizerConfig {
+    /// From the process environment.
+    ///
+    /// # Errors
+    /// Every problem, a line each.
+    pub fn from_env() -> Result<Self, Vec<String>> {
+        Self::read(&variable)
+    }
+
+    /// From whatever `lookup` finds.
+    ///
+    /// # Errors
+    /// Every problem, a line each.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
+        let mut env = Reader { lookup, problems: Vec::new() };
+        let stage = env.stage();
+        let proof = match env.auth(stage) {
+            AuthMode::Header => Proof::Header,
+            AuthMode::Jwt => {
+                let issuer = env.required("JWT_ISSUER", "the issuer's URL");
+                if stage != "local" && !issuer.is_empty() && !issuer.starts_with("https://") {
+                    env.refuse("JWT_ISSUER", "an https URL where STAGE is not local", &issuer);
+                }
+                Proof::Token { issuer, audience: env.required("JWT_AUDIENCE", "the tokens' audience") }
+            }
+        };
+        let config = Self { stage: stage.to_owned(), proof };
+        if env.problems.is_empty() { Ok(config) } else { Err(env.problems) }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes a configuration")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 struct Reader<'a> {
@@ -174,6 +255,35 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn refuse(&mut self, name: &str, expected: &str, found: &str) {
         self.problems.push(format!("{name}: expected {expected}, found {found:?}"));
+    }
+
+    fn required(&mut self, name: &str, expected: &str) -> String {
+        (self.lookup)(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name}: expected {expected}, found none"));
+            String::new()
+        })
+    }
+
+    fn stage(&mut self) -> &'static str {
+        self.choice("STAGE", &[("prod", "prod"), ("dev", "dev"), ("local", "local")])
+    }
+
+    fn auth(&mut self, stage: &str) -> AuthMode {
+        let auth = self.choice("AUTH_MODE", &[("jwt", AuthMode::Jwt), ("header", AuthMode::Header)]);
+        if stage == "prod" && auth == AuthMode::Header {
+            self.problems.push("AUTH_MODE: expected jwt where STAGE is prod, found header".into());
+        }
+        auth
+    }
+
+    fn stop_at(&mut self, stage: &str) -> Option<Step> {
+        let mut steps = vec![("", None)];
+        steps.extend(Step::ALL.map(|step| (step.as_str(), Some(step))));
+        let stop_at = self.choice("STOP_AT", &steps);
+        if stage == "prod" && stop_at.is_some() {
+            self.problems.push("STOP_AT: expected nothing where STAGE is prod, found a step".into());
+        }
+        stop_at
     }
 
     /// One of several texts, the first where there is none.

@@ -3,19 +3,23 @@
 //! - [`config`]: the environment, read once, every problem reported at once.
 //! - [`identity`]: who the caller has proved to be.
 //! - [`body`]: what requests and replies look like.
+//! - [`message`]: what phones say over a WebSocket, and what they hear.
 //! - [`problem`]: one table from everything that can go wrong to a status and a stable code.
 //! - `openapi`: all of these as a document, for tools and tests only.
 //! - [`handlers`]: one file for each function, generic over the store.
 //! - [`metrics`]: one event for each invocation, from which CloudWatch takes the metrics.
+//! - [`tokens`]: whose a token is.
 //! - [`shell`]: what all of them share; a binary in `src/bin` names its handler and nothing else.
 
 pub mod body;
 pub mod config;
 pub mod handlers;
 pub mod identity;
+pub mod message;
 pub mod metrics;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod problem;
 pub mod queues;
 pub mod shell;
+pub mod tokens;

@@ -48,6 +48,7 @@ codes! {
     PartyTooLarge = 400 "party_too_large" "The party is larger than a team",
     PartyWithoutCaller = 400 "party_without_caller" "The party does not include the caller",
     InvalidIdempotencyKey = 400 "invalid_idempotency_key" "The idempotency key has a wrong form",
+    UnknownAction = 400 "unknown_action" "The message asks for nothing that is known",
     InvalidId = 400 "invalid_id" "The id has a wrong form",
     Unauthenticated = 401 "unauthenticated" "The caller has not proved who they are",
     NotFound = 404 "not_found" "There is nothing of the caller's under that id",
@@ -93,17 +94,23 @@ impl Problem {
         Self { retry_after_ms: Some(ms), ..self }
     }
 
-    /// The reply.
-    pub fn into_response(self) -> Response<Body> {
+    /// The body of the reply.
+    pub fn body(&self) -> Value {
         let (status, code, title) = self.code.row();
         let mut body =
             json!({ "type": "about:blank", "title": title, "status": status, "code": code, "detail": self.detail });
         if let Some(ms) = self.retry_after_ms {
             body["retry_after_ms"] = json!(ms);
         }
-        if let Some((name, value)) = self.extra {
-            body[name] = value;
+        if let Some((name, value)) = &self.extra {
+            body[name] = value.clone();
         }
+        body
+    }
+
+    /// The reply.
+    pub fn into_response(self) -> Response<Body> {
+        let (status, body) = (self.code.row().0, self.body());
         let mut response = Response::new(Body::Text(body.to_string()));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

@@ -4,9 +4,11 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
+use muster::adapters::apigateway::ApiGateway;
 use muster::adapters::dynamodb::{DynamoDb, Settings};
 use muster::adapters::eventbridge::EventBridge;
 use muster::adapters::redis::Redis;
@@ -14,13 +16,16 @@ use muster::adapters::system::System;
 use muster::domain::limits::OUTBOX_ENTRIES_MAX;
 use muster::ports::Clock;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config};
-use crate::handlers;
+use crate::config::{AuthorizerConfig, Config, NotifierConfig, Proof};
+use crate::handlers::authorizer::{self, Judge};
+use crate::handlers::notifier::{self, Outside};
 use crate::metrics::{self, Invocation, Noted};
 use crate::problem::Problem;
+use crate::tokens::Tokens;
 
 /// What a handler works with. `S` is the store, `L` the ledger, `W` the world: time and randomness.
 #[derive(Debug)]
@@ -99,34 +104,65 @@ where
 ///
 /// # Errors
 /// The configuration cannot work, or the runtime is gone.
-pub async fn work<F, T>(job: impl Fn(&'static LiveApp, LambdaEvent<Value>) -> F) -> Result<(), Error>
+pub async fn work<E, F, T>(job: impl Fn(&'static LiveApp, LambdaEvent<E>) -> F) -> Result<(), Error>
 where
+    E: DeserializeOwned,
     F: Future<Output = Ran<T>>,
     T: Serialize,
 {
     let app: &'static LiveApp = Box::leak(Box::new(start()?));
     let events = Events::of(&app.config.stage);
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<E>| {
         let running = events.begin(event.context.clone());
         events.conclude(running, job(app, event))
     }))
     .await
 }
 
-/// Tells the outside what the stream of the ledger says, forever. Knows neither Redis nor the ledger.
+/// Tells the outside what the stream of the ledger says, forever. Of the stores it knows only who is connected.
 ///
 /// # Errors
 /// The configuration cannot work, or the runtime is gone.
 pub async fn tell() -> Result<(), Error> {
     log();
-    let bus = config::event_bus_from_env().map_err(refuse)?;
-    let publisher = EventBridge::new(bus);
-    let events = Events::of(&config::stage_from_env());
+    let config = NotifierConfig::from_env().map_err(refuse)?;
+    let outside = Outside {
+        publisher: EventBridge::new(config.event_bus),
+        pusher: config.websocket_endpoint.map(ApiGateway::new),
+        connections: config.ledger_table.map(|table| DynamoDb::new(Settings::new(table))),
+        world: System { stop_at: config.stop_at },
+        queues: config.queues,
+    };
+    let events = Events::of(&config.stage);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let running = events.begin(event.context.clone());
-        events.conclude(running, handlers::notifier::handle(&publisher, event))
+        events.conclude(running, notifier::handle(&outside, event))
     }))
     .await
+}
+
+/// Says who may connect to the WebSocket API, forever. Knows no store.
+///
+/// # Errors
+/// The configuration cannot work, or the runtime is gone.
+pub async fn admit() -> Result<(), Error> {
+    log();
+    let AuthorizerConfig { stage, proof } = AuthorizerConfig::from_env().map_err(refuse)?;
+    let judge = match proof {
+        Proof::Token { issuer, audience } => Judge::Token(Box::new(Tokens::new(issuer, audience, System::default())?)),
+        Proof::Header => Judge::Header,
+    };
+    let events = Events::of(&stage);
+    lambda_runtime::run(service_fn(|event| admitting(&judge, &events, event))).await
+}
+
+async fn admitting(
+    judge: &Judge<System>,
+    events: &Events,
+    event: LambdaEvent<ApiGatewayCustomAuthorizerRequestTypeRequest>,
+) -> Result<Value, Error> {
+    let running = events.begin(event.context.clone());
+    events.conclude(running, authorizer::handle(judge, event)).await
 }
 
 /// Prints one event for each invocation.

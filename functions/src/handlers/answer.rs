@@ -3,7 +3,7 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
-use muster::domain::{MatchId, PlayerId, Word};
+use muster::domain::{MatchId, PlayerId, PoolId, Word};
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
 use muster::usecases::answer::{Done, Reply, answer};
 use muster::usecases::drain::drain;
@@ -55,29 +55,35 @@ where
     L: Ledger,
     W: Clock + Ids,
 {
-    let queues = &app.config.queues;
-    let Done { reply, changed, waits_ms } = answer(&app.store, &app.world, queues, id, player, word).await?;
-    let mut noted = Noted::default()
+    let done = answer(&app.store, &app.world, &app.config.queues, id, player, word).await?;
+    conclude(app, id, done).await
+}
+
+/// Carries what follows from an answer to the ledger, and says how it went.
+///
+/// # Errors
+/// The match does not ask any more, or there is no such match of the player's.
+pub async fn conclude<S, L, W>(app: &App<S, L, W>, id: &MatchId, done: Done) -> Result<(View, Noted), Problem>
+where
+    S: Outbox + Players,
+    L: Ledger,
+    W: Clock + Ids,
+{
+    let Done { reply, changed, waits_ms } = done;
+    let noted = Noted::default()
         .field("pool", id.pool.as_str())
         .one(Metric::Matched, waits_ms.len())
         .all(Metric::WaitMs, waits_ms)
         .one(Metric::Cancelled, changed.cancelled)
         .one(Metric::Requeued, changed.requeued)
         .one(Metric::Reclaimed, changed.matches);
-    if let (Some(rules), Some(_)) = (queues.rules(&id.pool), &app.ledger) {
-        let reader = app.world.unique();
-        let drained = drain(&app.store, &app.ledger, &app.world, &id.pool, rules, reader.as_str()).await;
-        let failures = drained.map_or(1, |drained| drained.ledger_failures);
-        if failures > 0 {
-            tracing::warn!("the ledger hears of an answer later");
-        }
-        noted = noted.one(Metric::LedgerFailures, failures);
-    }
+    let noted = carry(app, &id.pool, noted).await;
     match reply {
         Reply::Noted(view) => Ok((view, noted)),
         Reply::TooLate(view) => {
             let problem =
                 Problem::new(Code::ProposalOver, "expected an answer before the deadline, and before anybody declined");
+            let queues = &app.config.queues;
             Err(match view {
                 Some(view) => problem.with("ticket", serde_json::json!(TicketBody::new(&view, queues))),
                 None => problem,
@@ -85,4 +91,21 @@ where
         }
         Reply::Unknown => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }
+}
+
+/// Carries what happened in a pool to the ledger at once. If that fails, a matcher or a sweeper does it later.
+pub async fn carry<S, L, W>(app: &App<S, L, W>, pool: &PoolId, noted: Noted) -> Noted
+where
+    S: Outbox + Players,
+    L: Ledger,
+    W: Clock + Ids,
+{
+    let (Some(rules), Some(_)) = (app.config.queues.rules(pool), &app.ledger) else { return noted };
+    let reader = app.world.unique();
+    let drained = drain(&app.store, &app.ledger, &app.world, pool, rules, reader.as_str()).await;
+    let failures = drained.map_or(1, |drained| drained.ledger_failures);
+    if failures > 0 {
+        tracing::warn!("the ledger hears of an answer later");
+    }
+    noted.one(Metric::LedgerFailures, failures)
 }

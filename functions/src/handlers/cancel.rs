@@ -2,9 +2,10 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
-use muster::domain::TicketId;
+use muster::domain::{PlayerId, TicketId};
 use muster::ports::{Clock, Ledger, Matches, Proposals, Tickets, Upkeep};
 use muster::usecases::cancel::{Done, cancel};
+use muster::usecases::view::View;
 
 use crate::body::TicketBody;
 use crate::identity::caller;
@@ -29,7 +30,21 @@ where
         .unwrap_or_default()
         .parse()
         .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
-    let Done { view, changed } = cancel(&app.store, &app.ledger, &id, &caller, app.world.now_ms()).await?;
+    let (view, noted) = withdraw(app, &id, &caller).await?;
+    Ok(noting(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), None), noted))
+}
+
+/// Cancels `player`'s ticket: what it is now, and what to tell of the invocation.
+///
+/// # Errors
+/// There is no such ticket of the player's, or the store does not answer.
+pub async fn withdraw<S, L, W>(app: &App<S, L, W>, id: &TicketId, player: &PlayerId) -> Result<(View, Noted), Problem>
+where
+    S: Tickets + Matches + Proposals + Upkeep,
+    L: Ledger + Tickets,
+    W: Clock,
+{
+    let Done { view, changed } = cancel(&app.store, &app.ledger, id, player, app.world.now_ms()).await?;
     match view {
         Some(view) => {
             let noted = Noted::default()
@@ -37,7 +52,7 @@ where
                 .one(Metric::Requeued, changed.requeued)
                 .one(Metric::Reclaimed, changed.matches)
                 .field("pool", id.pool.as_str());
-            Ok(noting(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), None), noted))
+            Ok((view, noted))
         }
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }

@@ -8,6 +8,7 @@ use muster::domain::queue::NoSuchPool;
 use muster::domain::{Party, PlayerId};
 use muster::ports::{Clock, Ids, Ledger, Mode, Players, Tickets};
 use muster::usecases::join::{self, Reply};
+use muster::usecases::view::{Status, View};
 
 use crate::body::{JoinBody, TicketBody};
 use crate::identity::caller;
@@ -29,8 +30,44 @@ where
     W: Clock + Ids,
 {
     let caller = caller(&request, app.config.auth)?;
-    let key = idempotency_key(&request)?;
+    let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| idempotency_key(value.as_bytes())).transpose()?;
     let body = JoinBody::read(request.body().as_ref())?;
+    let Entered { status, ticket, retry_after_ms, noted, .. } =
+        enter(app, &caller, key.as_deref(), &body, false).await?;
+    Ok(noting(json(status, &ticket, retry_after_ms), noted))
+}
+
+/// A party that waits, or did before.
+#[derive(Debug)]
+pub struct Entered {
+    /// 202, 201 or 200.
+    pub status: StatusCode,
+    /// What is said of the ticket.
+    pub ticket: TicketBody,
+    /// What it is now.
+    pub now: Status,
+    /// When to ask again, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// What to tell of the invocation.
+    pub noted: Noted,
+}
+
+/// Lets `caller`'s party wait; `push` if its phone can be told.
+///
+/// # Errors
+/// The request is refused or the store does not answer.
+pub async fn enter<S, L, W>(
+    app: &App<S, L, W>,
+    caller: &PlayerId,
+    idempotency_key: Option<&str>,
+    body: &JoinBody,
+    push: bool,
+) -> Result<Entered, Problem>
+where
+    S: Tickets + Players,
+    L: Ledger + Tickets + Players,
+    W: Clock + Ids,
+{
     let (pool, rules) = app.config.queues.pool(&body.queue, &body.region).map_err(|unknown| match unknown {
         NoSuchPool::Queue => Problem::new(Code::UnknownQueue, format!("expected a queue, found {:?}", body.queue)),
         NoSuchPool::Region => {
@@ -38,13 +75,13 @@ where
         }
     })?;
     let request = join::Request {
-        caller: &caller,
+        caller,
         pool,
         rules,
-        party: party(&body, &caller, rules.team_size)?,
+        party: party(body, caller, rules.team_size)?,
         rating: body.rating(rules)?,
-        idempotency_key: key.as_deref(),
-        push: false,
+        idempotency_key,
+        push,
         rate: app.config.join_rate,
         now_ms: app.world.now_ms(),
     };
@@ -56,17 +93,20 @@ where
         tracing::warn!(%error, "the ledger did not hear of a join");
     }
     let fallback = placed.mode == Mode::Fallback;
+    let entered = |status, view: View, noted| Entered {
+        status,
+        ticket: TicketBody::new(&view, &app.config.queues).fallback(fallback),
+        now: view.status,
+        retry_after_ms: view.retry_after_ms,
+        noted,
+    };
     match placed.reply {
         Reply::Queued(view) => {
-            let ticket = TicketBody::new(&view, &app.config.queues);
             let status = if fallback { StatusCode::CREATED } else { StatusCode::ACCEPTED };
             let noted = noted.one(Metric::Joined, 1).one(Metric::FallbackJoins, usize::from(fallback));
-            Ok(noting(json(status, &ticket.fallback(fallback), view.retry_after_ms), noted))
+            Ok(entered(status, view, noted))
         }
-        Reply::Already(view) => {
-            let ticket = TicketBody::new(&view, &app.config.queues).fallback(fallback);
-            Ok(noting(json(StatusCode::OK, &ticket, view.retry_after_ms), noted))
-        }
+        Reply::Already(view) => Ok(entered(StatusCode::OK, view, noted)),
         Reply::CallerBusy(ticket) => {
             let problem = Problem::new(Code::AlreadyQueued, "cancel the other ticket first, or go on with it");
             Err(problem.with("ticket_id", ticket.to_string()))
@@ -96,11 +136,14 @@ fn party(body: &JoinBody, caller: &PlayerId, team_size: usize) -> Result<Party, 
     Ok(Party::new(players, caller, team_size)?)
 }
 
-fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let bytes = value.as_bytes();
-    match value.to_str() {
-        Ok(text) if !bytes.is_empty() && bytes.len() <= IDEMPOTENCY_KEY_BYTES_MAX => Ok(Some(text.to_owned())),
+/// Reads an idempotency key.
+///
+/// # Errors
+/// [`Code::InvalidIdempotencyKey`]
+pub fn idempotency_key(bytes: &[u8]) -> Result<String, Problem> {
+    let visible = bytes.iter().all(|byte| (0x20..0x7f).contains(byte) || *byte == b'\t');
+    match String::from_utf8(bytes.to_vec()) {
+        Ok(text) if visible && (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&bytes.len()) => Ok(text),
         _ => {
             let detail = format!(
                 "expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters, found {} bytes",

@@ -1,6 +1,7 @@
 //! One file for each function: event -> use case -> reply. Generic over the store, so that tests run them on any.
 
 pub mod answer;
+pub mod authorizer;
 pub mod cancel;
 pub mod health;
 pub mod join;
@@ -9,6 +10,7 @@ pub mod notifier;
 pub mod poll_match;
 pub mod queue_status;
 pub mod sweeper;
+pub mod websocket;
 
 use muster::usecases::drain::Drained;
 use muster::usecases::tick::Ticked;

@@ -1,19 +1,45 @@
 //! The notifier: fed by the stream of the ledger, tells the outside of matches and of tickets that ended.
 //!
-//! It works outside the network of the stores and knows neither. A record that cannot be told is reported back by its sequence
-//! number, so that the stream hands it out again from there: order is kept, and nothing is skipped. What fails for good goes to
-//! the dead-letter queue of the stream's mapping. A record that nobody can read is logged and passed over: trying it again
-//! would hold up all others.
+//! It works outside the network of the store and does not know it. A record that cannot be published is reported back by its
+//! sequence number, so that the stream hands it out again from there: order is kept, and nothing is skipped. What fails for
+//! good goes to the dead-letter queue of the stream's mapping. A record that nobody can read is logged and passed over: trying
+//! it again would hold up all others.
+//!
+//! Connected phones are pushed what they would read if they polled. A push that fails, however often it is tried, fails
+//! nothing else: the phone polls when in doubt. One phone hears its news in their order, many hear at once.
 
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use futures::future::join;
+use futures::stream;
 use lambda_runtime::LambdaEvent;
-use muster::adapters::dynamodb::stream::{News, read_image};
-use muster::domain::Event;
-use muster::ports::Publisher;
+use muster::adapters::dynamodb::stream::{News as Image, read_image};
+use muster::domain::limits::{PUSH_PAUSE_MS, PUSH_TRIES_MAX, PUSHES_AT_ONCE};
+use muster::domain::{Event, PlayerId, Queues};
+use muster::ports::{Clock, Connections, Publisher, Pushed, Pusher, Step};
+use muster::usecases::news::{News, messages};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::message::Heard;
 use crate::metrics::Noted;
 use crate::shell::Ran;
+
+/// Those who are told: `P` is the bus, `U` the way to phones, `C` knows who is connected, `W` the time.
+#[derive(Debug)]
+pub struct Outside<P, U, C, W> {
+    /// The bus.
+    pub publisher: P,
+    /// The way to phones; none to push to nobody.
+    pub pusher: Option<U>,
+    /// Who is connected.
+    pub connections: C,
+    /// Time.
+    pub world: W,
+    /// What is played.
+    pub queues: Queues,
+}
 
 /// Which records to hand out again, in the words of the stream's mapping.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -28,22 +54,129 @@ struct Failure {
     item_identifier: String,
 }
 
-/// Publishes what a batch of records tells.
+/// Publishes and pushes what a batch of records tells.
 ///
 /// # Errors
 /// None: failures are in the report.
-pub async fn handle(publisher: &impl Publisher, event: LambdaEvent<Value>) -> Ran<Report> {
+pub async fn handle<P, U, C, W>(outside: &Outside<P, U, C, W>, event: LambdaEvent<Value>) -> Ran<Report>
+where
+    P: Publisher,
+    U: Pusher,
+    C: Connections,
+    W: Clock,
+{
     let (numbers, events): (Vec<&str>, Vec<Event>) =
         event.payload["Records"].as_array().into_iter().flatten().filter_map(news).unzip();
-    let taken = publisher.publish(&events).await.unwrap_or_else(|error| {
+    let (taken, told) = join(outside.publisher.publish(&events), push_all(outside, &events)).await;
+    let taken = taken.unwrap_or_else(|error| {
         tracing::warn!(%error, "publish");
         Vec::new()
     });
     let failed = (0..events.len()).find(|at| !taken.get(*at).copied().unwrap_or(false));
     let again = failed.map_or(0, |at| events.len() - at);
-    let noted = Noted::default().field("events", events.len()).field("handed_out_again", again);
+    let noted = Noted::default()
+        .field("events", events.len())
+        .field("handed_out_again", again)
+        .field("pushed", told.pushed)
+        .field("gone", told.gone)
+        .field("push_failures", told.failed);
     let failure = |at: usize| Failure { item_identifier: numbers[at].to_owned() };
     Ok((Report { batch_item_failures: failed.map(failure).into_iter().collect() }, noted))
+}
+
+/// What became of pushes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    pushed: usize,
+    /// To connections that are no more.
+    gone: usize,
+    /// However often they were tried.
+    failed: usize,
+}
+
+/// Pushes what events tell to those who are connected.
+async fn push_all<P, U: Pusher, C: Connections, W: Clock>(outside: &Outside<P, U, C, W>, events: &[Event]) -> Told {
+    let mut told = Told::default();
+    let Some(pusher) = &outside.pusher else { return told };
+    let now_ms = outside.world.now_ms();
+    let mut waiting: BTreeMap<PlayerId, Vec<News>> = BTreeMap::new();
+    for message in events.iter().flat_map(|event| messages(event, &outside.queues, now_ms)) {
+        waiting.entry(message.player).or_default().push(message.news);
+    }
+    if waiting.is_empty() {
+        return told;
+    }
+    let players: Vec<PlayerId> = waiting.keys().cloned().collect();
+    let connections = match outside.connections.connections_of(&players).await {
+        Ok(connections) => connections,
+        Err(error) => {
+            tracing::warn!(%error, "nobody knows who is connected");
+            told.failed = waiting.values().map(Vec::len).sum();
+            return told;
+        }
+    };
+    let reachable =
+        waiting.into_iter().zip(connections).filter_map(|(waiting, connection)| Some((waiting, connection?)));
+    let pushes = reachable
+        .map(|((player, news), connection)| async move { push_to(outside, pusher, &player, &connection, &news).await });
+    let mut pushes = stream::iter(pushes).buffer_unordered(PUSHES_AT_ONCE);
+    while let Some(one) = pushes.next().await {
+        outside.world.reached(Step::Pushing).await;
+        told.pushed += one.pushed;
+        told.gone += one.gone;
+        told.failed += one.failed;
+    }
+    told
+}
+
+/// Pushes news to one phone, in their order.
+async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
+    outside: &Outside<P, U, C, W>,
+    pusher: &U,
+    player: &PlayerId,
+    connection: &str,
+    news: &[News],
+) -> Told {
+    let mut told = Told::default();
+    for one in news {
+        match push(outside, pusher, connection, one).await {
+            Pushed::Done => told.pushed += 1,
+            Pushed::Gone => {
+                told.gone += 1;
+                if let Err(error) = outside.connections.disconnect(player, connection).await {
+                    tracing::warn!(%error, "a connection that is gone is not forgotten");
+                }
+                return told;
+            }
+            Pushed::Failed(error) => {
+                tracing::warn!(error, "push");
+                told.failed += 1;
+            }
+        }
+    }
+    told
+}
+
+/// Pushes one piece of news, again if it fails.
+async fn push<P, U: Pusher, C, W: Clock>(
+    outside: &Outside<P, U, C, W>,
+    pusher: &U,
+    connection: &str,
+    news: &News,
+) -> Pushed {
+    let mut tries = 1;
+    loop {
+        // Written anew each time: a ping carries the time at which it leaves.
+        let heard = match news {
+            News::Ping(game) => Heard::ping(game, outside.world.now_ms()),
+            News::Ticket(view) => Heard::view(view, &outside.queues),
+        };
+        match pusher.push_text(connection, &heard.text()).await {
+            Pushed::Failed(_) if tries < PUSH_TRIES_MAX => tries += 1,
+            pushed => return pushed,
+        }
+        outside.world.sleep_ms(PUSH_PAUSE_MS).await;
+    }
 }
 
 /// A record's sequence number, and what it tells if it tells anything.
@@ -51,8 +184,8 @@ fn news(record: &Value) -> Option<(&str, Event)> {
     let change = &record["dynamodb"];
     let number = change["SequenceNumber"].as_str()?;
     match read_image(&change["NewImage"]) {
-        Ok(News::Event(event)) => Some((number, event)),
-        Ok(News::Waiting(..) | News::Nothing) => None,
+        Ok(Image::Event(event)) => Some((number, event)),
+        Ok(Image::Waiting(..) | Image::Nothing) => None,
         // An item that time to live removed has no new image, and nothing to tell.
         Err(_) if change["NewImage"].is_null() => None,
         Err(error) => {
@@ -65,12 +198,17 @@ fn news(record: &Value) -> Option<(&str, Event)> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use lambda_runtime::Context;
+    use muster::adapters::memory_ledger::MemoryLedger;
+    use muster::adapters::system::System;
+    use muster::domain::Rules;
     use muster::ports::StoreError;
     use serde_json::json;
 
     use super::*;
+    use crate::queues;
 
     /// A bus that takes events until it has had enough.
     struct Bus {
@@ -97,10 +235,86 @@ mod tests {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     }
 
+    /// The way to phones as a test wants it: what becomes of each push, in turn; the last for all that follow.
+    #[derive(Default)]
+    struct Phones {
+        answers: Vec<Pushed>,
+        heard: Mutex<Vec<(String, Value)>>,
+    }
+
+    impl Pusher for Phones {
+        async fn push_text(&self, connection: &str, text: &str) -> Pushed {
+            let mut heard = self.heard.lock().unwrap();
+            heard.push((connection.to_owned(), serde_json::from_str(text).unwrap()));
+            self.answers.get(heard.len() - 1).or(self.answers.last()).cloned().unwrap_or(Pushed::Done)
+        }
+    }
+
+    /// Time that moves when somebody waits.
+    #[derive(Default)]
+    struct Hands(AtomicU64);
+
+    impl Clock for Hands {
+        fn now_ms(&self) -> u64 {
+            1_795_262_400_000 + self.0.load(Ordering::Relaxed)
+        }
+
+        async fn sleep_ms(&self, ms: u64) {
+            self.0.fetch_add(ms, Ordering::Relaxed);
+        }
+    }
+
+    type TestOutside = Outside<Bus, Phones, MemoryLedger<System>, Hands>;
+
+    fn outside(room: usize, phones: Option<Phones>) -> TestOutside {
+        Outside {
+            publisher: Bus { room, told: Mutex::default() },
+            pusher: phones,
+            connections: MemoryLedger::new(System::default()),
+            world: Hands::default(),
+            queues: queues::read(queues::DEFAULT, &Rules::default()).unwrap(),
+        }
+    }
+
     async fn run(room: usize, payload: Value) -> (usize, Value) {
-        let bus = Bus { room, told: Mutex::default() };
-        let (report, _) = handle(&bus, LambdaEvent::new(payload, Context::default())).await.unwrap();
-        (bus.told.lock().unwrap().len(), serde_json::to_value(report).unwrap())
+        let outside = outside(room, None);
+        let (report, _) = handle(&outside, LambdaEvent::new(payload, Context::default())).await.unwrap();
+        (outside.publisher.told.lock().unwrap().len(), serde_json::to_value(report).unwrap())
+    }
+
+    /// What ann, connected by `ann=`, hears of the sample, in which she is matched with bob, who is not connected.
+    async fn ann_hears(answers: Vec<Pushed>) -> (Vec<(String, Value)>, Value, TestOutside) {
+        let outside = outside(100, Some(Phones { answers, ..Phones::default() }));
+        outside.connections.connect(&"ann".parse().unwrap(), "ann=", 1).await.unwrap();
+        let (report, _) = handle(&outside, LambdaEvent::new(sample(), Context::default())).await.unwrap();
+        let heard = outside.pusher.as_ref().unwrap().heard.lock().unwrap().clone();
+        (heard, serde_json::to_value(report).unwrap(), outside)
+    }
+
+    #[tokio::test]
+    async fn a_connected_player_hears_of_the_match_what_a_poll_would_show() {
+        let (heard, _, _) = ann_hears(vec![]).await;
+        let [(connection, text)] = heard.as_slice() else { panic!("expected one push, found {heard:?}") };
+        assert_eq!((connection.as_str(), &text["event"]), ("ann=", &json!("matched")));
+        assert_eq!(text["ticket"]["ticket_id"], "t.ranked-1v1.eu.01JD8Z4V6WQK9T3M5N7P0R2S4X");
+        assert_eq!(text["ticket"]["match"]["teams"][1][0]["players"], json!(["bob"]));
+    }
+
+    #[tokio::test]
+    async fn a_push_that_fails_is_tried_three_times_and_is_no_failure_of_the_batch() {
+        let away = || Pushed::Failed("away".to_owned());
+        let (heard, report, outside) = ann_hears(vec![away()]).await;
+        assert_eq!((heard.len(), outside.world.0.into_inner()), (PUSH_TRIES_MAX, 2 * PUSH_PAUSE_MS));
+        assert_eq!(report, json!({ "batchItemFailures": [] }));
+        let (heard, ..) = ann_hears(vec![away(), Pushed::Done]).await;
+        assert_eq!(heard.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_gone_is_forgotten() {
+        let (heard, report, outside) = ann_hears(vec![Pushed::Gone]).await;
+        assert_eq!((heard.len(), report), (1, json!({ "batchItemFailures": [] })));
+        assert_eq!(outside.connections.connections_of(&["ann".parse().unwrap()]).await.unwrap(), [None]);
     }
 
     #[tokio::test]

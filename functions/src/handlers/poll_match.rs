@@ -3,8 +3,10 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
+use muster::domain::PlayerId;
 use muster::ports::{Clock, Proposals, Tickets, Upkeep};
 use muster::usecases::poll::{Target, poll};
+use muster::usecases::view::View;
 
 use crate::body::TicketBody;
 use crate::identity::caller;
@@ -28,10 +30,24 @@ where
         Some(code) => Target::Lobby(code.parse().map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?),
         None => by_id(parameters.first("id").unwrap_or_default())?,
     };
-    match poll(&app.store, &app.ledger, &app.config.queues, &target, &caller, app.world.now_ms()).await? {
+    let (view, noted) = look(app, &target, &caller).await?;
+    Ok(noting(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms), noted))
+}
+
+/// Reads `player`'s ticket: what it is now, and what to tell of the invocation.
+///
+/// # Errors
+/// There is no such ticket of the player's, or the store does not answer.
+pub async fn look<S, L, W>(app: &App<S, L, W>, target: &Target, player: &PlayerId) -> Result<(View, Noted), Problem>
+where
+    S: Tickets + Upkeep + Proposals,
+    L: Tickets,
+    W: Clock,
+{
+    match poll(&app.store, &app.ledger, &app.config.queues, target, player, app.world.now_ms()).await? {
         Some(view) => {
             let noted = Noted::default().field("pool", view.ticket.pool.as_str());
-            Ok(noting(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms), noted))
+            Ok((view, noted))
         }
         None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
     }

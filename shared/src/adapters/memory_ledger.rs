@@ -11,8 +11,8 @@ use crate::domain::{
     CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, PoolId, Ticket, TicketId, Unique,
 };
 use crate::ports::{
-    Cancelled, Clock, Ended, Estimate, Joined, Ledger, Mode, Page, Players, Polled, Probe, Recorded, Reserved,
-    StoreError, Terms, Tickets,
+    Cancelled, Clock, Connections, Ended, Estimate, Joined, Ledger, Mode, Page, Players, Polled, Probe, Recorded,
+    Reserved, StoreError, Terms, Tickets,
 };
 
 /// A ledger in memory. Clones are not the same ledger: share it by reference or `Arc`.
@@ -27,6 +27,8 @@ struct State {
     tickets: BTreeMap<TicketId, Entry>,
     matches: BTreeMap<MatchId, Match>,
     players: BTreeMap<PlayerId, Pointer>,
+    /// Since when, and which.
+    connections: BTreeMap<PlayerId, (u64, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -196,6 +198,29 @@ impl<C: Clock> Players for MemoryLedger<C> {
             state.players.remove(player);
         }
         Ok(())
+    }
+}
+
+impl<C: Clock> Connections for MemoryLedger<C> {
+    async fn connect(&self, player: &PlayerId, connection: &str, since_ms: u64) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.connections.get(player).is_none_or(|(known_ms, _)| *known_ms <= since_ms) {
+            state.connections.insert(player.clone(), (since_ms, connection.to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn disconnect(&self, player: &PlayerId, connection: &str) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.connections.get(player).is_some_and(|(_, known)| known == connection) {
+            state.connections.remove(player);
+        }
+        Ok(())
+    }
+
+    async fn connections_of(&self, players: &[PlayerId]) -> Result<Vec<Option<String>>, StoreError> {
+        let state = self.lock();
+        Ok(players.iter().map(|player| state.connections.get(player).map(|(_, known)| known.clone())).collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The ports made real.
 
+#[cfg(feature = "apigateway")]
+pub mod apigateway;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 #[cfg(feature = "eventbridge")]

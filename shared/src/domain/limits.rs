@@ -89,3 +89,18 @@ pub const UPKEEP_GAP_MS_MAX: u64 = 15_000;
 pub const LEDGER_SHARDS: u8 = 4;
 /// Tickets on one page of what still waits in the ledger.
 pub const LEDGER_PAGE_TICKETS: usize = 500;
+
+/// No connection of a phone lives longer: two hours, in milliseconds. A limit of API Gateway.
+pub const CONNECTION_MS_MAX: u64 = 7_200_000;
+/// Players whose connections one call of the ledger looks up. A limit of DynamoDB.
+pub const CONNECTIONS_READ_MAX: usize = 100;
+/// Phones that are told something at once.
+pub const PUSHES_AT_ONCE: usize = 32;
+/// How often a push is tried.
+pub const PUSH_TRIES_MAX: usize = 3;
+/// Between two tries of a push, in milliseconds.
+pub const PUSH_PAUSE_MS: u64 = 100;
+/// Longest time that one try of a push may take, in milliseconds; the same for connecting to whoever takes it.
+pub const PUSH_TIMEOUT_MS: u64 = 2_000;
+/// Longest text by which a phone tells replies apart, in bytes.
+pub const MESSAGE_ID_BYTES_MAX: usize = 64;

@@ -3,14 +3,18 @@
 //! A store may play several roles; a use case names only those it needs. All times are milliseconds since the Unix epoch and
 //! come from the caller, so that every store behaves the same under a virtual clock.
 
+mod connections;
 mod ledger;
 mod optional;
 mod publisher;
+mod pusher;
 mod store;
 mod system;
 
+pub use connections::Connections;
 pub use ledger::{Entry, Ledger, Mode, Outbox, Page, Recorded};
 pub use publisher::Publisher;
+pub use pusher::{Pushed, Pusher};
 pub use store::{
     Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled,
     PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Totals, Upkeep,

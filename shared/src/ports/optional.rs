@@ -1,6 +1,7 @@
 //! A deployment without a ledger: `Option<L>` plays the ledger's roles, and `None` is the ledger that is not there. It takes
-//! every note, remembers nothing, and as a place to join it is away.
+//! every note, remembers nothing, and as a place to join it is away. Nobody is reachable.
 
+use super::connections::Connections;
 use super::ledger::{Ledger, Page, Recorded};
 use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
 use crate::domain::{Event, Match, MatchId, PlayerId, PoolId, Ticket, TicketId, Unique};
@@ -115,6 +116,29 @@ impl<L: Players> Players for Option<L> {
         match self {
             Some(ledger) => ledger.unreserve(player, ticket).await,
             None => away(),
+        }
+    }
+}
+
+impl<L: Connections> Connections for Option<L> {
+    async fn connect(&self, player: &PlayerId, connection: &str, since_ms: u64) -> Answer<()> {
+        match self {
+            Some(ledger) => ledger.connect(player, connection, since_ms).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn disconnect(&self, player: &PlayerId, connection: &str) -> Answer<()> {
+        match self {
+            Some(ledger) => ledger.disconnect(player, connection).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn connections_of(&self, players: &[PlayerId]) -> Answer<Vec<Option<String>>> {
+        match self {
+            Some(ledger) => ledger.connections_of(players).await,
+            None => Ok(vec![None; players.len()]),
         }
     }
 }

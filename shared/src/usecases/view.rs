@@ -2,7 +2,7 @@
 
 use crate::domain::limits::{PLAYERS_PER_MATCH_MAX, PROPOSED_RETRY_MS};
 use crate::domain::pacing::retry_after_ms;
-use crate::domain::{CancelReason, Match, MatchId, MatchState, Outcome, PlayerId, Rules, Ticket, TicketId};
+use crate::domain::{CancelReason, Match, MatchId, MatchState, Member, Outcome, PlayerId, Rules, Ticket, TicketId};
 use crate::ports::{Ended, Estimate, Polled};
 
 /// A ticket as its players see it.
@@ -70,6 +70,14 @@ impl Status {
             Self::Expired => "expired",
         }
     }
+
+    /// What a phone on a WebSocket is told happened, when its ticket comes to be this.
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Waiting => "queued",
+            other => other.as_str(),
+        }
+    }
 }
 
 /// Versions per round of a ticket: waiting, proposed, and one for each party that accepts. A match that falls through begins
@@ -88,15 +96,46 @@ fn version(attempts: u32, status: Status, accepted: usize) -> u64 {
     }
 }
 
+/// A place in line.
+struct InLine<'a> {
+    ticket: &'a TicketId,
+    joined_ms: u64,
+    attempts: u32,
+}
+
+impl<'a> InLine<'a> {
+    fn of(member: &'a Member) -> Self {
+        Self { ticket: &member.ticket, joined_ms: member.joined_ms, attempts: member.attempts }
+    }
+}
+
 impl View {
     /// A ticket in line, or held by a match that its players do not know of.
     pub fn waiting(ticket: &Ticket, estimate: Estimate, rules: Option<&Rules>, now_ms: u64) -> Self {
-        let waited_ms = ticket.waited_ms(now_ms);
+        let line = InLine { ticket: &ticket.id, joined_ms: ticket.joined_ms, attempts: ticket.attempts };
+        Self::in_line(line, estimate, rules, now_ms)
+    }
+
+    /// A member of a match that fell through, back in line.
+    pub fn requeued(member: &Member, rules: Option<&Rules>, now_ms: u64) -> Self {
+        let line = InLine { attempts: member.attempts + 1, ..InLine::of(member) };
+        Self::in_line(line, Estimate::default(), rules, now_ms)
+    }
+
+    /// A member of a match that asks its players.
+    pub fn proposed(game: &Match, member: &Member, rules: Option<&Rules>, now_ms: u64) -> Self {
+        let mut view = Self::in_line(InLine::of(member), Estimate::default(), rules, now_ms);
+        view.propose(game, member.attempts, now_ms);
+        view
+    }
+
+    fn in_line(line: InLine<'_>, estimate: Estimate, rules: Option<&Rules>, now_ms: u64) -> Self {
+        let waited_ms = now_ms.saturating_sub(line.joined_ms);
         let presence_ms = rules.map_or(Rules::default().presence_ms, |rules| rules.presence_ms);
         Self {
-            ticket: ticket.id.clone(),
+            ticket: line.ticket.clone(),
             status: Status::Waiting,
-            version: version(ticket.attempts, Status::Waiting, 0),
+            version: version(line.attempts, Status::Waiting, 0),
             retry_after_ms: Some(retry_after_ms(waited_ms, presence_ms)),
             waited_ms: Some(waited_ms),
             estimate,
@@ -105,13 +144,13 @@ impl View {
         }
     }
 
-    fn propose(&mut self, game: &Match, ticket: &Ticket, now_ms: u64) {
+    fn propose(&mut self, game: &Match, attempts: u32, now_ms: u64) {
         let deadline_ms = game.deadline_ms.unwrap_or(now_ms);
         let left_ms = deadline_ms.saturating_sub(now_ms);
         let (parties, accepted) = (game.members().count(), game.accepted());
-        let answered = game.members().any(|member| member.ticket == ticket.id && member.ready);
+        let answered = game.members().any(|member| member.ticket == self.ticket && member.ready);
         self.status = Status::Proposed;
-        self.version = version(ticket.attempts, Status::Proposed, accepted);
+        self.version = version(attempts, Status::Proposed, accepted);
         // Not before the deadline is over: until then nothing but an answer can change anything.
         self.retry_after_ms = Some(PROPOSED_RETRY_MS.min(left_ms + 1));
         self.proposal = Some(Proposal { id: game.id.clone(), parties, accepted, answered, deadline_ms, left_ms });
@@ -146,7 +185,7 @@ impl View {
             Polled::Claimed { ticket, held_by, estimate, .. } => {
                 let mut view = Self::waiting(&ticket, estimate, rules, now_ms);
                 if held_by.state == MatchState::Proposed {
-                    view.propose(&held_by, &ticket, now_ms);
+                    view.propose(&held_by, ticket.attempts, now_ms);
                 }
                 Some(view)
             }

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use futures::future::{join, join_all};
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::system::System;
-use muster::domain::limits::{LEDGER_PAGE_TICKETS, PLAYER_GRACE_MS};
-use muster::domain::{CancelReason, Event, Outcome, Party, PoolId, Rules, Ticket, TicketId};
+use muster::domain::limits::{CONNECTIONS_READ_MAX, LEDGER_PAGE_TICKETS, PLAYER_GRACE_MS};
+use muster::domain::{CancelReason, Event, Outcome, Party, PlayerId, PoolId, Rules, Ticket, TicketId};
 use muster::ports::{
-    Cancelled, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved, StoreError, Terms,
-    Tickets,
+    Cancelled, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved,
+    StoreError, Terms, Tickets,
 };
 use muster::usecases::join::{Reply, Request, join_queue};
 
 use crate::samples::{Hands, NOW_MS, end, game, match_id, player, pool, ticket, ticket_id};
 
 /// A ledger in all its roles.
-pub trait AnyLedger: Ledger + Tickets + Players {}
-impl<L: Ledger + Tickets + Players> AnyLedger for L {}
+pub trait AnyLedger: Ledger + Tickets + Players + Connections {}
+impl<L: Ledger + Tickets + Players + Connections> AnyLedger for L {}
 
 const TTL_MS: u64 = 300_000;
 /// Nothing but that.
@@ -366,4 +366,31 @@ pub async fn a_join_lands_here_when_the_store_is_away(ledger: impl AnyLedger, _:
     let placed = join_queue(&store, &ledger, &System::default(), &request(&bob, duo(), None)).await.unwrap();
     assert!(matches!(placed.reply, Reply::Queued(_)), "{placed:?}");
     assert_eq!(all_waiting(&ledger.unwrap(), &pool()).await.len(), 1);
+}
+
+pub async fn a_player_is_reached_by_the_phone_that_connected_last(ledger: impl AnyLedger, _: Hands) {
+    let (ann, bob) = (player("ann"), player("bob"));
+    let of = async |players: &[PlayerId]| ledger.connections_of(players).await.unwrap();
+    let some = |connection: &str| Some(connection.to_owned());
+    assert_eq!(of(&[ann.clone()]).await, [None]);
+    ledger.connect(&ann, "phone=", NOW_MS).await.unwrap();
+    ledger.connect(&ann, "tablet=", NOW_MS + 1).await.unwrap();
+    // News of connections may come late: the older one changes nothing.
+    ledger.connect(&ann, "phone=", NOW_MS).await.unwrap();
+    assert_eq!(of(&[bob.clone(), ann.clone(), ann.clone()]).await, [None, some("tablet="), some("tablet=")]);
+    ledger.disconnect(&ann, "phone=").await.unwrap();
+    ledger.disconnect(&bob, "tablet=").await.unwrap();
+    assert_eq!(of(&[ann.clone()]).await, [some("tablet=")]);
+    ledger.disconnect(&ann, "tablet=").await.unwrap();
+    ledger.disconnect(&ann, "tablet=").await.unwrap();
+    assert_eq!(of(&[ann, bob]).await, [None, None]);
+}
+
+pub async fn many_players_are_looked_up_at_once(ledger: impl AnyLedger, _: Hands) {
+    assert_eq!(ledger.connections_of(&[]).await.unwrap(), []);
+    let players: Vec<PlayerId> = (0..=CONNECTIONS_READ_MAX).map(|n| player(&format!("p{n}"))).collect();
+    let connects = players.iter().map(async |player| ledger.connect(player, &format!("of-{player}"), NOW_MS).await);
+    assert!(join_all(connects).await.iter().all(Result::is_ok));
+    let found = ledger.connections_of(&players).await.unwrap();
+    assert_eq!(found, players.iter().map(|player| Some(format!("of-{player}"))).collect::<Vec<_>>());
 }

@@ -49,4 +49,6 @@ on_both! {
     of_an_import_and_a_cancel_exactly_one_happens
     known_are_tickets_live_or_over
     a_join_lands_here_when_the_store_is_away
+    a_player_is_reached_by_the_phone_that_connected_last
+    many_players_are_looked_up_at_once
 }

@@ -17,6 +17,9 @@ pub struct Arguments {
     /// Port of the HTTP API on 127.0.0.1
     #[arg(long, default_value_t = 9000)]
     port: u16,
+    /// Port of the WebSocket API on 127.0.0.1
+    #[arg(long, default_value_t = 9001)]
+    websocket_port: u16,
     /// Use a Redis Cluster of three masters instead of one server
     #[arg(long)]
     cluster: bool,
@@ -29,6 +32,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut options = Options {
         port: Some(arguments.port),
+        websocket_port: Some(arguments.websocket_port),
         redis: if arguments.cluster { RedisKind::Cluster } else { RedisKind::Single },
         logs: Some(fresh_logs(&format!("up-{}", arguments.port))?),
         ..Options::default()
@@ -62,6 +66,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
 fn greet(deployment: &Deployment, took: Duration) {
     let url = deployment.url();
     println!("Muster runs on {url} (started in {:.1} s). Ctrl-C ends it.", took.as_secs_f64());
+    println!("WebSocket phones connect to {}", deployment.websocket_url());
     println!("Logs: {}", deployment.logs().display());
     println!("\nTwo phones join, the first asks for its match:\n");
     for player in ["ann", "bob"] {

@@ -14,6 +14,7 @@ use super::redis_server::{RedisOptions, RedisServer};
 use super::schedule::{self, Schedule};
 use super::stream_pump::StreamPump;
 use super::template;
+use super::websocket::{WebSocketGateway, WebSocketOptions};
 use super::{Error, Result};
 use crate::time::{now, pause};
 
@@ -34,6 +35,9 @@ pub const SCHEDULED_FUNCTIONS: [&str; 2] = ["matcher", "sweeper"];
 
 /// Functions that the stream of the ledger feeds, and nothing else does.
 const STREAM_FUNCTIONS: [&str; 1] = ["notifier"];
+
+/// Functions behind the WebSocket front.
+const WEBSOCKET_FUNCTIONS: [&str; 2] = ["authorizer", "websocket"];
 
 /// A function answers its first request within this time or is given up.
 const READY_LIMIT: Duration = Duration::from_secs(20);
@@ -61,6 +65,8 @@ pub enum RedisKind {
 pub struct Options {
     /// The port of the HTTP API on 127.0.0.1; a free one if none.
     pub port: Option<u16>,
+    /// The port of the WebSocket API on 127.0.0.1; a free one if none.
+    pub websocket_port: Option<u16>,
     /// Which Redis.
     pub redis: RedisKind,
     /// The queues document.
@@ -84,9 +90,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         // Polls are the most frequent by far. Two processes of what is scheduled: a run may overlap the one before it.
-        let processes = [("join", 2), ("poll-match", 3), ("matcher", 2), ("sweeper", 2)];
+        let processes = [("join", 2), ("poll-match", 3), ("matcher", 2), ("sweeper", 2), ("websocket", 2)];
         Self {
             port: None,
+            websocket_port: None,
             redis: RedisKind::Single,
             queues: QUEUES.to_owned(),
             processes: processes.map(|(name, count)| (name.to_owned(), count)).to_vec(),
@@ -161,6 +168,7 @@ pub struct Deployment {
     schedules: Vec<Schedule>,
     ledger: Option<LedgerPart>,
     functions: Vec<Function>,
+    websocket: WebSocketGateway,
     gateway: Gateway,
     redis: RedisPart,
     logs: PathBuf,
@@ -179,7 +187,14 @@ impl Deployment {
             LedgerPart::start(options.ledger),
             Gateway::start(options.port, &logs)
         )?;
+        let front = WebSocketOptions {
+            port: options.websocket_port,
+            authorizer: Some("authorizer".to_owned()),
+            ..WebSocketOptions::default()
+        };
+        let websocket = WebSocketGateway::start(&gateway.url(), front).await?;
         let mut env = redis.env();
+        env.push(("WEBSOCKET_ENDPOINT".to_owned(), websocket.management_url()));
         env.extend(fixed_env(&options.queues));
         match &ledger {
             Some(ledger) => env.extend(ledger.table.env().into_iter().chain(ledger.bus.env())),
@@ -190,7 +205,8 @@ impl Deployment {
         let binaries = options.binaries.map_or_else(function::binaries, Ok)?;
         let mut functions = Vec::new();
         let fed = STREAM_FUNCTIONS.into_iter().filter(|_| ledger.is_some());
-        for name in HTTP_FUNCTIONS.iter().map(|(name, ..)| *name).chain(SCHEDULED_FUNCTIONS).chain(fed) {
+        let http = HTTP_FUNCTIONS.iter().map(|(name, ..)| *name);
+        for name in http.chain(WEBSOCKET_FUNCTIONS).chain(SCHEDULED_FUNCTIONS).chain(fed) {
             let count = options.processes.iter().find(|(of, _)| of == name).map_or(1, |(_, count)| *count);
             let mut env = env.clone();
             env.extend(options.env_of.iter().filter(|(of, _)| of == name).map(|(_, pair)| pair.clone()));
@@ -202,7 +218,7 @@ impl Deployment {
             ledger.pump = Some(StreamPump::start(ledger.table.api(), gateway.invoker(), template::mappings()?).await?);
         }
         let mut deployment =
-            Self { schedules: Vec::new(), ledger, functions, gateway, redis, logs, _logs_owned: logs_owned };
+            Self { schedules: Vec::new(), ledger, functions, websocket, gateway, redis, logs, _logs_owned: logs_owned };
         deployment.ready().await?;
         if options.schedules {
             for name in SCHEDULED_FUNCTIONS {
@@ -215,6 +231,16 @@ impl Deployment {
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         self.gateway.url()
+    }
+
+    /// Where phones connect: `ws://127.0.0.1:PORT/`
+    pub fn websocket_url(&self) -> String {
+        self.websocket.url()
+    }
+
+    /// The WebSocket front, to freeze phones, cut them off, or count what reached them.
+    pub fn websocket(&self) -> &WebSocketGateway {
+        &self.websocket
     }
 
     /// The directory of all log files.
@@ -265,6 +291,7 @@ impl Deployment {
         news.extend(self.schedules.iter().flat_map(Schedule::failures));
         let pump = self.ledger.as_ref().and_then(|ledger| ledger.pump.as_ref());
         news.extend(pump.into_iter().flat_map(StreamPump::failures));
+        news.extend(self.websocket.failures());
         Ok(news)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::adapters::member;
-use crate::domain::limits::{LEDGER_KEEP_MS, LEDGER_SHARDS, OFFER_KEEP_MS};
+use crate::domain::limits::{CONNECTION_MS_MAX, LEDGER_KEEP_MS, LEDGER_SHARDS, OFFER_KEEP_MS};
 use crate::domain::{
     CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId,
     PoolId, Ticket, TicketId, TicketState, Unique,
@@ -14,10 +14,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 /// An item, or the attributes of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The table's key: `t.`, `m.`, `o.` or `p.` and what follows.
+/// The table's key: `c.`, `t.`, `m.`, `o.` or `p.` and what follows.
 pub(super) const KEY: &str = "pk";
 /// The index of what still waits, and the name of its key.
 pub(super) const WAITING: &str = "waiting";
+pub(super) const CONNECTION: &str = "connection";
 pub(super) const JOINED: &str = "joined_ms";
 pub(super) const MODE: &str = "mode";
 pub(super) const STATUS: &str = "status";
@@ -44,6 +45,11 @@ const TTL: &str = "ttl";
 /// The key of a player's item.
 pub(super) fn player_key(player: &PlayerId) -> String {
     format!("p.{player}")
+}
+
+/// The key of a player's connection.
+pub(super) fn connection_key(player: &PlayerId) -> String {
+    format!("c.{player}")
 }
 
 /// The index key under which a ticket waits. A pool is spread over a few, so that none grows hot.
@@ -205,6 +211,16 @@ pub(super) fn write_player(player: &PlayerId, ticket: &TicketId, since_ms: u64, 
         (SINCE, number(since_ms)),
         (EXPIRES, number(expires_ms)),
         (TTL, number(expires_ms / 1_000 + 1)),
+    ])
+}
+
+/// By which connection a player is reached, and since when. It goes when no connection lives any more that old.
+pub(super) fn write_connection(player: &PlayerId, connection: &str, since_ms: u64) -> Item {
+    item([
+        (KEY, text(connection_key(player))),
+        (CONNECTION, text(connection)),
+        (SINCE, number(since_ms)),
+        (TTL, number((since_ms + CONNECTION_MS_MAX) / 1_000 + 1)),
     ])
 }
 

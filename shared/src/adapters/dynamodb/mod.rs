@@ -2,6 +2,7 @@
 //!
 //! - `item`: what the items look like, and every attribute's name.
 //! - `client`: made when first used, bounded time, the few calls that everything else is made of.
+//! - `connections`: which phone reaches which player.
 //! - `tickets`, `players`: the roles in which a join lands while the store is away.
 //! - `record`: the ledger's own role.
 //! - `stream`: what a change of an item tells whoever reads the table's stream.
@@ -11,6 +12,8 @@
 //! | ticket | `t.<pool>.<unique>`, the ticket's id | a join (only if absent), then once more, as a whole, by its outcome |
 //! | player | `p.<player>` | a join; points at the player's ticket |
 //! | match | `m.<pool>.<unique>`, the match's id | its confirmation |
+//! | offer | `o.<match id>` | a match that asks its parties, once more when it asks something else or falls through |
+//! | connection | `c.<player>` | a phone that connects; the newest stays |
 //!
 //! A ticket that still waits carries the attribute `waiting` = `<pool>#<shard>`, the key of the index; no other item does.
 //! Absent on purpose: transactions. Every write is right by itself, in any order, however often.
@@ -18,6 +21,7 @@
 //! The table is defined in `template.yaml` and nowhere else.
 
 mod client;
+mod connections;
 mod item;
 mod players;
 mod record;

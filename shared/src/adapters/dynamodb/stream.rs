@@ -16,7 +16,7 @@ pub enum News {
     Waiting(Ticket, Mode),
     /// Something that happened and will not unhappen.
     Event(Event),
-    /// Nothing that the outside must hear: a player's item, a matched ticket (its match tells that), a ticket that never
+    /// Nothing that the outside must hear: a player's item or connection, a matched ticket (its match tells that), a ticket that never
     /// began to wait.
     Nothing,
 }
@@ -38,8 +38,10 @@ pub fn read_image(image: &Value) -> Result<News, StoreError> {
         },
         Some(("m", _)) => Ok(News::Event(Event::Matched(item::read_match(&found)?))),
         Some(("o", _)) => Ok(News::Event(item::read_offer(&found)?)),
-        Some(("p", _)) => Ok(News::Nothing),
-        _ => Err(item::corrupt(format!("expected the key of a ticket, a match, an offer or a player, found {key:?}"))),
+        Some(("c" | "p", _)) => Ok(News::Nothing),
+        _ => Err(item::corrupt(format!(
+            "expected the key of a ticket, a match, an offer, a player or a connection, found {key:?}"
+        ))),
     }
 }
 
@@ -90,6 +92,8 @@ mod tests {
         assert_eq!(read_image(&over(json!([{"S": "ann"}]), "matched")).unwrap(), News::Nothing);
         let player = json!({"pk": {"S": "p.ann"}, "ticket": {"S": TICKET}});
         assert_eq!(read_image(&player).unwrap(), News::Nothing);
+        let connection = json!({"pk": {"S": "c.ann"}, "connection": {"S": "L0SM9cOFvHcCIhw="}});
+        assert_eq!(read_image(&connection).unwrap(), News::Nothing);
     }
 
     #[test]

@@ -1,0 +1,9 @@
+//! The WebSocket API: `$connect`, `$disconnect` and messages of connected phones.
+
+use lambda_runtime::Error;
+use muster_functions::{handlers, shell};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shell::work(handlers::websocket::handle).await
+}

@@ -1,0 +1,109 @@
+//! The WebSocket API: `$connect`, `$disconnect` and messages of connected phones.
+//!
+//! A message does what its HTTP request does, by the same code, and is answered on the connection. What happens later is the
+//! notifier's to push. A phone that connects again says `resume`: nothing is remembered of a connection but where it is.
+
+use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
+use lambda_runtime::LambdaEvent;
+use muster::domain::{PlayerId, Word};
+use muster::ports::{
+    Clock, Connections, Ids, Ledger, Matches, Outbox, Players, Proposals, StoreError, Tickets, Upkeep,
+};
+use muster::usecases::poll::Target;
+use muster::usecases::pong::pong;
+use serde_json::{Value, json};
+
+use super::answer::{carry, conclude, say};
+use super::cancel::withdraw;
+use super::join::{Entered, enter};
+use super::poll_match::look;
+use crate::message::{Action, Heard, Message};
+use crate::metrics::Noted;
+use crate::problem::{Code, Problem};
+use crate::shell::{App, Ran};
+
+/// Takes an event of a connection.
+///
+/// # Errors
+/// None: whatever is wrong is told to the phone.
+pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<ApiGatewayWebsocketProxyRequest>) -> Ran<Value>
+where
+    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    L: Ledger + Tickets + Players + Connections,
+    W: Clock + Ids,
+{
+    let ApiGatewayWebsocketProxyRequest { request_context: context, body, .. } = event.payload;
+    let connection = context.connection_id.as_deref().unwrap_or_default();
+    let route = context.route_key.as_deref().unwrap_or_default();
+    let (status, text, noted) = match (caller(&context), route) {
+        (Ok(player), "$connect") => {
+            let since_ms = u64::try_from(context.connected_at).unwrap_or_default();
+            remembered(app.ledger.connect(&player, connection, since_ms).await)
+        }
+        (Ok(player), "$disconnect") => remembered(app.ledger.disconnect(&player, connection).await),
+        (Ok(player), _) => {
+            let Message { id, action } = Message::read(body.as_deref().unwrap_or_default());
+            let (heard, noted) = match action {
+                Ok(action) => reply(app, &player, action).await,
+                Err(problem) => Err(problem),
+            }
+            .unwrap_or_else(|problem| (Heard::problem(&problem), refused(&problem)));
+            (200, heard.to(id.as_deref()).text(), noted)
+        }
+        (Err(problem), _) => (401, Heard::problem(&problem).text(), refused(&problem)),
+    };
+    Ok((json!({ "statusCode": status, "body": text }), noted.field("route", route)))
+}
+
+/// The player whom the authorizer named when the phone connected.
+fn caller(context: &ApiGatewayWebsocketProxyRequestContext) -> Result<PlayerId, Problem> {
+    let found = context.authorizer.fields.get("principalId").and_then(Value::as_str);
+    let problem = |detail: String| Problem::new(Code::Unauthenticated, detail);
+    let found = found.ok_or_else(|| problem("expected a verified token with a sub, found none".to_owned()))?;
+    found.parse().map_err(|error| problem(format!("expected a verified token with a sub: {error}")))
+}
+
+/// A phone that cannot be remembered is not let in: it would wait for pushes that never come.
+fn remembered(answer: Result<(), StoreError>) -> (u16, String, Noted) {
+    match answer.map_err(Problem::from) {
+        Ok(()) => (200, String::new(), Noted::default()),
+        Err(problem) => (problem.code.row().0, Heard::problem(&problem).text(), refused(&problem)),
+    }
+}
+
+fn refused(problem: &Problem) -> Noted {
+    Noted::default().field("code", problem.code.row().1)
+}
+
+async fn reply<S, L, W>(
+    app: &App<S, L, W>,
+    player: &PlayerId,
+    action: Action,
+) -> Result<(Heard<'static>, Noted), Problem>
+where
+    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    L: Ledger + Tickets + Players,
+    W: Clock + Ids,
+{
+    let queues = &app.config.queues;
+    let (view, noted) = match action {
+        Action::Join(body, key) => {
+            // Without a ledger there is no stream, and nobody to push.
+            let push = app.ledger.is_some();
+            let Entered { ticket, now, noted, .. } = enter(app, player, key.as_deref(), &body, push).await?;
+            return Ok((Heard::ticket(now, ticket), noted));
+        }
+        Action::Cancel(ticket) => {
+            let (view, noted) = withdraw(app, &ticket, player).await?;
+            (view, carry(app, &ticket.pool, noted).await)
+        }
+        Action::Accept(game) => say(app, &game, player, Word::Accept).await?,
+        Action::Decline(game) => say(app, &game, player, Word::Decline).await?,
+        Action::Pong(game, sent_ms) => {
+            let done = pong(&app.store, &app.world, queues, &game, player, sent_ms).await?;
+            conclude(app, &game, done).await?
+        }
+        Action::Resume(ticket) => look(app, &Target::Ticket(ticket), player).await?,
+    };
+    Ok((Heard::view(&view, queues), noted))
+}
