@@ -1,7 +1,7 @@
 # What a developer does here. Everything runs on this machine alone; nothing is deployed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo check test
+.PHONY: help setup up demo check test sam localstack
 
 PORT ?= 9000
 # For `muster demo`, for example: make demo ARGS="--phones 1000 --seed 7"
@@ -12,6 +12,8 @@ help:
 	@echo "make up     run Muster on http://127.0.0.1:$(PORT) until Ctrl-C (PORT=9000)"
 	@echo "make check  what needs no build of Muster: template.yaml held to tools and code, licences"
 	@echo "make test   everything: format, lints, all checks, all tests"
+	@echo "make sam    the functions in SAM's containers, where there is a Docker engine"
+	@echo "make localstack  the bus, the schedule and the secret on LocalStack, where there is Python 3.13"
 	@echo "make setup  only install what these need"
 
 setup:
@@ -42,3 +44,10 @@ test:
 	cargo nextest run --workspace
 	@tools/checks/api.sh
 	cargo test --workspace --doc
+
+# Not in `make test`: both need what a plain machine lacks, and say so.
+sam: setup
+	@tools/sam/check.sh
+
+localstack:
+	@tools/localstack/check.sh

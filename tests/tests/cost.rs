@@ -17,6 +17,8 @@ use muster_tools::time::now;
 const EXACT: f64 = 0.10;
 /// What depends on how often jobs came to work meanwhile.
 const ROUGH: f64 = 0.35;
+/// What is nothing but that: a job's round takes longer while others use both processors.
+const PACE: f64 = 0.5;
 
 /// An answer is there within this time.
 const ANSWERED: Duration = Duration::from_millis(100);
@@ -47,7 +49,7 @@ async fn the_committed_counts_are_what_is_counted_today() {
         if exact.contains(&name) {
             near(name, expected.value, found.value, EXACT);
         } else if name.ends_with("_second") {
-            near(name, expected.value, found.value, ROUGH);
+            near(name, expected.value, found.value, PACE);
         } else {
             // Time, memory and logs of a few players say nothing about those of many, except that they are counted.
             assert!(found.value > 0.0, "{name}: {found:?}");
