@@ -24,6 +24,8 @@ enum Command {
     DeadLetters(command::dead_letters::Arguments),
     /// Say what players cost on AWS, by counted operations and dated prices.
     Cost(command::cost::Arguments),
+    /// Say how long each release binary takes to start, beside a bare Lambda, and how large it is.
+    StartUp(command::start_up::Arguments),
     /// Write docs/openapi.json, the HTTP API as OpenAPI 3.1, from the types of the functions.
     Openapi,
 }
@@ -35,6 +37,7 @@ async fn main() -> ExitCode {
         Command::Demo(arguments) => command::demo::run(arguments).await,
         Command::DeadLetters(arguments) => command::dead_letters::run(arguments).await,
         Command::Cost(arguments) => command::cost::run(arguments).await,
+        Command::StartUp(arguments) => command::start_up::run(arguments).await,
         Command::Openapi => command::openapi::run(),
     };
     done.unwrap_or_else(|error| {

@@ -4,6 +4,7 @@ pub mod cost;
 pub mod dead_letters;
 pub mod demo;
 pub mod openapi;
+pub mod start_up;
 pub mod up;
 
 use std::io;
