@@ -20,8 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Every function of a deployment.
-const FUNCTIONS: [&str; 8] =
-    ["cancel", "health", "join", "matcher", "notifier", "poll-match", "queue-status", "sweeper"];
+const FUNCTIONS: [&str; 9] =
+    ["answer", "cancel", "health", "join", "matcher", "notifier", "poll-match", "queue-status", "sweeper"];
+/// A queue that asks nobody and one that asks everybody.
+const QUEUES: &str = r#"{"queues":[{"name":"ranked-1v1","regions":["eu"]},
+    {"name":"arena","regions":["eu"],"acceptance_ms":20000}]}"#;
 /// CloudWatch's units, as far as counts and times need them.
 const UNITS: [&str; 5] = ["Seconds", "Microseconds", "Milliseconds", "Count", "None"];
 /// Metrics that one event may declare.
@@ -153,6 +156,7 @@ fn an_event_that_cloudwatch_would_refuse_is_found() {
 async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it_did_once() {
     let mut deployment = Deployment::start(Options {
         schedules: false,
+        queues: QUEUES.to_owned(),
         processes: vec![("matcher".to_owned(), 1)],
         // Metrics are no log lines: no level silences them.
         env: vec![pair("RUST_LOG", "off"), pair("SWEEPER_RUN", "100ms"), pair("IDLE_EXIT", "200ms")],
@@ -184,6 +188,15 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     assert_eq!([cid.join("ranked-1v1", 1_500.0).await.status, dee.join("ranked-1v1", 1_500.0).await.status], [202; 2]);
     let matched = until(&deployment, "matcher", |event| event["Matched"] == 2).await;
     assert_eq!((&matched["exit"], matched["WaitMs"].as_array().map(Vec::len)), (&json!("idle"), Some(2)), "{matched}");
+    // Two who are asked: the last yes matches them, and whoever gave it counts.
+    let (pam, quin) = (phone("pam"), phone("quin"));
+    let asked = [pam.join("arena", 1_500.0).await, quin.join("arena", 1_500.0).await];
+    assert_eq!(asked.each_ref().map(|reply| reply.status), [202; 2]);
+    let seen = pam.until(asked[0].text("ticket_id"), "proposed", PATIENCE).await;
+    let game = seen.body["proposal"]["match_id"].as_str().unwrap_or_else(|| panic!("{seen:?}"));
+    for phone in [&pam, &quin, &quin] {
+        assert_eq!(phone.accept(game).await.status, 200);
+    }
     let last = eve.join("ranked-1v1", 1_500.0).await;
     for _ in 0..2 {
         assert_eq!(eve.cancel(last.text("ticket_id")).await.status, 200);
@@ -193,13 +206,15 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
 
     let joins = events(&deployment, "join");
     let with = |status: u64| joins.iter().filter(|event| event["status"] == status).count();
-    assert_eq!((with(202), with(200)), (5, 1), "an event for each request: {joins:#?}");
+    assert_eq!((with(202), with(200)), (7, 1), "an event for each request: {joins:#?}");
     assert_eq!(joins.iter().filter(|event| event["cold_start"] == true).count(), 1, "one process, one first time");
     let refused =
         joins.iter().find(|event| event["status"] == 401 || event["status"] == 400).expect("the first request");
     assert!(refused["code"].is_string(), "{refused}");
     for (function, metric, expected) in [
-        ("join", Metric::Joined, 5),
+        ("join", Metric::Joined, 7),
+        ("answer", Metric::Matched, 2),
+        ("answer", Metric::Cancelled, 0),
         ("join", Metric::FallbackJoins, 0),
         ("join", Metric::LedgerFailures, 0),
         ("cancel", Metric::Cancelled, 1),
