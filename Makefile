@@ -1,7 +1,7 @@
 # What a developer does here. Everything runs on this machine alone; nothing is deployed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test
+.PHONY: help setup up demo check test sam localstack
 
 PORT ?= 9000
 # For `muster demo`, for example: make demo ARGS="--phones 1000 --seed 7"
@@ -10,7 +10,10 @@ ARGS ?=
 help:
 	@echo "make demo   start Muster, let 200 phones play, print what they saw"
 	@echo "make up     run Muster on http://127.0.0.1:$(PORT) until Ctrl-C (PORT=9000)"
-	@echo "make test   everything: format, lints, all tests"
+	@echo "make check  what needs no build of Muster: template.yaml held to tools and code, licences"
+	@echo "make test   everything: format, lints, all checks, all tests"
+	@echo "make sam    the functions in SAM's containers, where there is a Docker engine"
+	@echo "make localstack  the bus, the schedule and the secret on LocalStack, where there is Python 3.13"
 	@echo "make setup  only install what these need"
 
 setup:
@@ -24,13 +27,27 @@ demo: setup
 	@cargo build --quiet -p muster-functions -p muster-tools
 	@exec target/debug/muster demo $(ARGS)
 
+# Python tools and cargo-deny are installed into .local once, by name from PyPI and crates.io.
+check:
+	@tools/checks/run.sh
+	@tools/checks/deny.sh
+
 # The core is checked alone because that proves that it does no I/O. The binaries are built with the tests: then both share
 # every dependency as the tests have it built.
 test:
 	@sh tools/setup.sh test
+	@$(MAKE) --no-print-directory check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo check -p muster --no-default-features
 	cargo build --workspace --bins --tests
 	cargo nextest run --workspace
+	@tools/checks/api.sh
 	cargo test --workspace --doc
+
+# Not in `make test`: both need what a plain machine lacks, and say so.
+sam: setup
+	@tools/sam/check.sh
+
+localstack:
+	@tools/localstack/check.sh

@@ -18,6 +18,7 @@ pub fn unreadable(error: serde_json::Error) -> Problem {
 
 /// `POST /queue/join`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Join))]
 pub struct JoinBody {
     /// The queue's name.
     pub queue: String,
@@ -29,6 +30,7 @@ pub struct JoinBody {
     pub party: Option<Vec<String>>,
     /// Anything else, to be refused by name.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     unknown: BTreeMap<String, Value>,
 }
 
@@ -79,6 +81,7 @@ impl JoinBody {
 
 /// A ticket as its players see it: the reply of join, poll and cancel.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Ticket))]
 pub struct TicketBody {
     ticket_id: String,
     status: &'static str,
@@ -100,6 +103,7 @@ pub struct TicketBody {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Eta))]
 struct EtaBody {
     p50_ms: u64,
     p90_ms: u64,
@@ -107,6 +111,7 @@ struct EtaBody {
 
 /// What a proposed match asks: how many answered, not who.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Proposal))]
 struct ProposalBody {
     match_id: String,
     parties: usize,
@@ -117,6 +122,7 @@ struct ProposalBody {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Match))]
 struct MatchBody {
     match_id: String,
     created_ms: u64,
@@ -127,12 +133,14 @@ struct MatchBody {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Lobby))]
 struct LobbyBody {
     lobby_id: String,
     code: String,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Member))]
 struct MemberBody {
     ticket_id: String,
     players: Vec<String>,

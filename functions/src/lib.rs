@@ -5,6 +5,7 @@
 //! - [`body`]: what requests and replies look like.
 //! - [`message`]: what phones say over a WebSocket, and what they hear.
 //! - [`problem`]: one table from everything that can go wrong to a status and a stable code.
+//! - `openapi`: all of these as a document, for tools and tests only.
 //! - [`handlers`]: one file for each function, generic over the store.
 //! - [`metrics`]: one event for each invocation, from which CloudWatch takes the metrics.
 //! - [`tokens`]: whose a token is.
@@ -16,6 +17,8 @@ pub mod handlers;
 pub mod identity;
 pub mod message;
 pub mod metrics;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod problem;
 pub mod queues;
 pub mod shell;

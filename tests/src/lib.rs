@@ -8,6 +8,7 @@
 //! - [`http_stub`]: an HTTP server that answers as the test says.
 //! - [`stand_ins`]: a clock, ids and a ledger that the test controls.
 //! - [`stepped`]: use cases interleaved call by call, from a seed.
+//! - [`model`]: random lives of a deployment, and what must be true after every call.
 //! - [`samples`]: short ways to write tickets and matches.
 //! - [`lua`]: the headers of the scripts, held against their bodies and callers.
 //! - [`docs`]: README.md and the pages of `docs/`, read and played.
@@ -20,6 +21,7 @@ pub mod docs;
 pub mod edge;
 pub mod http_stub;
 pub mod lua;
+pub mod model;
 pub mod phone;
 pub mod raw;
 pub mod samples;

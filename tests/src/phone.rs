@@ -58,6 +58,16 @@ impl Phone {
         send(self.request(Method::GET, &format!("/match/{id}"))).await
     }
 
+    /// Says yes to a proposed match.
+    pub async fn accept(&self, game: &str) -> Reply {
+        send(self.request(Method::POST, &format!("/match/{game}/accept"))).await
+    }
+
+    /// Says no to a proposed match.
+    pub async fn decline(&self, game: &str) -> Reply {
+        send(self.request(Method::POST, &format!("/match/{game}/decline"))).await
+    }
+
     /// Takes a ticket back.
     pub async fn cancel(&self, ticket: &str) -> Reply {
         send(self.request(Method::DELETE, &format!("/queue/{ticket}"))).await

@@ -6,8 +6,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use muster::domain::{Match, MatchId, PlayerId, PoolId, Ticket, TicketId, Unique};
-use muster::ports::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, Terms, Tickets};
+use muster::domain::matching::Candidate;
+use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Unique, Word};
+use muster::ports::{
+    Answer, Answered, Cancelled, Claim, Dropped, Entry, Expired, Joined, Matches, Outbox, Players, Polled, Probe,
+    Proposals, Reclaimed, Reserved, Terms, Tickets, Upkeep,
+};
+use tokio::runtime::Runtime;
 
 /// Whose turn it is: whoever is asked to go on makes one call, then waits for the next turn.
 #[derive(Debug, Default)]
@@ -53,60 +58,70 @@ pub struct Stepped<'a, S> {
     pub store: &'a S,
     /// The turns.
     pub turns: &'a Turns,
+    /// Where a call runs that waits for a server: it is over before the turn is. None for a store that never waits.
+    pub runtime: Option<&'a Runtime>,
 }
 
-impl<S: Tickets> Tickets for Stepped<'_, S> {
-    async fn join(&self, ticket: &Ticket, now_ms: u64) -> Answer<Joined> {
+impl<S> Stepped<'_, S> {
+    async fn call<T>(&self, call: impl Future<Output = T>) -> T {
         self.turns.take().await;
-        self.store.join(ticket, now_ms).await
-    }
-
-    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Answer<Probe> {
-        self.turns.take().await;
-        self.store.bury(ticket, now_ms).await
-    }
-
-    async fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Answer<Polled> {
-        self.turns.take().await;
-        self.store.poll(ticket, player, now_ms).await
-    }
-
-    async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Answer<Cancelled> {
-        self.turns.take().await;
-        self.store.cancel(ticket, player, now_ms).await
-    }
-
-    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Answer<Vec<bool>> {
-        self.turns.take().await;
-        self.store.known(pool, tickets).await
-    }
-
-    async fn find_match(&self, id: &MatchId) -> Answer<Option<Match>> {
-        self.turns.take().await;
-        self.store.find_match(id).await
+        match self.runtime {
+            Some(runtime) => runtime.block_on(call),
+            None => call.await,
+        }
     }
 }
 
-impl<S: Players> Players for Stepped<'_, S> {
-    async fn reserve(
-        &self,
-        player: &PlayerId,
-        ticket: &TicketId,
-        dead: Option<&TicketId>,
-        terms: &Terms,
-    ) -> Answer<Reserved> {
-        self.turns.take().await;
-        self.store.reserve(player, ticket, dead, terms).await
-    }
+/// Each call of a port is the store's own, in a turn.
+macro_rules! in_turns {
+    ($($port:ident { $(fn $call:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* })*) => {
+        $(impl<S: $port> $port for Stepped<'_, S> {
+            $(async fn $call(&self, $($name: $kind),*) -> Answer<$answer> {
+                self.call(self.store.$call($($name),*)).await
+            })*
+        })*
+    };
+}
 
-    async fn blame(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Answer<()> {
-        self.turns.take().await;
-        self.store.blame(player, ticket, at_ms, keep_ms).await
+in_turns! {
+    Tickets {
+        fn join(ticket: &Ticket, now_ms: u64) -> Joined;
+        fn bury(ticket: &TicketId, now_ms: u64) -> Probe;
+        fn poll(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Polled;
+        fn cancel(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Cancelled;
+        fn known(pool: &PoolId, tickets: &[Unique]) -> Vec<bool>;
+        fn find_match(id: &MatchId) -> Option<Match>;
     }
-
-    async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Answer<()> {
-        self.turns.take().await;
-        self.store.unreserve(player, ticket).await
+    Players {
+        fn reserve(player: &PlayerId, ticket: &TicketId, dead: Option<&TicketId>, terms: &Terms) -> Reserved;
+        fn blame(player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> ();
+        fn unreserve(player: &PlayerId, ticket: &TicketId) -> ();
+    }
+    Matches {
+        fn snapshot(pool: &PoolId, offset: usize, limit: usize) -> Vec<Candidate>;
+        fn match_now(matches: &[Match], now_ms: u64) -> Vec<Claim>;
+        fn claim(matches: &[Match], lease_ms: u64) -> Vec<Claim>;
+        fn confirm(matches: &[Match], now_ms: u64) -> Vec<Claim>;
+        fn heartbeat(matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Vec<Claim>;
+        fn drop_match(id: &MatchId, verdicts: &[(TicketId, CancelReason)], now_ms: u64) -> Dropped;
+        fn lead(pool: &PoolId, token: &str, ttl_ms: u64) -> bool;
+        fn resign(pool: &PoolId, token: &str) -> ();
+        fn note_waits(pool: &PoolId, waits_ms: &[u64]) -> ();
+    }
+    Proposals {
+        fn answer(id: &MatchId, player: &PlayerId, word: Word, now_ms: u64, proposed_until_ms: Option<u64>) -> Answered;
+        fn find_lobby(pool: &PoolId, number: u32) -> Option<Match>;
+    }
+    Upkeep {
+        fn reclaim(pool: &PoolId, now_ms: u64) -> Reclaimed;
+        fn expire(pool: &PoolId, rules: &Rules, now_ms: u64) -> Expired;
+    }
+    Outbox {
+        fn take(pool: &PoolId, reader: &str, limit: usize, idle_ms: u64) -> Vec<Entry>;
+        fn told(pool: &PoolId, ids: &[String]) -> ();
+        fn put_aside(pool: &PoolId, ids: &[String]) -> ();
+        fn aside(pool: &PoolId, limit: usize) -> Vec<(String, String)>;
+        fn replay(pool: &PoolId, limit: usize) -> usize;
     }
 }
 

@@ -285,13 +285,22 @@ fn every_line_of_the_tour_stands_in_its_file() {
     none(&problems);
 }
 
+/// The parts of `docs/semantics.md`.
+const SEMANTICS: [&str; 6] =
+    ["Joining", "Being there", "The check of phones", "Accepting", "Matches and lobbies", "When something dies"];
+
 #[test]
-fn every_promise_names_a_test_that_is_there() {
+fn every_promise_and_every_rule_names_a_test_that_is_there() {
     let mut sources = String::new();
     for folder in ["functions", "shared", "tests", "tools"] {
         read_all(&root().join(folder), &mut sources);
     }
-    let rows = table("Promises");
+    let semantics = page("docs/semantics.md");
+    let rules =
+        SEMANTICS.iter().flat_map(|heading| semantics.table(heading).unwrap_or_else(|problem| panic!("{problem}")));
+    let rows: Vec<Vec<String>> = table("Promises").into_iter().chain(rules).collect();
+    let parts = text("docs/semantics.md").lines().filter(|line| line.starts_with("## ")).count();
+    assert_eq!(parts, SEMANTICS.len(), "every part of the page is looked at");
     let missing = |row: &Vec<String>| {
         let tests = spans_of(&row[1]);
         assert!(!tests.is_empty(), "expected a test that holds {:?}, found none", row[0]);

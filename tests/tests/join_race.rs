@@ -146,7 +146,7 @@ async fn any_match(stepped: Stepped<'_, Memory>, mut rng: fastrand::Rng, n: usiz
 fn interleave(seed: u64) -> usize {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (store, turns, ids) = (Memory::default(), Turns::default(), CountingIds::of(1));
-    let stepped = || Stepped { store: &store, turns: &turns };
+    let stepped = || Stepped { store: &store, turns: &turns, runtime: None };
     let asked: Vec<Asked> = (0..rng.usize(2..=5)).map(|_| any_join(&mut rng)).collect();
     let asked: Vec<Asked> = asked.iter().chain(&asked[..rng.usize(..2)]).cloned().collect(); // one of them is retried
     let mut actors: Vec<Actor<'_>> = Vec::new();
@@ -395,7 +395,7 @@ fn a_refused_try_does_not_give_back_what_another_try_of_the_same_join_holds() {
     let (store, turns, ids) = (Memory::default(), Turns::default(), CountingIds::of(1));
     let bob = now(Asked::solo("bob", "two.us", None).of(&store, &ids));
     let asked = Asked { party: vec![player("ann"), player("bob")], pool: pool("one.eu"), key: Some("key") };
-    let stepped = Stepped { store: &store, turns: &turns };
+    let stepped = Stepped { store: &store, turns: &turns, runtime: None };
     let first = async {
         assert_eq!(asked.of(&stepped, &ids).await, Reply::MemberBusy(player("bob")));
     };

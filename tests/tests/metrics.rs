@@ -10,7 +10,7 @@ use muster_tests::docs::check::same;
 use muster_tests::docs::markdown::spans_of;
 use muster_tests::docs::page;
 use muster_tests::phone::Phone;
-use muster_tools::local::{Deployment, Options, scheduled_event};
+use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
 use muster_tools::time::{now, pause};
 use serde_json::{Value, json};
 
@@ -211,6 +211,24 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     ] {
         assert_eq!(sum(&deployment, function, metric), expected, "{} of {function}", metric.name());
     }
+
+    // One while the ledger is away, and one while Redis is. The sweeper has an outcome that it cannot tell.
+    deployment.processes("matcher").for_each(|matcher| matcher.kill());
+    deployment.ledger().expect("there is a ledger").table.stop();
+    let (gus, hal) = (phone("gus"), phone("hal"));
+    let unheard = gus.join("ranked-1v1", 1_500.0).await;
+    until(&deployment, "join", |event| event["Joined"] == 1 && event["LedgerFailures"] == 1).await;
+    assert_eq!(gus.cancel(unheard.text("ticket_id")).await.status, 200);
+    deployment.invoker().invoke("sweeper", scheduled_event("sweeper", 1), PATIENCE).await.unwrap();
+    assert!(sum(&deployment, "sweeper", Metric::LedgerFailures) > 0, "{:#?}", events(&deployment, "sweeper"));
+    deployment.ledger().expect("there is a ledger").table.restart().await.unwrap();
+    let RedisPart::Single(server) = deployment.redis() else { unreachable!("asked for one server") };
+    server.stop();
+    let fallback = hal.join("ranked-1v1", 1_500.0).await;
+    assert_eq!(fallback.status, 201, "{fallback:?}");
+    until(&deployment, "join", |event| event["Joined"] == 1 && event["FallbackJoins"] == 1).await;
+    assert_eq!(hal.cancel(fallback.text("ticket_id")).await.text("status"), "cancelled");
+    assert_eq!(sum(&deployment, "cancel", Metric::Cancelled), 3, "eve's, gus's and, in the ledger, hal's");
 
     let mut emitted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for function in FUNCTIONS {

@@ -1,8 +1,7 @@
 """Proves that the checks can fail: breaks a copy of their subject in one way each, and expects the finding that names it.
 
-    python tools/checks/breaks.py [--prove]
-
-`--prove` breaks the template for SAM, cfn-lint and checkov too, which takes some seconds.
+    python tools/checks/breaks.py           for the checks of our own
+    python tools/checks/breaks.py --tools   for SAM, cfn-lint and checkov, which take some seconds each
 """
 
 import json
@@ -11,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +75,18 @@ def sample(file, **changes):
     return apply
 
 
+def documented(path, method, **changes):
+    """Changes what the API's document says of an operation."""
+
+    def apply(root):
+        file = root / "docs/openapi.json"
+        document = json.loads(file.read_text())
+        document["paths"][path][method] |= changes
+        file.write_text(json.dumps(document))
+
+    return apply
+
+
 # (what is broken, how, which check, what its finding says)
 BREAKS = [
     ("a function is gone from the template", remove_function("QueueStatusFunction"), CONTRACT, r"functions: queue-status is in functions/src/bin, not in template"),
@@ -84,6 +97,8 @@ BREAKS = [
     ("a sample's path does not fit", sample("cancel.json", rawPath="/queue"), CONTRACT, r"samples: cancel.json: DELETE /queue does not fit"),
     ("a route is renamed", replace("template.yaml", "Path: /queue/join", "Path: /queue/enter"), CONTRACT, r"routes: POST /queue/(join|enter) -> join is in"),
     ("a route is opened to everyone", replace("template.yaml", "Method: POST, Path: /queue/join }", "Method: POST, Path: /queue/join, Auth: { Authorizer: NONE } }"), CONTRACT, r"open routes: POST /queue/join"),
+    ("a route that is documented under another name", replace("docs/openapi.json", '"/ready": {', '"/steady": {'), CONTRACT, r"documented routes: GET /ready \(open\) is in template.yaml"),
+    ("a route that is documented as open", documented("/queue/join", "post", security=[]), CONTRACT, r"documented routes: POST /queue/join \(token\) is in template.yaml"),
     ("a right that no code needs", replace("template.yaml", 'Action: ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]', 'Action: ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]'), CONTRACT, r"rights: matcher is granted dynamodb:Query, which its code never calls"),
     ("a call without its right", write("shared/src/adapters/dynamodb/extra.rs", "async fn f(c: aws_sdk_dynamodb::Client) { c.scan().send().await; }"), CONTRACT, r"rights: dynamodb:Scan is in all SDK calls of the code, not in"),
     ("a function calls more than it is granted", replace("shared/src/usecases/drain.rs", ".record(", ".waiting("), CONTRACT, r"rights: matcher calls dynamodb:Query, which template.yaml does not grant"),
@@ -99,7 +114,8 @@ BREAKS = [
     ("Redis' user may flush", replace("template.yaml", "-@dangerous -function", "+flushall -function"), ACL, r"expected FLUSHALL to be refused"),
     ("Redis' user may read other keys", replace("template.yaml", "on ~mm:*", "on ~*"), ACL, r"expected GET session:\S+ to be refused"),
 ]
-SLOW = [
+# The same for tools that others made.
+TOOLS = [
     ("an unknown property", replace("template.yaml", "BillingMode: PAY_PER_REQUEST", "BilingMode: PAY_PER_REQUEST"), LINT, r"E3002"),
     ("a reference to nothing", replace("template.yaml", "KmsMasterKeyId: !GetAtt Key.Arn", "KmsMasterKeyId: !GetAtt Kee.Arn"), LINT, r"E1010"),
     ("an unknown property, for SAM", replace("template.yaml", "BillingMode: PAY_PER_REQUEST", "BilingMode: PAY_PER_REQUEST"), VALIDATE, r"E3002"),
@@ -130,21 +146,29 @@ def copy(to):
 
 
 def main():
-    breaks = BREAKS + (SLOW if "--prove" in sys.argv else [])
+    breaks = TOOLS if "--tools" in sys.argv else BREAKS
     failed, proven, skipped = [], 0, []
-    with tempfile.TemporaryDirectory(prefix="muster-breaks-") as folder:
+    with tempfile.TemporaryDirectory(prefix="muster-breaks-") as folder, ThreadPoolExecutor(max_workers=2) as pool:
         whole = Path(folder) / "whole"
         copy(whole)
-        before = {}
-        for number, (what, apply, check, expected) in enumerate(breaks):
+
+        @cache
+        def before(check):
+            """What a check says of the subject as it is."""
+            return run(check, whole)[1]
+
+        def broken(number, apply, check):
+            """What it says of the broken one, beside what it says of the whole one."""
             root = Path(folder) / str(number)
             copy(root)
             apply(root)
-            if tuple(check) not in before:
-                before[tuple(check)] = run(check, whole)[1]
-            code, said = run(check, root)
+            return before(tuple(check)), *run(check, root)
+
+        runs = [(b, pool.submit(broken, number, b[1], b[2])) for number, b in enumerate(breaks)]
+        for (what, _, _, expected), ran in runs:
+            already, code, said = ran.result()
             topic = expected.split(":")[0]
-            if re.search(expected, before[tuple(check)]):
+            if re.search(expected, already):
                 failed.append(f"{what}: the finding is there before anything is broken")
             elif code != 0 and re.search(expected, said):
                 proven += 1
@@ -152,7 +176,7 @@ def main():
                 skipped.append(what)
             else:
                 failed.append(f"{what}: expected a finding like /{expected}/, found exit code {code} and\n{said}")
-    print(f"  proof: {proven} breaks, each found" + ("" if "--prove" in sys.argv else "; --prove adds those of SAM, cfn-lint and checkov"))
+    print(f"  proof: {proven} breaks, each found")
     for what in skipped:
         print(f"  proof: SKIPPED, its check cannot run yet: {what}")
     for line in failed:

@@ -2,24 +2,12 @@
 # Everything that holds template.yaml: SAM's validation, cfn-lint, the policy scan, the contract with the code, the Redis
 # user, and the proof that each of these fails when its subject is broken. Installs its tools into .local once.
 #
-#   tools/checks/run.sh            all but the slow half of the proof; what the template alone decides, once for each template
-#   tools/checks/run.sh --prove    all (breaks the template for SAM, cfn-lint and checkov too)
+#   tools/checks/run.sh           what the template alone decides, once for each template; all else every time
+#   tools/checks/run.sh --anew    everything, also what has passed before
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# A Python environment from a requirements file, anew whenever that file changes.
-environment() {
-    local place=.local/$1 wanted=tools/checks/requirements-$1.txt
-    cmp --silent "$wanted" "$place/installed.txt" && return
-    echo "  installing $(grep -v '^#' "$wanted" | tr '\n' ' ')into $place"
-    rm -rf "$place"
-    python3 -m venv "$place" || {
-        echo "expected Python's venv module, found none: install the package python3-venv" >&2
-        return 1
-    }
-    "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
-    cp "$wanted" "$place/installed.txt"
-}
+source tools/checks/environment.sh
 
 # Runs a check in the background, and keeps what it says for when its turn comes.
 names=() pids=() logs=$(mktemp -d)
@@ -32,16 +20,16 @@ begin() {
 }
 
 # The same for a check whose outcome the template, its rules and its tools alone decide: passed once, it passes again.
-decided=$(cat template.yaml samconfig.toml tools/checks/{policy.py,checkov.yaml,run.sh} tools/checks/requirements-*.txt | sha256sum)
+decided=$(cat template.yaml samconfig.toml tools/checks/{policy,breaks}.py tools/checks/{checkov.yaml,run.sh,requirements-{sam,policy}.txt} | sha256sum)
 begin_once() {
-    if [ "${prove:-}" != --prove ] && [ "$(cat ".local/passed-$1" 2>/dev/null)" = "$decided" ]; then
+    if [ "$anew" != --anew ] && [ "$(cat ".local/passed-$1" 2>/dev/null)" = "$decided" ]; then
         echo "ok   $1, unchanged since it passed"
     else
         begin "$@"
     fi
 }
 
-prove=${1:-}
+anew=${1:-}
 environment sam
 environment policy
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-eu-west-1} PYTHONDONTWRITEBYTECODE=1
@@ -50,7 +38,8 @@ begin_once validate .local/sam/bin/sam validate --lint
 begin_once cfn-lint .local/sam/bin/cfn-lint --regions us-east-1 eu-west-1 ap-southeast-1 -- template.yaml
 begin contract .local/sam/bin/python tools/checks/contract.py
 begin redis-user .local/sam/bin/python tools/checks/redis_acl.py
-begin proof .local/sam/bin/python tools/checks/breaks.py "$@"
+begin_once proof-of-tools .local/sam/bin/python tools/checks/breaks.py --tools
+begin proof .local/sam/bin/python tools/checks/breaks.py
 
 failed=0
 for at in "${!names[@]}"; do

@@ -22,6 +22,10 @@ enum Command {
     Demo(command::demo::Arguments),
     /// List or replay the outcomes that a deployment's ledger refused for good.
     DeadLetters(command::dead_letters::Arguments),
+    /// Say what players cost on AWS, by counted operations and dated prices.
+    Cost(command::cost::Arguments),
+    /// Write docs/openapi.json, the HTTP API as OpenAPI 3.1, from the types of the functions.
+    Openapi,
 }
 
 #[tokio::main]
@@ -30,6 +34,8 @@ async fn main() -> ExitCode {
         Command::Up(arguments) => command::up::run(arguments).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,
         Command::DeadLetters(arguments) => command::dead_letters::run(arguments).await,
+        Command::Cost(arguments) => command::cost::run(arguments).await,
+        Command::Openapi => command::openapi::run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("muster: {error}");

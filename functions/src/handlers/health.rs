@@ -11,13 +11,15 @@ use serde::Serialize;
 use crate::shell::{Answer, App, json};
 
 #[derive(Serialize)]
-struct HealthBody {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Health))]
+pub(crate) struct HealthBody {
     status: &'static str,
     redis: StoreBody,
     ledger: StoreBody,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = StoreHealth))]
 struct StoreBody {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,11 +10,13 @@ use serde::Serialize;
 use crate::shell::{Answer, App, json};
 
 #[derive(Serialize)]
-struct StatusBody {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = QueueStatus))]
+pub(crate) struct StatusBody {
     pools: Vec<PoolBody>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Pool))]
 struct PoolBody {
     queue: String,
     region: String,
@@ -30,6 +32,7 @@ struct PoolBody {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Waits))]
 struct WaitBody {
     p50: Option<u64>,
     p90: Option<u64>,
@@ -37,6 +40,7 @@ struct WaitBody {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Totals))]
 struct TotalsBody {
     joined: u64,
     matched: u64,

@@ -75,3 +75,38 @@ async fn in_ledger(ledger: &impl Tickets, id: &TicketId, player: &PlayerId, now_
     let view = View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms);
     Ok(Done { view, changed: Reclaimed { cancelled, ..Reclaimed::default() } })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::Memory;
+    use crate::adapters::memory_ledger::MemoryLedger;
+    use crate::adapters::system::System;
+    use crate::domain::{Match, MatchId, MatchState, Member, Party, PoolId, Ticket, Unique};
+
+    const T0: u64 = 1_800_000_000_000;
+
+    #[tokio::test]
+    async fn a_cancel_says_what_it_changed_and_a_second_one_changed_nothing() {
+        let (store, pool) = (Memory::default(), "duel.eu".parse::<PoolId>().unwrap());
+        let players: [PlayerId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
+        let mut teams = Vec::new();
+        for (n, player) in (1..).zip(&players) {
+            let (id, party) = (TicketId::new(pool.clone(), Unique::from_bits(n)), Party::solo(player.clone()));
+            let ticket =
+                Ticket { id, party, rating: 0.0, joined_ms: T0, expires_ms: T0 + 60_000, attempts: 0, push: false };
+            store.join(&ticket, T0).await.unwrap();
+            teams.push(vec![Member::of(&ticket)]);
+        }
+        let own = teams[0][0].ticket.clone();
+        let id = MatchId::new(pool, Unique::from_bits(9));
+        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
+        store.claim(&[game], T0 + 10_000).await.unwrap();
+
+        let ledger = None::<MemoryLedger<System>>;
+        let first = cancel(&store, &ledger, &own, &players[0], T0 + 1).await.unwrap();
+        assert_eq!(first.changed, Reclaimed { matches: 1, requeued: 1, cancelled: 1 }, "the other waits again");
+        let second = cancel(&store, &ledger, &own, &players[0], T0 + 2).await.unwrap();
+        assert_eq!((second.changed, second.view), (Reclaimed::default(), first.view));
+    }
+}

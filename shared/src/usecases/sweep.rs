@@ -116,3 +116,53 @@ async fn sweep(
     store.resign(pool, token).await?;
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::Memory;
+    use crate::domain::{Match, MatchId, MatchState, Member, Party, PlayerId, Queue, Ticket, TicketId, Unique};
+    use crate::ports::Tickets;
+
+    const T0: u64 = 1_800_000_000_000;
+
+    async fn joined(store: &Memory, pool: &PoolId, n: u64, joined_ms: u64) -> Ticket {
+        let player: PlayerId = format!("p{n}").parse().unwrap();
+        let id = TicketId::new(pool.clone(), Unique::from_bits(u128::from(n)));
+        let ticket = Ticket {
+            id,
+            party: Party::solo(player),
+            rating: 0.0,
+            joined_ms,
+            expires_ms: joined_ms + 1,
+            attempts: 0,
+            push: false,
+        };
+        store.join(&ticket, joined_ms).await.unwrap();
+        ticket
+    }
+
+    #[tokio::test]
+    async fn a_look_sums_what_stands_in_the_pools_and_takes_the_worst_of_what_waits() {
+        let regions = vec!["eu".parse().unwrap(), "us".parse().unwrap()];
+        let queue = Queue { name: "duel".parse().unwrap(), regions, rules: Rules::default() };
+        let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
+        assert_eq!(look(&store, &queues, T0).await.unwrap(), Standing::default());
+
+        let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
+        let mut held = Vec::new();
+        for (at, pool) in (0..).zip(&pools) {
+            joined(&store, pool, 1, T0 + at * 1_000).await;
+            let gone = joined(&store, pool, 2, T0 + 2_000).await;
+            store.cancel(&gone.id, &gone.party.players()[0], T0 + 5_000 - at * 1_000).await.unwrap();
+            held = vec![joined(&store, pool, 3, T0 + 2_000).await, joined(&store, pool, 4, T0 + 2_000).await];
+        }
+        let teams = held.iter().map(|ticket| vec![Member::of(ticket)]).collect();
+        let id = MatchId::new(pools[1].clone(), Unique::from_bits(9));
+        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
+        store.claim(&[game], T0 + 60_000).await.unwrap();
+
+        let expected = Standing { waiting: 4, claimed: 2, oldest_ticket_ms: 10_000, outbox_lag_ms: 6_000 };
+        assert_eq!(look(&store, &queues, T0 + 10_000).await.unwrap(), expected);
+    }
+}

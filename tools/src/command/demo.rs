@@ -9,16 +9,20 @@ use std::time::Duration;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use muster_tools::local::{Deployment, Options, RedisKind};
+use muster_tools::local::{Deployment, Options, QUEUES, RedisKind};
 use muster_tools::phones::plan::{Mode, Scenario};
 use muster_tools::phones::play::Stage;
 use muster_tools::phones::verdict::{Tally, Verdict, judge};
 use muster_tools::time::{now, pause};
+use serde_json::Value;
 
 use super::{asked_to_end, fresh_logs};
 
 /// After the last join, everybody has so long to be matched; the local queues' deadline lifts every cap after 10 s.
-const LIMIT_AFTER_LAST_JOIN: Duration = Duration::from_secs(30);
+const LIMIT_AFTER_LAST_JOIN: Duration = Duration::from_secs(60);
+/// Silent for so long: not put into matches; and for so long: gone. Phones of the demo ask at least every two seconds.
+const PRESENCE_MS: u64 = 4_000;
+const ABANDON_MS: u64 = 8_000;
 /// How often the live display changes on a terminal, and elsewhere.
 const FRAME: Duration = Duration::from_millis(100);
 const LINE: Duration = Duration::from_secs(1);
@@ -42,6 +46,18 @@ pub struct Arguments {
     /// Percent of parties that send their join twice, with the same idempotency key or with none
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
     retry: u32,
+    /// Milliseconds that players have to accept a match; 0 to ask nobody
+    #[arg(long, default_value_t = 3_000)]
+    acceptance: u64,
+    /// Percent of parties that go away without a word
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
+    vanish: u32,
+    /// Percent of parties that decline a match
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
+    decline: u32,
+    /// Percent of parties that accept too late
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
+    late: u32,
     /// Use a Redis Cluster of three masters instead of one server
     #[arg(long)]
     cluster: bool,
@@ -56,16 +72,33 @@ impl Arguments {
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u16>())),
             cancel_percent: self.cancel,
             retry_percent: self.retry,
+            vanish_percent: if self.acceptance > 0 { self.vanish } else { 0 },
+            decline_percent: if self.acceptance > 0 { self.decline } else { 0 },
+            late_percent: if self.acceptance > 0 { self.late } else { 0 },
             modes: vec![mode("ranked-1v1", 1), mode("casual-2v2", 2)],
         }
     }
+}
+
+/// The local queues, which ask their players, and soon miss whoever falls silent.
+fn queues(acceptance_ms: u64) -> Result<String, Box<dyn std::error::Error>> {
+    let mut document: Value = serde_json::from_str(QUEUES)?;
+    for queue in document["queues"].as_array_mut().into_iter().flatten() {
+        queue["presence_ms"] = PRESENCE_MS.into();
+        queue["abandon_ms"] = ABANDON_MS.into();
+        if acceptance_ms > 0 {
+            queue["acceptance_ms"] = acceptance_ms.into();
+        }
+    }
+    Ok(document.to_string())
 }
 
 /// Plays, prints, and succeeds only if every promise held.
 pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let logs = fresh_logs("demo")?;
     let redis = if arguments.cluster { RedisKind::Cluster } else { RedisKind::Single };
-    let options = Options { redis, logs: Some(logs.clone()), ..Options::default() };
+    let queues = queues(arguments.acceptance)?;
+    let options = Options { redis, queues, logs: Some(logs.clone()), ..Options::default() };
     let ended = asked_to_end();
     tokio::pin!(ended);
     let began = now();
@@ -142,6 +175,9 @@ fn table(scenario: &Scenario, verdict: &Verdict) -> Table {
     row("matched", &|t| t.matched.to_string());
     row("cancelled", &|t| t.gave_up.to_string());
     row("left over, cancelled at the end", &|t| t.left_over.to_string());
+    row("declined a match", &|t| t.declined.to_string());
+    row("accepted too late", &|t| t.too_late.to_string());
+    row("vanished, and were missed", &|t| t.vanished.to_string());
     row("still waiting, dropped or refused", &|t| t.unsettled.to_string());
     row("matches", &|t| t.matches.to_string());
     for percent in [50.0, 95.0, 99.0] {
@@ -150,6 +186,11 @@ fn table(scenario: &Scenario, verdict: &Verdict) -> Table {
             _ => format!("{:.0}", t.wait_us.value_at_quantile(percent / 100.0) as f64 / 1_000.0),
         });
     }
+    row("let down by others", &|t| t.let_down.to_string());
+    row("  and asked again after p50, ms", &|t| match t.asked_again_us.len() {
+        0 => "-".to_owned(),
+        _ => format!("{:.0}", t.asked_again_us.value_at_quantile(0.5) as f64 / 1_000.0),
+    });
     row("mean rating gap", &|t| format!("{:.1}", t.rating_gap_mean));
     row("double-booked", &|t| t.double_booked.to_string());
     row("lost", &|t| t.lost.to_string());
@@ -159,7 +200,9 @@ fn table(scenario: &Scenario, verdict: &Verdict) -> Table {
 
 fn conclude(verdict: &Verdict, seed: u64, logs: &std::path::Path) -> ExitCode {
     if verdict.holds() {
-        println!("Every promise held: nobody is in two matches, nobody is lost, everybody is matched or cancelled.");
+        println!(
+            "Every promise held: nobody is in two matches, nobody is lost, everybody is matched or knows why not."
+        );
         return ExitCode::SUCCESS;
     }
     println!("A promise is BROKEN ({} faults):", verdict.faults.len());

@@ -1,7 +1,9 @@
 //! One file for each subcommand.
 
+pub mod cost;
 pub mod dead_letters;
 pub mod demo;
+pub mod openapi;
 pub mod up;
 
 use std::io;

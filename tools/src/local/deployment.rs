@@ -25,8 +25,8 @@ pub const QUEUES: &str = include_str!("../../local/queues.json");
 const HTTP_FUNCTIONS: [(&str, reqwest::Method, &str); 6] = [
     ("health", reqwest::Method::GET, "/ready"),
     ("join", reqwest::Method::POST, "/queue/join"),
-    ("answer", reqwest::Method::POST, "/match/none/accept"),
     ("poll-match", reqwest::Method::GET, "/match/none"),
+    ("answer", reqwest::Method::POST, "/match/none/accept"),
     ("cancel", reqwest::Method::DELETE, "/queue/none"),
     ("queue-status", reqwest::Method::GET, "/queue/status"),
 ];

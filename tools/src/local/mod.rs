@@ -36,6 +36,6 @@ pub use port::free as free_port;
 pub use process::{Ended, Process};
 pub use redis_server::{RedisOptions, RedisServer};
 pub use schedule::{PERIOD, Schedule, scheduled_event};
-pub use stream_pump::StreamPump;
+pub use stream_pump::{StreamPump, read_stream};
 pub use template::{Mapping, mappings};
 pub use tool::workspace_root;

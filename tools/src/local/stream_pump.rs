@@ -25,6 +25,8 @@ use crate::time::pause;
 const IDLE: Duration = Duration::from_millis(50);
 /// Before a stream that cannot be read is tried again, and a batch that failed.
 const RETRY: Duration = Duration::from_millis(100);
+/// Records that DynamoDB hands out in one call.
+const READ_RECORDS_MAX: usize = 1_000;
 /// Lambda's own limit for a run.
 const RUN_LIMIT: Duration = Duration::from_secs(900);
 
@@ -62,6 +64,21 @@ impl StreamPump {
 impl Drop for StreamPump {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Everything that the ledger's stream has said so far.
+///
+/// # Errors
+/// The table or its stream is not there.
+pub async fn read_stream(api: &DynamoDbApi) -> Result<Vec<Value>> {
+    let mut place = Place::open(api, stream(api).await?, true).await?;
+    let mut all = Vec::new();
+    loop {
+        match place.read(api, READ_RECORDS_MAX).await? {
+            records if records.is_empty() => return Ok(all),
+            records => all.extend(records),
+        }
     }
 }
 

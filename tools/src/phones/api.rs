@@ -23,8 +23,12 @@ pub struct Ticket {
     pub status: Status,
     /// When to ask again, in milliseconds; none once it is over.
     pub retry_after_ms: Option<u64>,
+    /// How long it has waited, in milliseconds; none once it is over.
+    pub waited_ms: Option<u64>,
     /// Why it ended.
     pub reason: Option<String>,
+    /// What its match asks, while it does.
+    pub proposal: Option<Proposal>,
     /// The match, once there is one.
     #[serde(rename = "match")]
     pub game: Option<Game>,
@@ -51,6 +55,17 @@ impl Status {
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Waiting | Self::Proposed)
     }
+}
+
+/// A match that asks its players.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Proposal {
+    /// The match.
+    pub match_id: String,
+    /// Whether the player's party has accepted.
+    pub answered: bool,
+    /// How long there is to answer, in milliseconds.
+    pub left_ms: u64,
 }
 
 /// A match.
@@ -102,13 +117,15 @@ pub struct Api {
     join: Arc<Semaphore>,
     poll: Arc<Semaphore>,
     cancel: Arc<Semaphore>,
+    answer: Arc<Semaphore>,
 }
 
 impl Api {
     /// For the API at `base`, `http://127.0.0.1:9000`.
     pub fn new(base: impl Into<String>) -> Self {
         let slots = || Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-        Self { http: reqwest::Client::new(), base: base.into(), join: slots(), poll: slots(), cancel: slots() }
+        let (join, poll, cancel, answer) = (slots(), slots(), slots(), slots());
+        Self { http: reqwest::Client::new(), base: base.into(), join, poll, cancel, answer }
     }
 
     /// `POST /queue/join` as the party's leader.
@@ -143,6 +160,20 @@ impl Api {
     pub async fn cancel(&self, player: &str, ticket_id: &str) -> Result<Ticket, ApiError> {
         let request = self.request(Method::DELETE, &format!("/queue/{ticket_id}"), player);
         self.send(&self.cancel, request).await
+    }
+
+    /// `POST /match/{match_id}/accept` or `/decline` as one of its players. None if the match does not ask any more.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn answer(&self, player: &str, match_id: &str, accept: bool) -> Result<Option<Ticket>, ApiError> {
+        let word = if accept { "accept" } else { "decline" };
+        let request = self.request(Method::POST, &format!("/match/{match_id}/{word}"), player);
+        match self.send(&self.answer, request).await {
+            Ok(ticket) => Ok(Some(ticket)),
+            Err(ApiError::Refused { status: 409, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn request(&self, method: Method, path: &str, player: &str) -> reqwest::RequestBuilder {

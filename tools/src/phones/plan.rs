@@ -37,6 +37,12 @@ pub struct Scenario {
     pub cancel_percent: u32,
     /// Parties whose leader sends the join twice.
     pub retry_percent: u32,
+    /// Parties that go away without a word soon after joining.
+    pub vanish_percent: u32,
+    /// Parties that decline the first match that they are asked for.
+    pub decline_percent: u32,
+    /// Parties that accept when it is too late.
+    pub late_percent: u32,
     /// What is played; each party plays one of these.
     pub modes: Vec<Mode>,
 }
@@ -58,6 +64,28 @@ pub enum Retry {
     },
 }
 
+/// What a party does when it is asked whether it wants a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It accepts.
+    Accepts {
+        /// A thumb's time after it has seen the question.
+        after_ms: u64,
+    },
+    /// It declines.
+    Declines {
+        /// The same.
+        after_ms: u64,
+    },
+    /// It accepts when the time to answer is over.
+    TooLate,
+    /// It is not there any more: all its phones fall silent, and none ever answers.
+    Vanishes {
+        /// From the join's answer.
+        after_ms: u64,
+    },
+}
+
 /// Players who join together: one ticket, a phone for each player. The first joins and may cancel, all ask.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Party {
@@ -71,6 +99,8 @@ pub struct Party {
     pub join_at_ms: u64,
     /// Whether the join is sent twice.
     pub retry: Retry,
+    /// What it says to a match.
+    pub manner: Manner,
     /// When they give up, from the join's answer, in milliseconds; never if none.
     pub cancel_after_ms: Option<u64>,
 }
@@ -83,6 +113,10 @@ const RATING_RANGE: (f64, f64) = (0.0, 10_000.0);
 const DUO_PERCENT: u32 = 30;
 /// Those who give up do so within this time.
 const CANCEL_AFTER_MS: std::ops::Range<u64> = 50..1_500;
+/// A thumb needs so long.
+const ANSWER_AFTER_MS: std::ops::Range<u64> = 50..600;
+/// Those who vanish do so within this time.
+const VANISH_AFTER_MS: std::ops::Range<u64> = 100..2_000;
 /// A repeated join follows the first within this time.
 const SAME_KEY_AFTER_MS: std::ops::Range<u64> = 0..60;
 /// Sooner without a key: a match found in between would make the second join a new one, and rightly so.
@@ -114,13 +148,30 @@ fn party(scenario: &Scenario, random: &mut StdRng, first: usize, room: usize) ->
         (true, false) => Retry::NoKey { after_ms: random.random_range(NO_KEY_AFTER_MS) },
     };
     let cancel_after_ms = random.random_range(CANCEL_AFTER_MS);
+    let manner = manner(scenario, random);
     Party {
         players,
         mode,
         rating: (ratings / size as f64 * 10.0).round() / 10.0,
         join_at_ms: random.random_range(0..scenario.spread_ms.max(1)),
         retry,
+        manner,
         cancel_after_ms: percent(random, scenario.cancel_percent).then_some(cancel_after_ms),
+    }
+}
+
+fn manner(scenario: &Scenario, random: &mut StdRng) -> Manner {
+    let Scenario { vanish_percent, decline_percent, late_percent, .. } = scenario;
+    let after_ms = random.random_range(ANSWER_AFTER_MS);
+    let dice = random.random_range(0..100);
+    if dice < *vanish_percent {
+        Manner::Vanishes { after_ms: random.random_range(VANISH_AFTER_MS) }
+    } else if dice < vanish_percent + decline_percent {
+        Manner::Declines { after_ms }
+    } else if dice < vanish_percent + decline_percent + late_percent {
+        Manner::TooLate
+    } else {
+        Manner::Accepts { after_ms }
     }
 }
 
@@ -146,6 +197,9 @@ mod tests {
             seed,
             cancel_percent: 5,
             retry_percent: 10,
+            vanish_percent: 10,
+            decline_percent: 10,
+            late_percent: 5,
             modes: vec![mode("ranked-1v1", 1), mode("casual-2v2", 2)],
         }
     }
@@ -177,6 +231,13 @@ mod tests {
         let mean = parties.iter().map(|party| party.rating).sum::<f64>() / parties.len() as f64;
         assert!((3.0..7.0).contains(&cancelling), "{cancelling} % cancel");
         assert!((8.0..12.0).contains(&repeating), "{repeating} % repeat");
+        let of = |wanted: fn(&Manner) -> bool| share(parties.iter().filter(|party| wanted(&party.manner)).count());
+        let vanishing = of(|manner| matches!(manner, Manner::Vanishes { .. }));
+        let declining = of(|manner| matches!(manner, Manner::Declines { .. }));
+        let late = of(|manner| *manner == Manner::TooLate);
+        assert!((8.0..12.0).contains(&vanishing), "{vanishing} % vanish");
+        assert!((8.0..12.0).contains(&declining), "{declining} % decline");
+        assert!((3.0..7.0).contains(&late), "{late} % answer late");
         assert!((1_480.0..1_520.0).contains(&mean), "mean rating {mean}");
     }
 }

@@ -5,14 +5,21 @@ use std::time::{Duration, Instant};
 
 use futures::future::{join, join_all};
 
-use super::api::{Api, ApiError, Status, Ticket};
+use super::api::{Api, ApiError, Proposal, Status, Ticket};
 use super::board::Board;
-use super::plan::{Party, Retry, Scenario, parties};
+use super::plan::{Manner, Party, Retry, Scenario, parties};
 use super::record::{End, Life, Record};
 use crate::time::{now, pause};
 
 /// After an answer that never came or a server that could not work and did not say when to ask again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// A party that answers late does so this long after the deadline, in milliseconds.
+const TOO_LATE_MS: u64 = 800;
+/// Functions are different machines with clocks of their own, in milliseconds.
+const WAITED_SLACK_MS: u64 = 50;
+/// Whoever vanished is missed within this time of the join: the demo's queues ask for three seconds and call a silence of eight
+/// the end.
+const VANISHED_LIMIT: Duration = Duration::from_secs(14);
 /// For a ticket that is not over and names no time.
 const ASK_AGAIN_AFTER_MS: u64 = 250;
 
@@ -58,7 +65,7 @@ impl Stage {
         let (tickets, joined) = self.join(index, party, &mut record).await;
         self.board.joined(party, !tickets.is_empty());
         for (number, ticket) in tickets.iter().enumerate() {
-            let life = self.life(party, ticket, joined).await;
+            let life = self.life(party, ticket, joined, &mut record).await;
             if number == 0 {
                 life.ends.iter().for_each(|end| self.board.settled(party, matches!(end, End::Matched(_))));
             }
@@ -99,14 +106,16 @@ impl Stage {
         (tickets, answered)
     }
 
-    async fn life(&self, party: &Party, ticket: &Ticket, joined: Instant) -> Life {
+    async fn life(&self, party: &Party, ticket: &Ticket, joined: Instant, record: &mut Record) -> Life {
         let seen = join_all((0..party.players.len()).map(|number| self.follow(party, number, ticket))).await;
         let wait = seen[0].last.as_ref().is_ok_and(|last| last.status == Status::Matched);
         let wait = wait.then(|| seen[0].at.duration_since(joined));
         // The others of a party learn from their own answers that the leader gave up; why, only the leader knows.
         let wish = seen[0].wish.clone();
+        let let_down = seen[0].let_down.clone();
+        record.faults.extend(seen.iter().flat_map(|seen| seen.faults.clone()));
         let ends: Vec<End> = seen.into_iter().map(|seen| end(seen.last, wish.as_ref())).collect();
-        Life { ticket_id: ticket.ticket_id.clone(), wait, last_looks: vec![None; ends.len()], ends }
+        Life { ticket_id: ticket.ticket_id.clone(), wait, let_down, last_looks: vec![None; ends.len()], ends }
     }
 
     /// One player's phone, until the ticket is over. The first player's phone is the one that gives up.
@@ -114,10 +123,22 @@ impl Stage {
         let (player, id) = (&party.players[number], &ticket.ticket_id);
         let leads = number == 0;
         let began = now();
-        let mut seen = Seen { last: Ok(ticket.clone()), wish: None, at: began };
+        let mut seen = Seen::new(ticket, began);
         while let Some(mut rest) = seen.rest() {
             if self.elapsed() > self.limit {
                 return seen;
+            }
+            if leads && let Some(proposal) = seen.question() {
+                self.answer(party, &proposal, &mut seen).await;
+                continue;
+            }
+            if let Manner::Vanishes { after_ms } = party.manner {
+                let left = Duration::from_millis(after_ms).saturating_sub(began.elapsed());
+                if left.is_zero() {
+                    seen.wish = Some(End::Vanished(String::new()));
+                    return seen;
+                }
+                rest = rest.min(left);
             }
             let gives_up_at = party.cancel_after_ms.filter(|_| leads).map(Duration::from_millis);
             if let Some(at) = gives_up_at {
@@ -129,11 +150,11 @@ impl Stage {
             } else if leads && self.board.left_over(party.mode) {
                 seen.wish = Some(End::LeftOver);
             }
-            seen.last = match seen.wish {
-                Some(_) => self.insist(|| self.api.cancel(player, id)).await,
-                None => self.insist(|| self.api.poll(player, id)).await,
+            let last = match seen.wish {
+                Some(End::GaveUp | End::LeftOver) => self.insist(|| self.api.cancel(player, id)).await,
+                _ => self.insist(|| self.api.poll(player, id)).await,
             };
-            seen.at = now();
+            seen.hears(last, player);
         }
         // The answer to a join or a cancel that came too late may not carry the match.
         if seen.last.as_ref().is_ok_and(|last| last.status == Status::Matched && last.game.is_none()) {
@@ -142,9 +163,40 @@ impl Stage {
         seen
     }
 
+    /// Says what this party says to a match, when it does.
+    async fn answer(&self, party: &Party, proposal: &Proposal, seen: &mut Seen) {
+        let (player, id) = (&party.players[0], &proposal.match_id);
+        let (after_ms, accept) = match party.manner {
+            Manner::Accepts { after_ms } => (after_ms, true),
+            Manner::Declines { after_ms } => (after_ms, false),
+            // Later than the deadline, and than the look at the pool that follows it.
+            Manner::TooLate => (proposal.left_ms + TOO_LATE_MS, true),
+            Manner::Vanishes { .. } => {
+                seen.asked = None;
+                return;
+            }
+        };
+        match party.manner {
+            Manner::Declines { .. } => seen.wish = Some(End::Declined),
+            Manner::TooLate => seen.wish = Some(End::TooLate),
+            _ => {}
+        }
+        pause(Duration::from_millis(after_ms)).await;
+        match self.insist(|| self.api.answer(player, id, accept)).await {
+            Ok(Some(ticket)) => seen.hears(Ok(ticket), player),
+            // Somebody else said no, or it is too late: the next poll tells.
+            Ok(None) => {
+                let id = seen.ticket_id.clone();
+                seen.hears(self.insist(|| self.api.poll(player, &id)).await, player);
+            }
+            Err(error) => seen.hears(Err(error), player),
+        }
+    }
+
     async fn look_again(&self, record: &mut Record) {
         let party = &self.parties[record.party];
         for life in &mut record.lives {
+            self.look_after(party, life).await;
             for (number, end) in life.ends.iter().enumerate() {
                 let player = &party.players[number];
                 let (id, was_matched) = match end {
@@ -157,6 +209,20 @@ impl Stage {
                     Ok(_) => {}
                     Err(error) => record.faults.push(format!("{player} cannot read {id} any more: {error}")),
                 }
+            }
+        }
+    }
+
+    /// Reads what became of phones that fell silent. Not before they must be missed: who asks is there again.
+    async fn look_after(&self, party: &Party, life: &mut Life) {
+        for (player, end) in party.players.iter().zip(&mut life.ends) {
+            let End::Vanished(reason) = end else { continue };
+            let missed = Duration::from_millis(party.join_at_ms) + VANISHED_LIMIT;
+            pause(missed.saturating_sub(self.elapsed())).await;
+            match self.insist(|| self.api.poll(player, &life.ticket_id)).await {
+                Ok(ticket) if ticket.status.is_over() => reason.push_str(ticket.reason.as_deref().unwrap_or("expired")),
+                Ok(ticket) => *end = End::Lost(format!("vanished, and nobody noticed: {:?}", ticket.status)),
+                Err(error) => *end = End::Lost(error.to_string()),
             }
         }
     }
@@ -176,14 +242,63 @@ impl Stage {
     }
 }
 
-/// What one player's phone saw last.
+/// What one player's phone saw.
 struct Seen {
+    ticket_id: String,
     last: Result<Ticket, ApiError>,
     wish: Option<End>,
     at: Instant,
+    /// The match that asks now.
+    asked: Option<Proposal>,
+    /// Since when it waits again, and how long that took each time.
+    let_down_at: Option<Instant>,
+    let_down: Vec<Duration>,
+    waited_ms: u64,
+    faults: Vec<String>,
 }
 
 impl Seen {
+    fn new(ticket: &Ticket, began: Instant) -> Self {
+        let mut seen = Self {
+            ticket_id: ticket.ticket_id.clone(),
+            last: Ok(ticket.clone()),
+            wish: None,
+            at: began,
+            asked: None,
+            let_down_at: None,
+            let_down: Vec::new(),
+            waited_ms: 0,
+            faults: Vec::new(),
+        };
+        seen.hears(Ok(ticket.clone()), "");
+        seen
+    }
+
+    /// The match that asks and has no answer of this party yet.
+    fn question(&self) -> Option<Proposal> {
+        self.asked.clone().filter(|proposal| !proposal.answered)
+    }
+
+    /// Takes an answer in.
+    fn hears(&mut self, last: Result<Ticket, ApiError>, player: &str) {
+        self.at = now();
+        if let Ok(ticket) = &last {
+            let waited_ms = ticket.waited_ms.unwrap_or(self.waited_ms);
+            if waited_ms + WAITED_SLACK_MS < self.waited_ms {
+                let line = format!("{player}: had waited {} ms, and now {waited_ms} ms: time was lost", self.waited_ms);
+                self.faults.push(line);
+            }
+            self.waited_ms = self.waited_ms.max(waited_ms);
+            match (&self.asked, &ticket.proposal) {
+                (Some(_), None) if ticket.status == Status::Waiting => self.let_down_at = Some(self.at),
+                (_, Some(_)) => self.let_down.extend(self.let_down_at.take().map(|at| at.elapsed())),
+                _ => {}
+            }
+            self.asked = ticket.proposal.clone();
+        }
+        self.last = last;
+    }
+
     /// How long to rest before the next request; none when there is nothing more to ask.
     fn rest(&self) -> Option<Duration> {
         let last = self.last.as_ref().ok().filter(|last| !last.status.is_over())?;
@@ -191,8 +306,15 @@ impl Seen {
     }
 }
 
-/// The reason of a ticket that a player of the party cancelled.
-const OWN_WISH: &str = "player";
+/// The reasons of a ticket that ended as its party wished. Whoever leaves while a match asks has declined it.
+fn own(wish: &End) -> &'static [&'static str] {
+    match wish {
+        End::GaveUp | End::LeftOver => &["player", "declined"],
+        End::Declined => &["declined"],
+        End::TooLate => &["no_answer"],
+        _ => &[],
+    }
+}
 
 fn end(last: Result<Ticket, ApiError>, wish: Option<&End>) -> End {
     let ticket = match last {
@@ -201,10 +323,11 @@ fn end(last: Result<Ticket, ApiError>, wish: Option<&End>) -> End {
     };
     let reason = ticket.reason.as_deref().unwrap_or("no reason");
     match (ticket.status, ticket.game, wish) {
+        (_, _, Some(End::Vanished(_))) => End::Vanished(String::new()),
         (Status::Waiting | Status::Proposed, ..) => End::StillWaiting,
         (Status::Matched, Some(game), _) => End::Matched(game),
         (Status::Matched, None, _) => End::Lost("matched, but the match is not in the answer".to_owned()),
-        (Status::Cancelled, _, Some(wish)) if reason == OWN_WISH => wish.clone(),
+        (Status::Cancelled, _, Some(wish)) if own(wish).contains(&reason) => wish.clone(),
         (status, ..) => End::Dropped(format!("{status:?}: {reason}").to_lowercase()),
     }
 }

@@ -13,6 +13,12 @@ pub enum End {
     GaveUp,
     /// By the party's own wish: too few players were left for a match.
     LeftOver,
+    /// By the party's no to a match.
+    Declined,
+    /// By the server, because the party's yes came too late.
+    TooLate,
+    /// By the server, because the party was not there any more: the reason, read afterwards; empty before it was read.
+    Vanished(String),
     /// By the server, without being asked: the status and its reason.
     Dropped(String),
     /// The play's time was up and the ticket still waited.
@@ -28,6 +34,8 @@ pub struct Life {
     pub ticket_id: String,
     /// From the join's answer until the leader saw the match.
     pub wait: Option<Duration>,
+    /// How long the leader waited to be asked again, for each match that fell through under it by another's fault.
+    pub let_down: Vec<Duration>,
     /// What each player saw, in the party's order.
     pub ends: Vec<End>,
     /// What each player saw in a last look when all others had ended; `None` where there was no match to look at.

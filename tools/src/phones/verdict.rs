@@ -29,6 +29,16 @@ pub struct Tally {
     pub gave_up: usize,
     /// Who gave up because too few were left for a match.
     pub left_over: usize,
+    /// Who declined a match.
+    pub declined: usize,
+    /// Who accepted too late.
+    pub too_late: usize,
+    /// Who vanished, was missed, and can read so.
+    pub vanished: usize,
+    /// Matches that fell through under somebody who had done nothing wrong, by leader.
+    pub let_down: usize,
+    /// From waiting again until the next question, in microseconds.
+    pub asked_again_us: Histogram<u64>,
     /// Who still waited when time was up, was dropped by the server, or never got a ticket.
     pub unsettled: usize,
     /// Whose end cannot be read.
@@ -57,8 +67,9 @@ pub struct Verdict {
 impl Verdict {
     /// Whether every promise held: nobody twice in a match, nobody lost, everybody matched or cancelled.
     pub fn holds(&self) -> bool {
-        let Tally { joined, matched, gave_up, left_over, unsettled, lost, double_booked, .. } = &self.all;
-        let settled = matched + gave_up + left_over;
+        let Tally { joined, matched, gave_up, left_over, declined, too_late, vanished, .. } = &self.all;
+        let Tally { unsettled, lost, double_booked, .. } = &self.all;
+        let settled = matched + gave_up + left_over + declined + too_late + vanished;
         self.faults.is_empty() && unsettled + lost + double_booked == 0 && *joined == settled
     }
 }
@@ -74,7 +85,11 @@ pub fn judge(scenario: &Scenario, parties: &[Party], records: &[Record]) -> Verd
                 End::Dropped(why) => faults.push(format!("{player}: expected matched or cancelled, found {why}")),
                 End::StillWaiting => faults.push(format!("{player}: expected matched or cancelled, still waiting")),
                 End::Lost(why) => faults.push(format!("{player}: lost: {why}")),
+                End::Vanished(reason) if !MISSED.contains(&reason.as_str()) => {
+                    faults.push(format!("{player}: vanished, and is said to be {reason:?}"));
+                }
                 End::Matched(_) | End::GaveUp | End::LeftOver => {}
+                End::Declined | End::TooLate | End::Vanished(_) => {}
             }
         }
     }
@@ -89,6 +104,9 @@ pub fn judge(scenario: &Scenario, parties: &[Party], records: &[Record]) -> Verd
     Verdict { modes, all: tally(None), faults }
 }
 
+/// What somebody reads who vanished and comes back.
+const MISSED: [&str; 2] = ["no_answer", "abandoned"];
+
 fn count(parties: &[Party], records: &[&Record]) -> Tally {
     let lives = || records.iter().flat_map(|record| &record.lives);
     let ended = |wanted: fn(&End) -> bool| lives().flat_map(|life| &life.ends).filter(|end| wanted(end)).count();
@@ -99,7 +117,17 @@ fn count(parties: &[Party], records: &[&Record]) -> Tally {
     for wait in lives().filter_map(|life| life.wait) {
         wait_us.saturating_record(micros(wait));
     }
+    let mut asked_again_us = wait_us.clone();
+    asked_again_us.reset();
+    for again in lives().flat_map(|life| &life.let_down) {
+        asked_again_us.saturating_record(micros(*again));
+    }
     Tally {
+        declined: ended(|end| matches!(end, End::Declined)),
+        too_late: ended(|end| matches!(end, End::TooLate)),
+        vanished: ended(|end| matches!(end, End::Vanished(_))),
+        let_down: lives().map(|life| life.let_down.len()).sum(),
+        asked_again_us,
         joined: lives().map(|life| life.ends.len()).sum(),
         again: records.iter().flat_map(|record| record.lives.iter().skip(1)).map(|life| life.ends.len()).sum(),
         tickets: lives().count(),

@@ -1,10 +1,20 @@
 use super::super::api::Member;
-use super::super::plan::{Mode, Retry};
+use super::super::plan::{Manner, Mode, Retry};
 use super::*;
 
 fn scenario() -> Scenario {
     let mode = Mode { queue: "ranked-1v1".into(), region: "eu".into(), teams: 2, team_size: 1 };
-    Scenario { phones: 4, spread_ms: 0, seed: 1, cancel_percent: 0, retry_percent: 0, modes: vec![mode] }
+    Scenario {
+        phones: 4,
+        spread_ms: 0,
+        seed: 1,
+        cancel_percent: 0,
+        retry_percent: 0,
+        vanish_percent: 0,
+        decline_percent: 0,
+        late_percent: 0,
+        modes: vec![mode],
+    }
 }
 
 fn parties() -> Vec<Party> {
@@ -14,6 +24,7 @@ fn parties() -> Vec<Party> {
         rating: 1_500.0,
         join_at_ms: 0,
         retry: Retry::No,
+        manner: Manner::Accepts { after_ms: 0 },
         cancel_after_ms: None,
     };
     ["ann", "bob", "cid", "dee"].map(party).to_vec()
@@ -27,7 +38,13 @@ fn game(id: &str, players: [&str; 2]) -> Game {
 
 fn record(party: usize, name: &str, end: End, last_look: Option<Game>) -> Record {
     let wait = matches!(end, End::Matched(_)).then_some(Duration::from_millis(20));
-    let life = Life { ticket_id: format!("t-{name}"), wait, ends: vec![end], last_looks: vec![last_look] };
+    let life = Life {
+        ticket_id: format!("t-{name}"),
+        wait,
+        let_down: Vec::new(),
+        ends: vec![end],
+        last_looks: vec![last_look],
+    };
     Record { party, lives: vec![life], ..Record::default() }
 }
 

@@ -1,0 +1,313 @@
+//! Phones, matchers, sweepers and their crashes, interleaved from a seed, one store call at a time.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use futures::FutureExt;
+use muster::adapters::memory_ledger::MemoryLedger;
+use muster::domain::limits::OUTBOX_TAKE_MAX;
+use muster::domain::{
+    CancelReason, Cooldown, Event, MatchId, MatchState, Party, Ping, PoolId, Queue, Queues, Rules, TicketId, Unique,
+    Word,
+};
+use muster::ports::{Clock, Ledger, Matches, Polled, Tickets, Upkeep};
+use muster::usecases::answer::answer;
+use muster::usecases::cancel::cancel;
+use muster::usecases::drain::drain;
+use muster::usecases::join::{Request, join_queue};
+use muster::usecases::poll::{Target, poll};
+use muster::usecases::tick::{Pace, tick, upkeep};
+use tokio::runtime::Runtime;
+
+use super::facts::{Asks, Deed, Facts};
+use super::seen::Look;
+use crate::conformance::Store;
+use crate::samples::{T0, player};
+use crate::stand_ins::{CountingIds, VirtualClock};
+use crate::stepped::{Actor, Stepped, Turns};
+
+const PLAYERS: usize = 8;
+/// Deeds that go on at once.
+const AT_ONCE: usize = 5;
+/// Turns of one life.
+const TURNS: usize = 400;
+const TTL_MS: u64 = 60_000;
+
+/// What came of a life.
+#[derive(Debug)]
+pub struct Life {
+    /// Store calls.
+    pub calls: usize,
+    /// Every turn: what was done, what was answered, what the pool held then. The same on every store.
+    pub turns: Vec<String>,
+    /// How often each step of a ticket or a match was seen.
+    pub met: BTreeMap<String, usize>,
+}
+
+/// Two players who ping and accept, four in teams who accept, and two who need not, but are claimed first.
+fn queues() -> Queues {
+    let rules = Rules { ttl_ms: TTL_MS, abandon_ms: 25_000, ..Rules::default() };
+    let rules = Rules { window: muster::domain::window::Window { deadline_ms: 5_000, ..rules.window }, ..rules };
+    let cooldown = Some(Cooldown { after: 2, for_ms: 10_000 });
+    let asks = Rules { acceptance_ms: Some(8_000), cooldown, ..rules.clone() };
+    let queue = |name: &str, rules| Queue {
+        name: name.parse().unwrap_or_else(|error| panic!("{error}")),
+        regions: vec!["eu".parse().unwrap_or_else(|error| panic!("{error}"))],
+        rules,
+    };
+    let queues = vec![
+        queue("duel", Rules { ping: Some(Ping::default()), ..asks.clone() }),
+        queue("pairs", Rules { team_size: 2, ..asks }),
+        queue("quick", Rules { claim_first: true, ..rules }),
+    ];
+    Queues::new(queues).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+struct Doing<'a> {
+    pool: PoolId,
+    deed: Deed,
+    actor: Actor<'a>,
+}
+
+/// What all deeds work with.
+struct Stage<'a, S> {
+    store: &'a Stepped<'a, S>,
+    ledger: &'a Option<MemoryLedger<VirtualClock>>,
+    clock: &'a VirtualClock,
+    ids: &'a CountingIds,
+    queues: &'a Queues,
+    log: &'a RefCell<Vec<String>>,
+}
+
+impl<'a, S: Store> Stage<'a, S> {
+    /// Begins a deed.
+    fn begin(&self, pool: &PoolId, deed: &Deed, rng: &mut Rng) -> Actor<'a> {
+        let Self { store, ledger, clock, ids, queues, log } = *self;
+        let (pool, deed, now_ms) = (pool.clone(), deed.clone(), clock.now_ms());
+        let key = rng.bool().then(|| format!("key{}", rng.u8(..3)));
+        let (push, rating) = (rng.bool(), 1_400.0 + f64::from(rng.u8(..200)));
+        Box::pin(async move {
+            let rules = queues.rules(&pool).unwrap_or_else(|| panic!("{pool} is a pool"));
+            let ticket = |unique: Unique| TicketId::new(pool.clone(), unique);
+            let game = |unique: Unique| MatchId::new(pool.clone(), unique);
+            let line = match &deed {
+                Deed::Join(players) => {
+                    let party = Party::restored(players.clone());
+                    let (caller, pool, idempotency_key) = (&players[0], pool.clone(), key.as_deref());
+                    let request =
+                        Request { caller, pool, rules, party, rating, idempotency_key, push, rate: None, now_ms };
+                    format!("{:?}", join_queue(store, ledger, ids, &request).await)
+                }
+                Deed::Poll(id, player) => {
+                    format!("{:?}", poll(store, ledger, queues, &Target::Ticket(ticket(*id)), player, now_ms).await)
+                }
+                Deed::Cancel(id, player) => format!("{:?}", cancel(store, ledger, &ticket(*id), player, now_ms).await),
+                Deed::Answer(id, player, word) => {
+                    format!("{:?}", answer(store, clock, queues, &game(*id), player, *word).await)
+                }
+                Deed::Unplug(id, member) => {
+                    let verdict = (ticket(*member), CancelReason::Disconnected);
+                    let dropped = store.drop_match(&game(*id), &[verdict], now_ms).await;
+                    format!("{dropped:?} {:?}", store.reclaim(&pool, now_ms).await)
+                }
+                Deed::Tick => format!("{:?}", tick(store, ids, clock, &pool, rules, Pace::default()).await),
+                Deed::Sweep => format!("{:?}", upkeep(store, &pool, rules, now_ms).await),
+                Deed::Drain => format!("{:?}", drain(store, ledger, clock, &pool, rules, ids_text(ids).as_str()).await),
+            };
+            log.borrow_mut().push(line);
+        })
+    }
+}
+
+fn ids_text(ids: &CountingIds) -> String {
+    use muster::ports::Ids;
+    ids.unique().to_string()
+}
+
+fn any<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
+    (!from.is_empty()).then(|| from[rng.usize(..from.len())].clone())
+}
+
+/// Something that somebody might do next; none if there is nobody to do it.
+fn any_deed(rng: &mut Rng, facts: &Facts, pool: &PoolId) -> Option<Deed> {
+    let seen = facts.pools.get(pool);
+    let tickets: Vec<Unique> = seen.into_iter().flat_map(|seen| seen.tickets.keys().copied()).collect();
+    let recent = &tickets[tickets.len().saturating_sub(6)..];
+    let somebody = |rng: &mut Rng| player(&format!("p{}", rng.usize(..PLAYERS)));
+    let of = |rng: &mut Rng, ticket: Unique| {
+        let players = seen.and_then(|seen| Some(seen.tickets.get(&ticket)?.players.clone())).unwrap_or_default();
+        any(rng, &players).unwrap_or_else(|| somebody(rng))
+    };
+    // The questions that are open, and sometimes one that is not.
+    let open: Vec<Unique> = seen
+        .into_iter()
+        .flat_map(|seen| &seen.matches)
+        .filter(|(_, game)| game.state.asks() || (game.state != MatchState::Forming && rng.u8(..8) == 0))
+        .map(|(id, _)| *id)
+        .collect();
+    match rng.u8(..100) {
+        0..22 => {
+            let caller = somebody(rng);
+            let mate = somebody(rng);
+            let duo = pool.queue() == "pairs" && rng.bool() && mate != caller;
+            Some(Deed::Join(if duo { vec![caller, mate] } else { vec![caller] }))
+        }
+        22..34 => any(rng, recent).map(|ticket| Deed::Poll(ticket, of(rng, ticket))),
+        34..37 => any(rng, recent).map(|ticket| Deed::Cancel(ticket, of(rng, ticket))),
+        37..74 => {
+            let game = any(rng, &open)?;
+            let found = seen?.matches.get(&game)?;
+            // Mostly somebody who has yet to answer.
+            let again = rng.u8(..5) == 0;
+            let members = found.members.iter().filter(|(_, ready)| again || !**ready);
+            let members: Vec<Unique> = members.map(|(ticket, _)| *ticket).collect();
+            let ticket = any(rng, &members)?;
+            let word = match (found.state, rng.u8(..10)) {
+                (MatchState::Checking, 0..9) => Word::Pong,
+                (_, 0) => Word::Decline,
+                (_, 1) => Word::Pong,
+                _ => Word::Accept,
+            };
+            Some(Deed::Answer(game, of(rng, ticket), word))
+        }
+        74..76 => {
+            let game = any(rng, &open)?;
+            let members: Vec<Unique> = seen?.matches.get(&game)?.members.keys().copied().collect();
+            any(rng, &members).map(|ticket| Deed::Unplug(game, ticket))
+        }
+        76..91 => Some(Deed::Tick),
+        91..96 => Some(Deed::Sweep),
+        _ => Some(Deed::Drain),
+    }
+}
+
+/// Lives one life on an empty store, and ends it: whoever is there is matched, cancelled or expired at last, and the ledger
+/// knows. `runtime` is where a store's calls run that wait for a server.
+///
+/// # Panics
+/// Something happened that may not; the message says what, and on which turn.
+pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mut impl Look) -> Life {
+    let mut rng = Rng::with_seed(seed);
+    let (turns, clock, ids) = (Turns::default(), VirtualClock::at(T0), CountingIds::of(1));
+    let (queues, log) = (queues(), RefCell::new(Vec::new()));
+    let ledger = Some(MemoryLedger::new(VirtualClock::at(T0)));
+    let stepped = Stepped { store, turns: &turns, runtime };
+    let stage = Stage { store: &stepped, ledger: &ledger, clock: &clock, ids: &ids, queues: &queues, log: &log };
+    let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
+    let asks = |pool: &PoolId| Asks { acceptance: pool.queue() != "quick" };
+
+    let (mut facts, mut doing): (Facts, Vec<Doing<'_>>) = Default::default();
+    let mut life = Life { calls: 0, turns: Vec::new(), met: BTreeMap::new() };
+    while life.calls < TURNS {
+        let (pool, line) = match rng.u8(..100) {
+            0..12 => {
+                let ms = [1, 5, 20, 50, 200, 400, 1_500, 4_000][rng.usize(..8)];
+                clock.sleep_ms(ms).now_or_never();
+                continue;
+            }
+            // A crash: whatever it was about to do, it never does.
+            12..15 if !doing.is_empty() => {
+                drop(doing.swap_remove(rng.usize(..doing.len())));
+                continue;
+            }
+            15..50 if doing.len() < AT_ONCE => {
+                let pool = pools[rng.usize(..pools.len())].clone();
+                let Some(deed) = any_deed(&mut rng, &facts, &pool) else { continue };
+                facts.begins(&pool, &deed);
+                let actor = stage.begin(&pool, &deed, &mut rng);
+                doing.push(Doing { pool, deed, actor });
+                continue;
+            }
+            _ if doing.is_empty() => continue,
+            _ => {
+                let at = rng.usize(..doing.len());
+                let over = turns.advance(&mut doing[at].actor, 1);
+                let line = format!("{:?} in {}", doing[at].deed, doing[at].pool);
+                let pool = doing[at].pool.clone();
+                if over {
+                    drop(doing.swap_remove(at));
+                }
+                (pool, line)
+            }
+        };
+        life.calls += 1;
+        let before = facts.pools.get(&pool).cloned().unwrap_or_default();
+        let seen = look.look(&pool, &before);
+        let answers = log.take().join(", ");
+        life.turns.push(format!("{line}: {answers}\n    {seen:?}"));
+        let wrong = facts.sees(&pool, asks(&pool), clock.now_ms(), seen);
+        assert!(wrong.is_empty(), "turn {} ({line}):\n  {}", life.calls, wrong.join("\n  "));
+    }
+    drop(doing);
+    end(&facts, &stage, &pools, runtime, store, look);
+    life.met = facts.met;
+    life
+}
+
+/// Time passes, and nobody but a sweeper does anything.
+fn end<S: Store>(
+    facts: &Facts,
+    stage: &Stage<'_, S>,
+    pools: &[PoolId],
+    runtime: Option<&Runtime>,
+    store: &S,
+    look: &mut impl Look,
+) {
+    for _ in 0..2 * TTL_MS / 10_000 {
+        stage.clock.sleep_ms(10_000).now_or_never();
+        for pool in pools {
+            let rules = stage.queues.rules(pool).unwrap_or_else(|| panic!("{pool} is a pool"));
+            on(runtime, upkeep(store, pool, rules, stage.clock.now_ms())).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+    for pool in pools {
+        let before = facts.pools.get(pool).cloned().unwrap_or_default();
+        let seen = look.look(pool, &before);
+        for (id, ticket) in &seen.tickets {
+            assert!(ticket.state.is_terminal(), "{pool}: ticket {id} is left over: {ticket:?}");
+        }
+        tell(stage, pool, runtime, store);
+        for (id, ticket) in before.tickets.iter().filter(|(_, ticket)| !ticket.players.is_empty()) {
+            let (id, one) = (TicketId::new(pool.clone(), *id), &ticket.players[0]);
+            let here = on(runtime, store.poll(&id, one, 0)).unwrap_or_else(|error| panic!("{error}"));
+            let there = on(None, stage.ledger.poll(&id, one, 0)).unwrap_or_else(|error| panic!("{error}"));
+            match (&here, &there) {
+                (Polled::Ended(here), Polled::Ended(there)) => {
+                    assert_eq!(here, there, "{id}: the ledger says otherwise")
+                }
+                other => panic!("{id}: expected it to be over in store and ledger, found {other:?}"),
+            }
+        }
+    }
+}
+
+/// Everything that is left in the outbox, also what a crashed reader took.
+fn tell<S: Store>(stage: &Stage<'_, S>, pool: &PoolId, runtime: Option<&Runtime>, store: &S) {
+    loop {
+        let entries =
+            on(runtime, store.take(pool, "last", OUTBOX_TAKE_MAX, 0)).unwrap_or_else(|error| panic!("{error}"));
+        if entries.is_empty() {
+            return;
+        }
+        let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+        let events: Vec<Event> = entries.into_iter().filter_map(|entry| entry.event).collect();
+        assert_eq!(events.len(), ids.len(), "{pool}: an entry cannot be read");
+        on(None, stage.ledger.record(&events)).unwrap_or_else(|error| panic!("{error}"));
+        on(runtime, store.told(pool, &ids)).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn on<T>(runtime: Option<&Runtime>, call: impl Future<Output = T>) -> T {
+    match runtime {
+        Some(runtime) => runtime.block_on(call),
+        None => call.now_or_never().unwrap_or_else(|| panic!("memory never waits")),
+    }
+}
+
+/// Where two lives of one seed part, if they do.
+pub fn first_difference(one: &Life, other: &Life) -> Option<String> {
+    let pairs = one.turns.iter().zip(&other.turns).enumerate();
+    let differs = pairs.into_iter().find(|(_, (one, other))| one != other);
+    differs.map(|(turn, (one, other))| format!("turn {turn}:\n  one   {one}\n  other {other}"))
+}

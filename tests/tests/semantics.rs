@@ -1,0 +1,206 @@
+//! Rules of `docs/semantics.md` that need more than one call of a port: use cases over the reference store, under a clock that
+//! the test moves.
+
+use muster::adapters::memory::Memory;
+use muster::domain::{CancelReason, Cooldown, Party, Ping, PlayerId, PoolId, Queue, Queues, Rules, TicketId, Word};
+use muster::ports::Clock;
+use muster::usecases::answer::{self, answer};
+use muster::usecases::cancel::cancel;
+use muster::usecases::drain::drain;
+use muster::usecases::join::{Reply, Request, join_queue};
+use muster::usecases::poll::{Target, poll};
+use muster::usecases::tick::{Pace, tick};
+use muster::usecases::view::{Status, View};
+use muster_tests::samples::{T0, player};
+use muster_tests::stand_ins::{CountingIds, NO_LEDGER, VirtualClock};
+
+/// One queue on the reference store.
+struct Stage {
+    store: Memory,
+    clock: VirtualClock,
+    ids: CountingIds,
+    queues: Queues,
+    pool: PoolId,
+}
+
+impl Stage {
+    fn of(rules: Rules) -> Self {
+        let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
+        let queues = Queues::new(vec![queue]).unwrap();
+        let pool = queues.pools().next().unwrap().0;
+        Self { store: Memory::default(), clock: VirtualClock::at(T0), ids: CountingIds::of(1), queues, pool }
+    }
+
+    fn rules(&self) -> &Rules {
+        self.queues.rules(&self.pool).unwrap()
+    }
+
+    async fn pass(&self, ms: u64) {
+        self.clock.sleep_ms(ms).await;
+    }
+
+    async fn ask(&self, players: &[&str], push: bool) -> Reply {
+        let players: Vec<PlayerId> = players.iter().map(|name| player(name)).collect();
+        let request = Request {
+            caller: &players[0],
+            pool: self.pool.clone(),
+            rules: self.rules(),
+            party: Party::restored(players.clone()),
+            rating: 1_500.0,
+            idempotency_key: None,
+            push,
+            rate: None,
+            now_ms: self.clock.now_ms(),
+        };
+        join_queue(&self.store, &NO_LEDGER, &self.ids, &request).await.unwrap().reply
+    }
+
+    async fn join(&self, name: &str) -> TicketId {
+        match self.ask(&[name], false).await {
+            Reply::Queued(view) => view.ticket,
+            other => panic!("expected a new ticket, found {other:?}"),
+        }
+    }
+
+    async fn look(&self) {
+        tick(&self.store, &self.ids, &self.clock, &self.pool, self.rules(), Pace::default()).await.unwrap();
+    }
+
+    async fn poll(&self, ticket: &TicketId, name: &str) -> View {
+        let (target, now_ms) = (Target::Ticket(ticket.clone()), self.clock.now_ms());
+        poll(&self.store, &NO_LEDGER, &self.queues, &target, &player(name), now_ms).await.unwrap().unwrap()
+    }
+
+    async fn say(&self, view: &View, name: &str, word: Word) -> answer::Reply {
+        let id = &view.proposal.as_ref().unwrap_or_else(|| panic!("nobody is asked: {view:?}")).id;
+        answer(&self.store, &self.clock, &self.queues, id, &player(name), word).await.unwrap().reply
+    }
+}
+
+fn asking() -> Rules {
+    Rules { acceptance_ms: Some(10_000), ..Rules::default() }
+}
+
+#[tokio::test]
+async fn joining_while_a_match_asks_is_the_same_ticket_and_shows_the_question() {
+    let stage = Stage::of(asking());
+    let ann = stage.join("ann").await;
+    stage.join("bob").await;
+    stage.look().await;
+    let Reply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
+    assert_eq!((view.ticket, view.status), (ann, Status::Proposed));
+    assert_eq!(view.proposal.map(|proposal| proposal.left_ms), Some(10_000));
+}
+
+#[tokio::test]
+async fn two_phones_of_one_player_see_the_same_and_either_may_answer() {
+    let stage = Stage::of(asking());
+    let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
+    stage.look().await;
+    let first = stage.poll(&ann, "ann").await;
+    assert_eq!(stage.poll(&ann, "ann").await, first, "the other phone");
+    stage.say(&first, "ann", Word::Accept).await;
+    let second = stage.poll(&ann, "ann").await;
+    assert!(second.proposal.as_ref().is_some_and(|proposal| proposal.answered && proposal.accepted == 1));
+    assert!(second.version > first.version);
+    let bobs = stage.poll(&bob, "bob").await;
+    stage.say(&bobs, "bob", Word::Accept).await;
+    assert_eq!(stage.poll(&ann, "ann").await.status, Status::Matched);
+}
+
+#[tokio::test]
+async fn who_falls_silent_is_matched_again_once_heard_of() {
+    let stage = Stage::of(Rules { presence_ms: 5_000, ..Rules::default() });
+    let ann = stage.join("ann").await;
+    stage.pass(5_001).await;
+    let bob = stage.join("bob").await;
+    stage.look().await;
+    assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting, "nobody who is there");
+    stage.poll(&ann, "ann").await;
+    stage.look().await;
+    assert_eq!(stage.poll(&bob, "bob").await.status, Status::Matched);
+    assert_eq!(stage.poll(&ann, "ann").await.status, Status::Matched);
+}
+
+#[tokio::test]
+async fn an_app_that_was_killed_reads_where_its_ticket_is_now() {
+    let stage = Stage::of(asking());
+    let (ann, _) = (stage.join("ann").await, stage.join("bob").await);
+    stage.look().await;
+    stage.pass(4_000).await;
+    let Reply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
+    assert_eq!(view.proposal.map(|proposal| proposal.left_ms), Some(6_000), "it knows no id, and joins again");
+    stage.pass(6_000).await;
+    stage.look().await;
+    assert_eq!(stage.poll(&ann, "ann").await.status, Status::Cancelled(CancelReason::NoAnswer));
+    assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(view) if view.ticket != ann));
+}
+
+#[tokio::test]
+async fn a_poll_is_as_good_as_a_pong() {
+    let stage = Stage::of(Rules { ping: Some(Ping::default()), ..Rules::default() });
+    let Reply::Queued(ann) = stage.ask(&["ann"], true).await else { panic!("expected a new ticket") };
+    let bob = stage.join("bob").await;
+    stage.look().await;
+    assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting, "the match checks, which is nobody's business");
+    assert_eq!(stage.poll(&ann.ticket, "ann").await.status, Status::Matched);
+    assert_eq!(stage.poll(&bob, "bob").await.status, Status::Matched);
+}
+
+#[tokio::test]
+async fn a_match_pings_only_where_its_queue_says_so() {
+    let stage = Stage::of(Rules::default());
+    for name in ["ann", "bob"] {
+        assert!(matches!(stage.ask(&[name], true).await, Reply::Queued(_)));
+    }
+    stage.look().await;
+    let Reply::Queued(again) = stage.ask(&["ann"], true).await else {
+        panic!("expected ann to be free: she is matched")
+    };
+    assert_eq!(again.status, Status::Waiting);
+}
+
+#[tokio::test]
+async fn whoever_was_let_down_is_first_in_line() {
+    let stage = Stage::of(Rules { window: Rules::default().window, ..asking() });
+    let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
+    stage.look().await;
+    let (anns, bobs) = (stage.poll(&ann, "ann").await, stage.poll(&bob, "bob").await);
+    stage.say(&anns, "ann", Word::Accept).await;
+    // Two more who have waited as long, but for nobody.
+    let (cid, dan) = (stage.join("cid").await, stage.join("dan").await);
+    stage.say(&bobs, "bob", Word::Decline).await;
+    stage.look().await;
+    let anns = stage.poll(&ann, "ann").await;
+    assert_eq!((anns.status, anns.waited_ms), (Status::Proposed, Some(0)));
+    let later: Vec<Status> = vec![stage.poll(&cid, "cid").await.status, stage.poll(&dan, "dan").await.status];
+    let left = later.iter().filter(|status| **status == Status::Waiting).count();
+    assert_eq!(left, 1, "of three, the one who is left over is not ann: {later:?}");
+}
+
+#[tokio::test]
+async fn to_cancel_while_a_match_asks_is_to_decline_it() {
+    let stage = Stage::of(asking());
+    let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
+    stage.look().await;
+    let now_ms = stage.clock.now_ms();
+    let done = cancel(&stage.store, &NO_LEDGER, &ann, &player("ann"), now_ms).await.unwrap();
+    assert_eq!(done.view.map(|view| view.status), Some(Status::Cancelled(CancelReason::Declined)));
+    assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting);
+}
+
+#[tokio::test]
+async fn a_party_waits_outside_with_the_one_who_is_kept_out() {
+    let cooldown = Some(Cooldown { after: 1, for_ms: 30_000 });
+    let stage = Stage::of(Rules { team_size: 2, cooldown, ..asking() });
+    for pair in [["ann", "amy"], ["bob", "ben"]] {
+        assert!(matches!(stage.ask(&pair, false).await, Reply::Queued(_)));
+    }
+    stage.look().await;
+    let Reply::Already(view) = stage.ask(&["ann", "amy"], false).await else { panic!("expected the same ticket") };
+    stage.say(&view, "amy", Word::Decline).await;
+    drain(&stage.store, &NO_LEDGER, &stage.clock, &stage.pool, stage.rules(), "reader").await.unwrap();
+    let kept_out = stage.ask(&["cid", "ann"], false).await;
+    assert_eq!(kept_out, Reply::CoolingDown(player("ann"), 30_000));
+    assert!(matches!(stage.ask(&["cid", "dan"], false).await, Reply::Queued(_)), "and nobody else is");
+}
