@@ -239,11 +239,15 @@ async fn both_phones_know_of_their_match_soon_after_the_last_accepts() {
         ann.join("asks").await;
         bob.join("asks").await;
         let (game, _) = join(ann.until("proposed"), bob.until("proposed")).await;
-        let accept = accept(&asked(&game));
+        let game = asked(&game);
+        let accept = accept(&game);
         join(ann.say(&accept), bob.say(&accept)).await;
         let sent = now();
-        join(ann.until("matched"), bob.until("matched")).await;
+        let heard = join(ann.until("matched"), bob.until("matched")).await;
         took.push(sent.elapsed());
+        for heard in [heard.0, heard.1] {
+            assert_eq!(heard["ticket"]["match"]["match_id"], json!(game), "news of this match, not of the last one");
+        }
         // What was still on its way belongs to this match.
         (ann.rest(), bob.rest());
     }
