@@ -169,3 +169,47 @@ impl<'a> Heard<'a> {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> &'static str {
+        Message::read(text).action.map_or_else(|problem| problem.code.row().1, |_| "taken")
+    }
+
+    #[test]
+    fn every_bad_message_has_a_code() {
+        let game = "m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J";
+        let cases = [
+            ("", "malformed_json"),
+            ("[]", "invalid_body"),
+            ("{}", "unknown_action"),
+            (r#"{"action":7}"#, "unknown_action"),
+            (r#"{"action":"accept"}"#, "invalid_body"),
+            (r#"{"action":"accept","match_id":"42"}"#, "invalid_id"),
+            (&format!(r#"{{"action":"accept","match_id":"{game}","x":1}}"#), "unknown_field"),
+            (&format!(r#"{{"action":"pong","match_id":"{game}","sent_ms":-1}}"#), "invalid_body"),
+            (&format!(r#"{{"action":"pong","match_id":"{game}","sent_ms":1}}"#), "taken"),
+            (r#"{"action":"join","region":"eu"}"#, "invalid_body"),
+            (r#"{"action":"join","queue":"duel","region":"eu","mmr":1}"#, "unknown_field"),
+            (r#"{"action":"join","queue":"duel","region":"eu","idempotency_key":""}"#, "invalid_idempotency_key"),
+            (r#"{"action":"join","queue":"duel","region":"eu","idempotency_key":"k"}"#, "taken"),
+            (r#"{"id":7,"action":"dance"}"#, "invalid_body"),
+        ];
+        for (text, code) in cases {
+            assert_eq!(refused(text), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_and_a_message_at_their_bounds_are_taken_and_one_byte_more_is_refused() {
+        let with_id = |bytes: usize| format!(r#"{{"id":"{}","action":"dance"}}"#, "i".repeat(bytes));
+        let known = Message::read(&with_id(MESSAGE_ID_BYTES_MAX));
+        assert_eq!(known.id.map(|id| id.len()), Some(MESSAGE_ID_BYTES_MAX));
+        assert_eq!(refused(&with_id(MESSAGE_ID_BYTES_MAX + 1)), "invalid_body");
+        let of = |bytes: usize| format!("{}{}", " ".repeat(bytes - 2), "{}");
+        assert_eq!(refused(&of(BODY_BYTES_MAX)), "unknown_action");
+        assert_eq!(refused(&of(BODY_BYTES_MAX + 1)), "body_too_large");
+    }
+}

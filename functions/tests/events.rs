@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_lambda_events::apigw::{ApiGatewayCustomAuthorizerResponse, ApiGatewayWebsocketProxyRequest};
+use aws_lambda_events::iam::IamPolicyEffect;
 use lambda_http::http::{StatusCode, header};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, Response};
@@ -11,10 +13,12 @@ use muster::adapters::memory::Memory;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::system::System;
 use muster::domain::Unique;
-use muster::ports::{Clock, Ids};
+use muster::ports::{Clock, Connections, Ids};
 use muster_functions::config::Config;
 use muster_functions::handlers;
+use muster_functions::handlers::authorizer::Judge;
 use muster_functions::shell::{Answer, App};
+use muster_functions::tokens::Tokens;
 use serde_json::{Value, json};
 
 /// Time that moves only when somebody waits, and ids that count up.
@@ -38,6 +42,11 @@ impl Ids for World {
     fn unique(&self) -> Unique {
         Unique::from_bits(u128::from(self.ids.fetch_add(1, Ordering::Relaxed)))
     }
+}
+
+/// The same with a ledger, which knows who is connected.
+fn connected_app() -> App<Memory, MemoryLedger<System>, World> {
+    App { ledger: Some(MemoryLedger::new(System::default())), ..app() }
 }
 
 fn app() -> App<Memory, MemoryLedger<System>, World> {
@@ -263,4 +272,83 @@ async fn a_store_in_memory_is_healthy_and_ready() {
         let (status, _, body) = read(handlers::health::handle(&app, request(sample(name))).await);
         assert_eq!((status, &body["status"]), (StatusCode::OK.as_u16(), &json!("ok")));
     }
+}
+
+/// An event of a WebSocket, as the runtime reads it.
+fn on_socket(event: Value) -> LambdaEvent<ApiGatewayWebsocketProxyRequest> {
+    LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default())
+}
+
+fn saying(message: &Value) -> Value {
+    let mut event = sample("websocket");
+    event["body"] = json!(message.to_string());
+    event
+}
+
+/// What the function answers: the status and, if there is one, the text.
+async fn socket(app: &App<Memory, MemoryLedger<System>, World>, event: Value) -> (u64, Value) {
+    let (answer, _) = handlers::websocket::handle(app, on_socket(event)).await.unwrap();
+    let text = answer["body"].as_str().unwrap();
+    (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(text).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_phone_connects_joins_cancels_and_leaves() {
+    let app = connected_app();
+    let ann = ["ann".parse().unwrap()];
+    assert_eq!(socket(&app, sample("websocket.connect")).await, (200, Value::Null));
+    let known = app.ledger.connections_of(&ann).await.unwrap();
+    assert_eq!(known, [Some("L0SM9cOFvHcCIhw=".to_owned())]);
+
+    let join = json!({ "action": "join", "id": "1", "queue": "ranked-1v1", "region": "eu", "idempotency_key": "k" });
+    let (status, queued) = socket(&app, saying(&join)).await;
+    assert_eq!((status, &queued["event"], &queued["id"]), (200, &json!("queued"), &json!("1")));
+    let ticket = &queued["ticket"]["ticket_id"];
+    let (_, same) = socket(&app, saying(&join)).await;
+    assert_eq!(&same["ticket"]["ticket_id"], ticket, "the key names the ticket, over a WebSocket as over HTTP");
+    let (_, resumed) = socket(&app, saying(&json!({ "action": "resume", "ticket_id": ticket }))).await;
+    let polled = at_path(sample("poll-match"), "id", ticket.as_str().unwrap());
+    let (_, _, polled) = read(handlers::poll_match::handle(&app, request(polled)).await);
+    assert_eq!((&resumed["event"], &resumed["ticket"]), (&json!("queued"), &polled));
+    let (_, over) = socket(&app, saying(&json!({ "action": "cancel", "ticket_id": ticket }))).await;
+    assert_eq!((&over["event"], &over["ticket"]["reason"]), (&json!("cancelled"), &json!("player")));
+
+    assert_eq!(socket(&app, sample("websocket.disconnect")).await, (200, Value::Null));
+    assert_eq!(app.ledger.connections_of(&ann).await.unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn the_sample_message_is_understood_and_refused_with_its_id() {
+    let (status, heard) = socket(&connected_app(), sample("websocket")).await;
+    assert_eq!((status, &heard["event"], &heard["id"]), (200, &json!("problem"), &json!("1")));
+    assert_eq!(heard["problem"]["code"], "not_found", "nobody knows the match of the sample");
+}
+
+#[tokio::test]
+async fn a_connection_of_nobody_is_refused_whatever_it_says() {
+    for name in ["websocket.connect", "websocket"] {
+        let mut event = sample(name);
+        event["requestContext"].as_object_mut().unwrap().remove("authorizer");
+        let (status, heard) = socket(&connected_app(), event).await;
+        assert_eq!((status, &heard["problem"]["code"]), (401, &json!("unauthenticated")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_authorizer_names_the_player_of_a_header_and_denies_a_bad_token() {
+    let ask = async |judge: &Judge<World>, event: Value| {
+        let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
+        handlers::authorizer::handle(judge, event).await.unwrap().0
+    };
+    let mut event = sample("authorizer");
+    event["headers"]["x-muster-player"] = json!("ann");
+    let answer = ask(&Judge::Header, event).await;
+    let policy: ApiGatewayCustomAuthorizerResponse = serde_json::from_value(answer).unwrap();
+    let [statement] = policy.policy_document.statement.as_slice() else { panic!("expected one statement") };
+    assert_eq!((policy.principal_id.as_deref(), &statement.effect), (Some("ann"), &IamPolicyEffect::Allow));
+    assert_eq!(statement.resource, [sample("authorizer")["methodArn"].as_str().unwrap()]);
+
+    let tokens = Tokens::new("https://login.example.com", "muster", World::default()).unwrap();
+    let answer = ask(&Judge::Token(Box::new(tokens)), sample("authorizer")).await;
+    assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Deny");
 }

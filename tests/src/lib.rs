@@ -4,6 +4,7 @@
 //! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
 //! - [`stores`]: real Redis servers with a store on them.
 //! - [`phone`]: one player who speaks HTTP to a deployment.
+//! - [`socket`]: one player on a WebSocket.
 //! - [`http_stub`]: an HTTP server that answers as the test says.
 //! - [`stand_ins`]: a clock, ids and a ledger that the test controls.
 //! - [`stepped`]: use cases interleaved call by call, from a seed.
@@ -24,6 +25,7 @@ pub mod model;
 pub mod phone;
 pub mod raw;
 pub mod samples;
+pub mod socket;
 pub mod stand_ins;
 pub mod stepped;
 pub mod stores;

@@ -8,7 +8,8 @@ use muster::domain::{CancelReason, Match, MatchState, Member, Rules, TicketState
 use muster::ports::Estimate;
 use muster::usecases::view::{Proposal, Status, View};
 use muster_functions::body::TicketBody;
-use muster_functions::config::Config;
+use muster_functions::config::{AuthorizerConfig, Config, NotifierConfig};
+use muster_functions::message::Message;
 use muster_functions::problem::Code;
 use muster_functions::queues;
 use muster_tests::docs::check::{commands, links, paths, same};
@@ -114,6 +115,15 @@ fn every_error_code_stands_in_the_readme_with_its_status() {
     none(&same("error codes", ("problem.rs", known), ("README.md, Errors", documented)));
 }
 
+#[test]
+fn every_message_of_a_phone_stands_in_the_readme() {
+    // The reader says which actions it knows when it meets one that it does not.
+    let refusal = Message::read(r#"{"action":"?"}"#).action.unwrap_err().detail;
+    let known = refusal.trim_start_matches("expected ").split(", found").next().unwrap().replace(" or ", ", ");
+    let documented = names(&table("Over a WebSocket"));
+    none(&same("actions", ("message.rs", set(known.split(", "))), ("README.md, Over a WebSocket", documented)));
+}
+
 /// Every name that a value of JSON holds, at any depth.
 fn keys(value: &Value, into: &mut BTreeSet<String>) {
     match value {
@@ -215,6 +225,8 @@ fn read_config(more: Option<(&str, &str)>) -> (Result<Config, Vec<String>>, BTre
     (config, asked.into_inner())
 }
 
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Each name of a row with its default, where that is a value: `, 6379` is the default of the second of two names.
 fn defaults(row: &[String]) -> Vec<(String, String)> {
     let (names, values) = (spans_of(&row[0]), row[1].replace('`', ""));
@@ -227,10 +239,16 @@ fn defaults(row: &[String]) -> Vec<(String, String)> {
 #[test]
 fn every_variable_that_is_read_is_documented_with_its_default() {
     let (plain, mut asked) = read_config(None);
-    // What is read without `Config`, by a function that needs nothing else of it.
-    let source = text("functions/src/config.rs");
-    let alone = source.split("env::var(\"").skip(1).filter_map(|rest| rest.split('"').next());
-    asked.extend(alone.map(str::to_owned));
+    for read in
+        [|find: Lookup<'_>| drop(NotifierConfig::read(find)), |find: Lookup<'_>| drop(AuthorizerConfig::read(find))]
+    {
+        let more = RefCell::new(BTreeSet::new());
+        read(&|name| {
+            more.borrow_mut().insert(name.to_owned());
+            None
+        });
+        asked.append(&mut more.into_inner());
+    }
     let rows = rows_of_head("functions/src/config.rs");
     none(&same("variables", ("what Config reads", asked), ("the head of config.rs", names(&rows))));
     none(&same(

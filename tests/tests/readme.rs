@@ -10,9 +10,10 @@ use muster_tests::docs::transcript::{Ids, exchanges, play};
 use muster_tests::docs::{page, text};
 use muster_tests::edge::say;
 use muster_tests::phone::Phone;
+use muster_tests::socket::Socket;
 use muster_tools::local::{Deployment, Options, QUEUES, RedisPart};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 async fn deployment(options: Options) -> Deployment {
     Deployment::start(options).await.unwrap_or_else(|error| panic!("{error}"))
@@ -180,6 +181,10 @@ async fn every_error_of_the_readme_happens_as_it_says() {
         hold(&mut said, bad.code, status, body["detail"].as_str().unwrap());
         listed(bad.route, status);
     }
+    let mut ann = Socket::connect(&deployment.websocket_url(), "ann").await;
+    let problem = ann.ask(json!({ "action": "dance" })).await["problem"].take();
+    let status = u16::try_from(problem["status"].as_u64().unwrap()).unwrap();
+    hold(&mut said, Code::UnknownAction, status, problem["detail"].as_str().unwrap());
     let RedisPart::Single(server) = deployment.redis() else { unreachable!("asked for one server") };
     server.stop();
     let away = poll(Code::StoreUnavailable, UNKNOWN);

@@ -35,6 +35,7 @@ PARTS = {
     "Get": "dynamodb:GetItem",
 }
 ADAPTERS = "shared/src/adapters"
+HANDLERS = "functions/src/handlers"
 
 
 def called(text):
@@ -68,13 +69,16 @@ def methods(root: Path):
 
 
 class UseCases:
-    """The functions of the use cases: which there are, and whom a piece of code calls."""
+    """The functions of the use cases, and of the handlers that share theirs: which there are, and whom a piece of code
+    calls. A handler's module is `handlers/join`, a use case's `join`."""
 
     def __init__(self, root: Path):
         self.bodies, self.imports = {}, {}
-        for path in sorted((root / "shared/src/usecases").glob("*.rs")):
-            text, module = without_tests(path.read_text()), path.stem
-            self.imports[module] = imported(text)
+        usecases = [(path, path.stem, "") for path in sorted((root / "shared/src/usecases").glob("*.rs"))]
+        handlers = [(path, f"handlers/{path.stem}", "handlers/") for path in sorted((root / HANDLERS).glob("*.rs"))]
+        for path, module, beside in usecases + handlers:
+            text = without_tests(path.read_text())
+            self.imports[module] = imported(text, beside)
             for name, body in re.findall(r"^(?:pub(?:\(\w+\))? )?(?:async )?fn (\w+)(.*?)^}$", text, re.M | re.S):
                 self.bodies[module, name] = body
 
@@ -87,7 +91,7 @@ class UseCases:
 
     def reached_from(self, text):
         """The text and the bodies of all functions that it reaches."""
-        ahead, seen = list(self.called_by(text, imported(text))), set()
+        ahead, seen = list(self.called_by(text, imported(text, "handlers/"))), set()
         while ahead:
             at = ahead.pop()
             if at not in seen:
@@ -96,10 +100,12 @@ class UseCases:
         return [text] + [self.bodies[at] for at in seen]
 
 
-def imported(text):
-    """What a file's imports of use cases mean: a function's name -> its module."""
+def imported(text, beside=""):
+    """What a file's imports of use cases mean: a function's name -> its module. What a handler imports from `super` is
+    another handler's: then `beside` is `handlers/`."""
     names = {}
-    for module, one, many in re.findall(r"use (?:muster::usecases|crate::usecases|super)::(\w+)::(?:(\w+)|\{([^}]*)\});", text):
+    for place, module, one, many in re.findall(r"use (muster::usecases|crate::usecases|super)::(\w+)::(?:(\w+)|\{([^}]*)\});", text):
+        module = beside + module if place == "super" else module
         for name in [one] if one else re.findall(r"\w+", many):
             names[name] = module
     return names
@@ -107,7 +113,7 @@ def imported(text):
 
 def needed(root: Path, binary: str):
     """The rights that a function needs."""
-    handler = root / f"functions/src/handlers/{binary.replace('-', '_')}.rs"
+    handler = root / f"{HANDLERS}/{binary.replace('-', '_')}.rs"
     rights = methods(root)
     texts = UseCases(root).reached_from(without_tests(handler.read_text()))
     names = {name for text in texts for name in re.findall(r"\.(\w+)\(", text)}

@@ -80,3 +80,91 @@ fn over(ended: &EndedTicket) -> Ended {
     let EndedTicket { outcome, players, joined_ms, attempts, .. } = ended.clone();
     Ended { outcome, players, joined_ms, attempts, played: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CancelReason, DroppedMatch, PoolId, Queue, Rules, TicketId, Unique};
+    use crate::usecases::view::Status;
+
+    const T0: u64 = 1_800_000_000_000;
+
+    fn queues() -> Queues {
+        let regions = vec!["eu".parse().unwrap()];
+        Queues::new(vec![Queue { name: "duel".parse().unwrap(), regions, rules: Rules::default() }]).unwrap()
+    }
+
+    /// A party of ann and bob against cid alone, who fell out of two matches before.
+    fn game(state: MatchState) -> Match {
+        let pool: PoolId = "duel.eu".parse().unwrap();
+        let member = |n, names: &[&str], attempts| Member {
+            ticket: TicketId::new(pool.clone(), Unique::from_bits(n)),
+            players: names.iter().map(|name| name.parse().unwrap()).collect(),
+            rating: 0.0,
+            joined_ms: T0 - 5_000,
+            attempts,
+            ready: false,
+        };
+        let teams = vec![vec![member(1, &["ann", "bob"], 0)], vec![member(2, &["cid"], 2)]];
+        let id = MatchId::new(pool.clone(), Unique::from_bits(9));
+        Match { id, state, created_ms: T0, teams, deadline_ms: Some(T0 + 1_000), lobby: None }
+    }
+
+    /// Who hears what, in short: the event and the version.
+    fn heard(event: &Event, now_ms: u64) -> Vec<(String, &'static str, u64)> {
+        let short = |message: Message| match message.news {
+            News::Ping(_) => (message.player.to_string(), "ping", 0),
+            News::Ticket(view) => (message.player.to_string(), view.status.event(), view.version),
+        };
+        messages(event, &queues(), now_ms).into_iter().map(short).collect()
+    }
+
+    fn to(name: &str, event: &'static str, version: u64) -> (String, &'static str, u64) {
+        (name.to_owned(), event, version)
+    }
+
+    #[test]
+    fn every_player_of_every_party_is_asked_until_the_deadline() {
+        let asked = Event::Asked(game(MatchState::Proposed));
+        let all = [to("ann", "proposed", 2), to("bob", "proposed", 2), to("cid", "proposed", 70)];
+        assert_eq!(heard(&asked, T0 + 999), all);
+        assert_eq!(heard(&asked, T0 + 1_000), []);
+    }
+
+    #[test]
+    fn only_who_was_not_heard_is_pinged() {
+        let mut game = game(MatchState::Checking);
+        game.teams[0][0].ready = true;
+        assert_eq!(heard(&Event::Asked(game), T0), [to("cid", "ping", 0)]);
+    }
+
+    #[test]
+    fn who_was_at_fault_hears_only_of_the_end_and_the_others_of_their_next_round() {
+        let game = game(MatchState::Dropped);
+        let verdicts = vec![(game.teams[1][0].ticket.clone(), CancelReason::Declined)];
+        let dropped = Event::Dropped(DroppedMatch { game: game.clone(), verdicts });
+        assert_eq!(heard(&dropped, T0), [to("ann", "queued", 35), to("bob", "queued", 35)]);
+        let member = game.teams[1][0].clone();
+        let over = Event::Ended(EndedTicket {
+            ticket: member.ticket,
+            players: member.players,
+            rating: 0.0,
+            joined_ms: T0,
+            attempts: 2,
+            outcome: Outcome::Cancelled(CancelReason::Declined),
+            ended_ms: T0,
+        });
+        assert_eq!(heard(&over, T0), [to("cid", "cancelled", 1_000_000)]);
+    }
+
+    #[test]
+    fn all_hear_of_a_match_with_whom() {
+        let found = messages(&Event::Matched(game(MatchState::Confirmed)), &queues(), T0);
+        assert_eq!(found.len(), 3);
+        for Message { player, news } in found {
+            let News::Ticket(view) = news else { panic!("expected a ticket") };
+            assert_eq!(view.status, Status::Matched);
+            assert!(view.game.unwrap().member_of(&player).unwrap().ticket == view.ticket);
+        }
+    }
+}

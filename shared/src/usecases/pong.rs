@@ -49,3 +49,85 @@ pub async fn pong(
     };
     Ok(Done { reply, changed, waits_ms: Vec::new() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::Memory;
+    use crate::adapters::system::System;
+    use crate::domain::{Match, Member, Party, Ping, PoolId, Queue, Rules, Ticket, TicketId, Unique};
+    use crate::usecases::view::Status;
+
+    const PING: Ping = Ping { timeout_ms: 2_000, round_trip_max_ms: 500 };
+
+    /// A match of ann and bob that checks whether their phones are there.
+    async fn checking() -> (Memory, Queues, Match, u64) {
+        let rules = Rules { ping: Some(PING), ..Rules::default() };
+        let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
+        let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
+        let (pool, now_ms): (PoolId, u64) = ("duel.eu".parse().unwrap(), System::default().now_ms());
+        let mut teams = Vec::new();
+        for (n, name) in (1..).zip(["ann", "bob"]) {
+            let id = TicketId::new(pool.clone(), Unique::from_bits(n));
+            let party = Party::solo(name.parse().unwrap());
+            let (joined_ms, expires_ms) = (now_ms, now_ms + 60_000);
+            let ticket = Ticket { id, party, rating: 0.0, joined_ms, expires_ms, attempts: 0, push: true };
+            store.join(&ticket, now_ms).await.unwrap();
+            teams.push(vec![Member::of(&ticket)]);
+        }
+        let (id, state) = (MatchId::new(pool, Unique::from_bits(9)), MatchState::Checking);
+        let deadline_ms = Some(now_ms + 60_000);
+        let game = Match { id, state, created_ms: now_ms, teams, deadline_ms, lobby: None };
+        store.claim(std::slice::from_ref(&game), now_ms + 60_000).await.unwrap();
+        (store, queues, game, now_ms)
+    }
+
+    fn status(done: &Done) -> Status {
+        match &done.reply {
+            Reply::Noted(view) => view.status,
+            other => panic!("expected a pong that counts, found {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn pongs_in_time_confirm_the_match() {
+        let (store, queues, game, now_ms) = checking().await;
+        let (ann, bob) = ("ann".parse().unwrap(), "bob".parse().unwrap());
+        let clock = System::default();
+        let first = pong(&store, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
+        assert_eq!(status(&first), Status::Waiting);
+        let last = pong(&store, &clock, &queues, &game.id, &bob, now_ms).await.unwrap();
+        assert_eq!((status(&last), last.waits_ms.len()), (Status::Matched, 2));
+    }
+
+    #[tokio::test]
+    async fn a_pong_that_took_too_long_ends_its_ticket_and_the_other_waits_again() {
+        let (store, queues, game, now_ms) = checking().await;
+        let (ann, bob): (PlayerId, PlayerId) = ("ann".parse().unwrap(), "bob".parse().unwrap());
+        let clock = System::default();
+        pong(&store, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
+        let late = pong(&store, &clock, &queues, &game.id, &bob, now_ms - PING.round_trip_max_ms - 1).await.unwrap();
+        assert_eq!(status(&late), Status::Cancelled(CancelReason::Disconnected));
+        assert_eq!(late.changed, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+        let own = &game.teams[0][0].ticket;
+        let polled = store.poll(own, &ann, now_ms).await.unwrap();
+        let view = View::of(own, polled, &ann, None, now_ms).unwrap();
+        assert_eq!((view.status, view.version > 1), (Status::Waiting, true));
+        // Said again, it is too late, and changes nothing.
+        let again = pong(&store, &clock, &queues, &game.id, &bob, 0).await.unwrap();
+        assert!(matches!(again.reply, Reply::TooLate(Some(_))), "{again:?}");
+        assert_eq!(again.changed, Reclaimed::default());
+    }
+
+    #[tokio::test]
+    async fn a_slow_second_phone_of_a_party_whose_first_was_heard_ends_nothing() {
+        let (store, queues, game, now_ms) = checking().await;
+        let ann: PlayerId = "ann".parse().unwrap();
+        let clock = System::default();
+        pong(&store, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
+        let slow = pong(&store, &clock, &queues, &game.id, &ann, 0).await.unwrap();
+        assert_eq!((status(&slow), slow.changed), (Status::Waiting, Reclaimed::default()));
+        let stranger = pong(&store, &clock, &queues, &game.id, &"eve".parse().unwrap(), 0).await.unwrap();
+        assert_eq!(stranger.reply, Reply::Unknown);
+    }
+}
