@@ -123,11 +123,6 @@ impl Socket {
         }
     }
 
-    /// Everything that it heard and nobody asked for yet.
-    pub fn rest(&mut self) -> Vec<Value> {
-        self.unread.drain(..).collect()
-    }
-
     async fn next(&mut self, began: std::time::Instant) -> Value {
         let left = PATIENCE.saturating_sub(began.elapsed());
         within(left, self.hear()).await.unwrap_or_else(|| panic!("{}: expected a reply in time", self.player))

@@ -111,12 +111,15 @@ pub async fn drain(
 
 /// Players who refused a match, by a no or by silence, and their tickets.
 fn refusals(events: &[Event]) -> impl Iterator<Item = (&PlayerId, &EndedTicket)> {
-    let refused = |event| match event {
-        &Event::Ended(ref ended) => match ended.outcome {
+    events.iter().filter_map(refused).flat_map(|ended| ended.players.iter().map(move |player| (player, ended)))
+}
+
+fn refused(event: &Event) -> Option<&EndedTicket> {
+    match event {
+        Event::Ended(ended) => match ended.outcome {
             Outcome::Cancelled(CancelReason::Declined | CancelReason::NoAnswer) => Some(ended),
             _ => None,
         },
         _ => None,
-    };
-    events.iter().filter_map(refused).flat_map(|ended| ended.players.iter().map(move |player| (player, ended)))
+    }
 }
