@@ -385,7 +385,9 @@ mod tests {
     fn every_problem_is_some_routes() {
         let documented: BTreeSet<&str> =
             ROUTES.iter().flat_map(|route| route.problems).map(|code| code.row().1).collect();
-        let all: BTreeSet<&str> = Code::ALL.iter().map(|code| code.row().1).collect();
+        // A WebSocket message alone can ask for an action that there is not.
+        let ours = Code::ALL.iter().filter(|code| **code != Code::UnknownAction);
+        let all: BTreeSet<&str> = ours.map(|code| code.row().1).collect();
         assert_eq!(documented, all);
     }
 
