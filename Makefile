@@ -43,6 +43,7 @@ test:
 	cargo build --workspace --bins --tests
 	cargo nextest run --workspace
 	@tools/checks/api.sh
+	@tools/sam/check.sh
 	cargo test --workspace --doc
 
 # Not in `make test`: both need what a plain machine lacks, and say so.
