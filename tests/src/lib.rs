@@ -3,6 +3,7 @@
 //! - [`conformance`]: one suite of cases for every store.
 //! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
 //! - [`stores`]: real Redis servers with a store on them.
+//! - [`crash`]: processes that stand still at a step, to be killed there.
 //! - [`phone`]: one player who speaks HTTP to a deployment.
 //! - [`socket`]: one player on a WebSocket.
 //! - [`http_stub`]: an HTTP server that answers as the test says.
@@ -17,6 +18,7 @@
 
 pub mod calls;
 pub mod conformance;
+pub mod crash;
 pub mod docs;
 pub mod edge;
 pub mod http_stub;

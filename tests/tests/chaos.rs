@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use muster_tests::crash::until_stopped;
 use muster_tests::phone::Phone;
 use muster_tools::local::{Deployment, Options, scheduled_event};
 use muster_tools::time::{now, pause};
@@ -19,16 +20,6 @@ const QUEUES: &str = r#"{"queues":[{"name":"duel","regions":["eu"],"claim_first"
 
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
-}
-
-/// Waits until the log of `function` says that a process stands at `step`.
-async fn until_stopped(deployment: &Deployment, function: &str, step: &str) {
-    let log = deployment.logs().join(format!("{function}.log"));
-    let began = now();
-    while !std::fs::read_to_string(&log).unwrap_or_default().contains(&format!("\"step\":\"{step}\"")) {
-        assert!(began.elapsed() < PATIENCE, "expected {function} to stop at {step}");
-        pause(LOOK).await;
-    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
+use muster_tests::crash::until_stopped;
 use muster_tests::phone::{Phone, Reply};
 use muster_tools::local::{Deployment, Options, RedisPart, RedisServer, scheduled_event};
 use muster_tools::time::{now, pause};
@@ -246,12 +247,7 @@ async fn the_ledger_ends_complete_wherever_a_matcher_dies_on_the_way_to_it() {
         let first = ann.join("duel", 1_500.0).await;
         let second = bob.join("duel", 1_500.0).await;
         assert_eq!((first.status, second.status), (202, 202), "{first:?} {second:?}");
-        let log = deployment.logs().join("matcher.log");
-        let began = now();
-        while !std::fs::read_to_string(&log).unwrap_or_default().contains(&format!("\"step\":\"{step}\"")) {
-            assert!(began.elapsed() < PATIENCE, "the doorbell starts a matcher, and it stops at {step}");
-            pause(LOOK).await;
-        }
+        until_stopped(&deployment, "matcher", step).await; // the doorbell has started it
         for matcher in deployment.processes("matcher") {
             matcher.kill();
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join;
+use muster_tests::crash::until_stopped;
 use muster_tests::phone::{Phone, Reply};
 use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
 use muster_tools::time::{now, pause};
@@ -46,15 +47,6 @@ async fn asked(phone: &Phone, ticket: &str) -> String {
 
 fn status_of(reply: &Reply) -> (u16, &str) {
     (reply.status, reply.text("status"))
-}
-
-async fn until_stopped(deployment: &Deployment, function: &str, step: &str) {
-    let log = deployment.logs().join(format!("{function}.log"));
-    let began = now();
-    while !std::fs::read_to_string(&log).unwrap_or_default().contains(&format!("\"step\":\"{step}\"")) {
-        assert!(began.elapsed() < PATIENCE, "expected {function} to stop at {step}");
-        pause(LOOK).await;
-    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join;
+use muster_tests::crash::until_stopped;
 use muster_tests::edge::say;
 use muster_tests::phone::Phone;
 use muster_tests::socket::{PATIENCE, Socket};
@@ -211,12 +212,7 @@ async fn a_notifier_killed_in_mid_push_leaves_nobody_without_news() {
     let mut deployment = deployment(vec![stop]).await;
     let (mut ann, mut bob) = two(&deployment).await;
     let (ann_ticket, bob_ticket) = (ann.join("duel").await, bob.join("duel").await);
-    let log = deployment.logs().join("notifier.log");
-    let began = now();
-    while !std::fs::read_to_string(&log).unwrap_or_default().contains(r#""step":"pushing""#) {
-        assert!(began.elapsed() < PATIENCE, "expected the notifier to stop in mid-push");
-        pause(Duration::from_millis(20)).await;
-    }
+    until_stopped(&deployment, "notifier", "pushing").await;
     deployment.processes("notifier").for_each(|process| process.kill());
     // Whether a phone heard or not, it can read.
     for (player, ticket) in [("ann", &ann_ticket), ("bob", &bob_ticket)] {
