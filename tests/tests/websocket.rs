@@ -8,7 +8,7 @@ use muster_tests::edge::say;
 use muster_tests::phone::Phone;
 use muster_tests::socket::{PATIENCE, Socket};
 use muster_tools::local::{Deployment, Options};
-use muster_tools::time::{now, pause};
+use muster_tools::time::now;
 use serde_json::{Value, json};
 
 const QUEUES: &str = r#"{"queues":[
