@@ -9,6 +9,7 @@
 
 use std::io::Write;
 
+use muster::ports::Reclaimed;
 use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.
@@ -103,6 +104,12 @@ impl Noted {
             self.metrics.push((metric, values));
         }
         self
+    }
+
+    /// What a call took apart.
+    #[must_use]
+    pub fn reclaimed(self, Reclaimed { matches, requeued, cancelled }: Reclaimed) -> Self {
+        self.one(Metric::Cancelled, cancelled).one(Metric::Requeued, requeued).one(Metric::Reclaimed, matches)
     }
 
     /// Something worth knowing that is no metric.

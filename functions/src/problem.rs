@@ -84,6 +84,11 @@ impl Problem {
         Self { code, detail: detail.into(), extra: None, retry_after_ms: None }
     }
 
+    /// Nothing of the caller's; whether it is somebody else's is not said.
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")
+    }
+
     /// With one further member.
     pub fn with(self, name: &'static str, value: impl Into<Value>) -> Self {
         Self { extra: Some((name, value.into())), ..self }

@@ -162,7 +162,7 @@ async fn a_match_pings_only_where_its_queue_says_so() {
 
 #[tokio::test]
 async fn whoever_was_let_down_is_first_in_line() {
-    let stage = Stage::of(Rules { window: Rules::default().window, ..asking() });
+    let stage = Stage::of(asking());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.look().await;
     let (anns, bobs) = (stage.poll(&ann, "ann").await, stage.poll(&bob, "bob").await);

@@ -74,9 +74,7 @@ where
         .field("pool", id.pool.as_str())
         .one(Metric::Matched, waits_ms.len())
         .all(Metric::WaitMs, waits_ms)
-        .one(Metric::Cancelled, changed.cancelled)
-        .one(Metric::Requeued, changed.requeued)
-        .one(Metric::Reclaimed, changed.matches);
+        .reclaimed(changed);
     let noted = carry(app, &id.pool, noted).await;
     match reply {
         Reply::Noted(view) => Ok((view, noted)),
@@ -89,7 +87,7 @@ where
                 None => problem,
             })
         }
-        Reply::Unknown => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
+        Reply::Unknown => Err(Problem::not_found()),
     }
 }
 

@@ -9,7 +9,7 @@ use muster::usecases::view::View;
 
 use crate::body::TicketBody;
 use crate::identity::caller;
-use crate::metrics::{Metric, Noted};
+use crate::metrics::Noted;
 use crate::problem::{Code, Problem};
 use crate::shell::{Answer, App, json, noting};
 
@@ -47,13 +47,9 @@ where
     let Done { view, changed } = cancel(&app.store, &app.ledger, id, player, app.world.now_ms()).await?;
     match view {
         Some(view) => {
-            let noted = Noted::default()
-                .one(Metric::Cancelled, changed.cancelled)
-                .one(Metric::Requeued, changed.requeued)
-                .one(Metric::Reclaimed, changed.matches)
-                .field("pool", id.pool.as_str());
+            let noted = Noted::default().reclaimed(changed).field("pool", id.pool.as_str());
             Ok((view, noted))
         }
-        None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
+        None => Err(Problem::not_found()),
     }
 }

@@ -49,7 +49,7 @@ where
             let noted = Noted::default().field("pool", view.ticket.pool.as_str());
             Ok((view, noted))
         }
-        None => Err(Problem::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")),
+        None => Err(Problem::not_found()),
     }
 }
 

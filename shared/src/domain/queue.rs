@@ -95,6 +95,11 @@ impl Rules {
         self.teams * self.team_size
     }
 
+    /// Until when players may accept a match that is proposed at `now_ms`; none where nobody is asked.
+    pub fn accept_until_ms(&self, now_ms: u64) -> Option<u64> {
+        self.acceptance_ms.map(|ms| now_ms + ms)
+    }
+
     /// Everything wrong with these rules, each as one line that says what was expected and found.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

@@ -46,7 +46,7 @@ pub async fn answer(
 ) -> Result<Done, StoreError> {
     let now_ms = clock.now_ms();
     let rules = queues.rules(&id.pool);
-    let proposed_until_ms = rules.and_then(|rules| rules.acceptance_ms).map(|ms| now_ms + ms);
+    let proposed_until_ms = rules.and_then(|rules| rules.accept_until_ms(now_ms));
     let answered = store.answer(id, player, word, now_ms, proposed_until_ms).await?;
     clock.reached(Step::Answered).await;
     let mut done = Done { reply: Reply::Unknown, changed: Reclaimed::default(), waits_ms: Vec::new() };

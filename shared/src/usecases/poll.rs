@@ -53,7 +53,7 @@ pub async fn poll(
         && held_by.member_of(player).is_some_and(|member| !member.ready)
     {
         // Who asks is there: as good as an answer to the ping that is on its way.
-        let proposed_until_ms = rules.and_then(|rules| rules.acceptance_ms).map(|ms| now_ms + ms);
+        let proposed_until_ms = rules.and_then(|rules| rules.accept_until_ms(now_ms));
         store.answer(&held_by.id, player, Word::Pong, now_ms, proposed_until_ms).await?;
         polled = ask(store, ledger, &id, player, now_ms).await?;
     }
