@@ -212,6 +212,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_routine_is_told_once_for_each_process() {
+        let told = |noted: &Noted| [true, false].map(|cold_start| noted.is_told(cold_start));
+        assert_eq!(told(&Noted::default()), [true, true]);
+        assert_eq!(told(&Noted::default().routine()), [true, false]);
+    }
+
+    #[test]
     fn an_event_without_metrics_declares_none() {
         let event = event(&OF, Noted::default().all(Metric::WaitMs, Vec::new()));
         assert_eq!(event["_aws"]["CloudWatchMetrics"], json!([]));
