@@ -29,8 +29,6 @@
 //! | `STOP_AT` | | for tests: the step at which the process stops and waits to be killed, never in `prod` |
 //! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run; it leaves earlier when nothing is left in any pool |
 
-use std::time::Duration;
-
 use muster::adapters::redis::Settings;
 use muster::domain::limits::CLAIM_BATCH_TICKETS;
 use muster::domain::window::Window;
@@ -38,6 +36,7 @@ use muster::domain::{Queues, Rules};
 use muster::ports::{Rate, Step};
 use muster::usecases::tick::Pace;
 
+use crate::environment::{Reader, variable};
 use crate::queues;
 
 /// How callers prove who they are.
@@ -65,7 +64,7 @@ pub struct Config {
     /// How matches are made.
     pub pace: Pace,
     /// How often one player may join.
-    pub join_rate: Option<Rate>,
+    pub join_rate: Rate,
     /// How long a silent leader is believed to live, in milliseconds.
     pub leader_ttl_ms: u64,
     /// Pause between ticks, in milliseconds.
@@ -101,7 +100,7 @@ impl Config {
     /// # Errors
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut env = Reader { lookup, problems: Vec::new() };
+        let mut env = Reader::new(lookup);
         let stage = env.stage();
         let auth = env.auth(stage);
         let stop_at = env.stop_at(stage);
@@ -122,10 +121,10 @@ impl Config {
                 lease_ms,
                 claim_batch_tickets: env.number("CLAIM_BATCH_SIZE", 1, CLAIM_BATCH_TICKETS, CLAIM_BATCH_TICKETS),
             },
-            join_rate: Some(Rate {
+            join_rate: Rate {
                 burst: env.number("JOIN_BURST", 1, 1_000, 10),
                 every_ms: env.duration("JOIN_INTERVAL", 1_000),
-            }),
+            },
             leader_ttl_ms: LEADER_TTL_HEARTBEATS * heartbeat_ms,
             tick_ms: env.duration("TICK_INTERVAL", 100),
             matcher_run_ms: env.duration("MATCHER_RUN", 70_000),
@@ -135,7 +134,7 @@ impl Config {
             sweep_ms: env.duration("SWEEP_INTERVAL", 2_000),
             sweeper_run_ms: env.duration("SWEEPER_RUN", 55_000),
         };
-        if env.problems.is_empty() { Ok(config) } else { Err(env.problems) }
+        env.done(config)
     }
 }
 
@@ -170,7 +169,7 @@ impl NotifierConfig {
     /// # Errors
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut env = Reader { lookup, problems: Vec::new() };
+        let mut env = Reader::new(lookup);
         let stage = env.stage();
         let config = Self {
             stage: stage.to_owned(),
@@ -180,7 +179,7 @@ impl NotifierConfig {
             queues: env.queues(),
             stop_at: env.stop_at(stage),
         };
-        if env.problems.is_empty() { Ok(config) } else { Err(env.problems) }
+        env.done(config)
     }
 }
 
@@ -221,7 +220,7 @@ impl AuthorizerConfig {
     /// # Errors
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut env = Reader { lookup, problems: Vec::new() };
+        let mut env = Reader::new(lookup);
         let stage = env.stage();
         let proof = match env.auth(stage) {
             AuthMode::Header => Proof::Header,
@@ -234,32 +233,11 @@ impl AuthorizerConfig {
             }
         };
         let config = Self { stage: stage.to_owned(), proof };
-        if env.problems.is_empty() { Ok(config) } else { Err(env.problems) }
+        env.done(config)
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else takes a configuration")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-struct Reader<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    problems: Vec<String>,
 }
 
 impl Reader<'_> {
-    fn refuse(&mut self, name: &str, expected: &str, found: &str) {
-        self.problems.push(format!("{name}: expected {expected}, found {found:?}"));
-    }
-
-    fn required(&mut self, name: &str, expected: &str) -> String {
-        (self.lookup)(name).unwrap_or_else(|| {
-            self.problems.push(format!("{name}: expected {expected}, found none"));
-            String::new()
-        })
-    }
-
     fn stage(&mut self) -> &'static str {
         self.choice("STAGE", &[("prod", "prod"), ("dev", "dev"), ("local", "local")])
     }
@@ -280,48 +258,6 @@ impl Reader<'_> {
             self.problems.push("STOP_AT: expected nothing where STAGE is prod, found a step".into());
         }
         stop_at
-    }
-
-    /// One of several texts, the first where there is none.
-    fn choice<T: Copy>(&mut self, name: &str, values: &[(&str, T)]) -> T {
-        let Some(text) = (self.lookup)(name) else { return values[0].1 };
-        if let Some((_, value)) = values.iter().find(|(value, _)| *value == text) {
-            return *value;
-        }
-        let expected: Vec<&str> = values.iter().map(|(value, _)| *value).collect();
-        self.refuse(name, &expected.join(" or "), &text);
-        values[0].1
-    }
-
-    fn number<T: std::str::FromStr + PartialOrd + Copy + std::fmt::Display>(
-        &mut self,
-        name: &str,
-        min: T,
-        max: T,
-        default: T,
-    ) -> T {
-        let Some(text) = (self.lookup)(name) else { return default };
-        match text.parse::<T>() {
-            Ok(number) if number >= min && number <= max => number,
-            _ => {
-                self.refuse(name, &format!("a number from {min} to {max}"), &text);
-                default
-            }
-        }
-    }
-
-    /// Milliseconds of a text like `10s`.
-    fn duration(&mut self, name: &str, default_ms: u64) -> u64 {
-        let Some(text) = (self.lookup)(name) else { return default_ms };
-        match humantime::parse_duration(&text) {
-            Ok(duration) if duration >= Duration::from_millis(1) && duration <= Duration::from_secs(900) => {
-                u64::try_from(duration.as_millis()).unwrap_or(default_ms)
-            }
-            _ => {
-                self.refuse(name, "a duration from 1ms to 15m, like 10s", &text);
-                default_ms
-            }
-        }
     }
 
     fn redis(&mut self) -> Settings {

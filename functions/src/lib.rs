@@ -1,6 +1,6 @@
 //! The Lambda shell of Muster: an event comes in, a use case runs, a reply goes out.
 //!
-//! - [`config`]: the environment, read once, every problem reported at once.
+//! - [`config`]: what can be set, read once from the environment, every problem reported at once.
 //! - [`identity`]: who the caller has proved to be.
 //! - [`body`]: what requests and replies look like.
 //! - [`message`]: what phones say over a WebSocket, and what they hear.
@@ -13,6 +13,7 @@
 
 pub mod body;
 pub mod config;
+mod environment;
 pub mod handlers;
 pub mod identity;
 pub mod message;

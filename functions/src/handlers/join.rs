@@ -81,7 +81,7 @@ where
         idempotency_key,
         // Without a ledger there is no stream, and nobody to push.
         push: body.push && app.ledger.is_some(),
-        rate: app.config.join_rate,
+        rate: Some(app.config.join_rate),
         now_ms: app.world.now_ms(),
     };
     let placed = join::join_queue(&app.store, &app.ledger, &app.world, &request).await?;

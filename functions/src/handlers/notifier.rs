@@ -203,7 +203,7 @@ mod tests {
     use lambda_runtime::Context;
     use muster::adapters::memory_ledger::MemoryLedger;
     use muster::adapters::system::System;
-    use muster::domain::Rules;
+    use muster::domain::{EndedTicket, Outcome, Rules};
     use muster::ports::StoreError;
     use serde_json::json;
 
@@ -261,6 +261,46 @@ mod tests {
 
         async fn sleep_ms(&self, ms: u64) {
             self.0.fetch_add(ms, Ordering::Relaxed);
+        }
+    }
+
+    /// A way to phones that takes a while, and knows how many it served at once.
+    #[derive(Default)]
+    struct Slow {
+        serving: AtomicU64,
+        most: AtomicU64,
+    }
+
+    impl Pusher for Slow {
+        async fn push_text(&self, _: &str, _: &str) -> Pushed {
+            let serving = self.serving.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(serving, Ordering::Relaxed);
+            tokio::task::yield_now().await; // whoever may begin does
+            self.serving.fetch_sub(1, Ordering::Relaxed);
+            Pushed::Done
+        }
+    }
+
+    #[tokio::test]
+    async fn so_many_phones_are_told_at_once_and_no_more() {
+        for (phones, at_once) in [(PUSHES_AT_ONCE, PUSHES_AT_ONCE), (PUSHES_AT_ONCE + 1, PUSHES_AT_ONCE)] {
+            let TestOutside { publisher, connections, world, queues, .. } = outside(100, None);
+            let party: Vec<PlayerId> = (0..phones).map(|n| format!("p{n}").parse().unwrap()).collect();
+            for player in &party {
+                connections.connect(player, player.as_str(), 1).await.unwrap();
+            }
+            let over = Event::Ended(EndedTicket {
+                ticket: "t.ranked-1v1.eu.01JD8Z4V6WQK9T3M5N7P0R2S4X".parse().unwrap(),
+                players: party,
+                rating: 0.0,
+                joined_ms: 0,
+                attempts: 0,
+                outcome: Outcome::Expired,
+                ended_ms: 0,
+            });
+            let outside = Outside { publisher, pusher: Some(Slow::default()), connections, world, queues };
+            assert_eq!(push_all(&outside, &[over]).await.pushed, phones);
+            assert_eq!(outside.pusher.unwrap().most.into_inner(), at_once as u64);
         }
     }
 
