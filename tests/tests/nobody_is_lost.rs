@@ -215,14 +215,14 @@ async fn redis_lost_under_load_and_back_empty_loses_nobody_and_books_nobody_twic
 async fn a_ledger_away_under_load_stops_nobody_and_hears_of_every_match_in_the_end() {
     let mut deployment = deployment(Options::default()).await;
     let url = deployment.url();
-    deployment.ledger().unwrap().table.stop();
+    deployment.ledger().unwrap().table.emulator().unwrap().stop();
     let phones = arrive(&url).await;
     let stories = told(phones).await;
     assert!(stories.iter().all(|story| story.joined.status == 202), "joins go on without the ledger");
     let matches = check_matches(&stories);
     assert_eq!(matches.len(), PHONES / 2);
 
-    deployment.ledger().unwrap().table.restart().await.unwrap();
+    deployment.ledger().unwrap().table.emulator().unwrap().restart().await.unwrap();
     until_drained(&Phone::new(&url, "p0")).await;
     let items = ledger_items(&mut deployment).await;
     let known: BTreeSet<&String> = items.keys().filter(|key| key.starts_with("m.")).collect();

@@ -6,6 +6,7 @@
 //! answered. What is not real on a laptop is only the cloud around it: the HTTP front, the WebSocket front, the event bus and the
 //! DynamoDB emulator stand in for it, and each says in its own words where it differs.
 
+mod aws;
 mod cluster;
 mod deployment;
 mod dynamodb;
@@ -14,6 +15,7 @@ mod event_bus;
 mod filter;
 mod function;
 mod gateway;
+mod ledger_table;
 mod port;
 mod process;
 mod redis_server;
@@ -24,14 +26,16 @@ mod tls;
 mod tool;
 pub mod websocket;
 
+pub use aws::Endpoints;
 pub use cluster::RedisCluster;
 pub use deployment::{Deployment, LedgerPart, Options, QUEUES, RedisKind, RedisPart, SCHEDULED_FUNCTIONS};
-pub use dynamodb::{DynamoDb, DynamoDbApi, TABLE};
+pub use dynamodb::{DynamoDb, TABLE};
 pub use error::{Error, Result};
 pub use event_bus::{BUS, EventBus, Heard};
 pub use filter::Filter;
 pub use function::{Function, binaries};
 pub use gateway::{Gateway, IN_FLIGHT_MAX, Invoker};
+pub use ledger_table::{DynamoDbApi, LedgerTable};
 pub use port::free as free_port;
 pub use process::{Ended, Process};
 pub use redis_server::{RedisOptions, RedisServer};
