@@ -58,7 +58,7 @@ until curl --fail --silent --max-time 2 --output /dev/null "$AWS_ENDPOINT_URL/_l
     read -rt 0.2 <> <(:) || true
 done
 
-outputs=$(timeout $DEPLOY_LIMIT_S "$place/bin/python" tools/localstack/deploy.py) || {
+outputs=$(timeout --foreground $DEPLOY_LIMIT_S "$place/bin/python" tools/localstack/deploy.py) || {
     [ $? != 124 ] || echo "expected the deployment within $DEPLOY_LIMIT_S s" >&2
     failed "LocalStack to deploy its parts of template.yaml"
 }
