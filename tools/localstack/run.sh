@@ -63,7 +63,6 @@ outputs=$(timeout --foreground $DEPLOY_LIMIT_S "$place/bin/python" tools/localst
     failed "LocalStack to deploy its parts of template.yaml"
 }
 while IFS= read -r line; do
-    echo "$line"
     export "${line?}"
 done <<<"$outputs"
 echo "LocalStack on $AWS_ENDPOINT_URL after $SECONDS s"

@@ -4,7 +4,8 @@
 //! Everything listens on loopback and on free ports. Every child process is owned by a value: dropping it kills the
 //! process, and the kernel kills it when its owner dies without dropping (Linux). Ready means that the part itself
 //! answered. What is not real on a laptop is only the cloud around it: the HTTP front, the WebSocket front, the event bus and the
-//! DynamoDB emulator stand in for it, and each says in its own words where it differs.
+//! DynamoDB emulator stand in for it, and each says in its own words where it differs. Ledger and event bus may be on an emulator
+//! that runs already, too: see [`Endpoints`].
 
 mod aws;
 mod cluster;
