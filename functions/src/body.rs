@@ -28,6 +28,9 @@ pub struct JoinBody {
     pub rating: Option<f64>,
     /// All players of the party, the caller among them; the caller alone where there is none.
     pub party: Option<Vec<String>>,
+    /// The party's phones are connected to the WebSocket API and are told what happens, so that they need not ask.
+    #[serde(default)]
+    pub push: bool,
     /// Anything else, to be refused by name.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(ignore))]

@@ -22,13 +22,12 @@
 //! | `CLAIM_BATCH_SIZE` | 200 | tickets of one claim call, at most 200 |
 //! | `TICK_INTERVAL` | `100ms` | pause between a matcher's looks at its pools |
 //! | `MATCHER_RUN` | `70s` | longest matcher run; longer than its schedule, so that runs overlap |
-//! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long |
+//! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long; one that the schedule began and that finds nobody, at once |
 //! | `DRAIN_INTERVAL` | `100ms` | pause between looks at an empty outbox |
-//! | `RESTORE_INTERVAL` | `10s` | pause between a sweeper's looks for tickets that only the ledger has |
 //! | `JOIN_BURST` | 10 | joins that a player may send at once; one more than that is answered 429 |
 //! | `JOIN_INTERVAL` | `1s` | after that, one join for each such pause |
 //! | `STOP_AT` | | for tests: the step at which the process stops and waits to be killed, never in `prod` |
-//! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run |
+//! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run; it leaves earlier when nothing is left in any pool |
 
 use std::time::Duration;
 
@@ -79,8 +78,6 @@ pub struct Config {
     pub stop_at: Option<Step>,
     /// Pause between looks at an empty outbox, in milliseconds.
     pub drain_ms: u64,
-    /// Pause between looks for tickets that only the ledger has, in milliseconds.
-    pub restore_ms: u64,
     /// Pause between sweeps, in milliseconds.
     pub sweep_ms: u64,
     /// Length of a sweeper run, in milliseconds.
@@ -135,7 +132,6 @@ impl Config {
             idle_exit_ms: env.duration("IDLE_EXIT", 20_000),
             stop_at,
             drain_ms: env.duration("DRAIN_INTERVAL", 100),
-            restore_ms: env.duration("RESTORE_INTERVAL", 10_000),
             sweep_ms: env.duration("SWEEP_INTERVAL", 2_000),
             sweeper_run_ms: env.duration("SWEEPER_RUN", 55_000),
         };

@@ -1,6 +1,9 @@
 //! One event for each invocation, wide enough to answer questions later: a line of JSON on standard output in CloudWatch's
 //! embedded metric format (EMF), from which CloudWatch takes the metrics that alarms and dashboard read.
 //!
+//! Except for what is routine: a poll that went well and changed nothing has its line in the API's access log, and polls are
+//! most of what happens. A second line for each would cost more than what they do.
+//!
 //! The line does not go through the log, so that no log level silences a metric. It holds ids of requests and counts; never a
 //! token, a body, or who plays.
 //!
@@ -82,6 +85,7 @@ metrics! {
 pub struct Noted {
     metrics: Vec<(Metric, Vec<u64>)>,
     fields: Map<String, Value>,
+    routine: bool,
 }
 
 impl Noted {
@@ -110,6 +114,17 @@ impl Noted {
     #[must_use]
     pub fn reclaimed(self, Reclaimed { matches, requeued, cancelled }: Reclaimed) -> Self {
         self.one(Metric::Cancelled, cancelled).one(Metric::Requeued, requeued).one(Metric::Reclaimed, matches)
+    }
+
+    /// Nothing happened that the access log does not tell.
+    #[must_use]
+    pub fn routine(self) -> Self {
+        Self { routine: true, ..self }
+    }
+
+    /// Whether the invocation has an event: all that is not routine, and the first of each process.
+    pub fn is_told(&self, cold_start: bool) -> bool {
+        cold_start || !self.routine
     }
 
     /// Something worth knowing that is no metric.
@@ -194,6 +209,13 @@ mod tests {
             "Joined": 1, "WaitMs": [5, 7],
         });
         assert_eq!(event(&OF, noted), expected);
+    }
+
+    #[test]
+    fn what_is_routine_is_told_once_for_each_process() {
+        let told = |noted: &Noted| [true, false].map(|cold_start| noted.is_told(cold_start));
+        assert_eq!(told(&Noted::default()), [true, true]);
+        assert_eq!(told(&Noted::default().routine()), [true, false]);
     }
 
     #[test]

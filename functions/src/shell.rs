@@ -165,7 +165,7 @@ async fn admitting(
     events.conclude(running, authorizer::handle(judge, event)).await
 }
 
-/// Prints one event for each invocation.
+/// Prints one event for each invocation that is not routine.
 struct Events {
     stage: String,
     /// Whether this process has begun an invocation.
@@ -190,6 +190,9 @@ impl Events {
     }
 
     fn end(&self, running: &Running, noted: Noted) {
+        if !noted.is_told(running.cold_start) {
+            return;
+        }
         let invocation = Invocation {
             stage: &self.stage,
             function: &running.context.env_config.function_name,

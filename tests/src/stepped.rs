@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use muster::domain::matching::Candidate;
-use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Unique, Word};
+use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
     Answer, Answered, Cancelled, Claim, Dropped, Entry, Expired, Joined, Matches, Outbox, Players, Polled, Probe,
     Proposals, Reclaimed, Reserved, Terms, Tickets, Upkeep,
@@ -89,7 +89,6 @@ in_turns! {
         fn bury(ticket: &TicketId, now_ms: u64) -> Probe;
         fn poll(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Polled;
         fn cancel(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Cancelled;
-        fn known(pool: &PoolId, tickets: &[Unique]) -> Vec<bool>;
         fn find_match(id: &MatchId) -> Option<Match>;
     }
     Players {

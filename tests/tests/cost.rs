@@ -40,10 +40,13 @@ async fn the_committed_counts_are_what_is_counted_today() {
         "redis_commands_join",
         "redis_commands_poll",
         "ledger_writes",
-        "ledger_index_writes",
         "ledger_bytes",
         "events",
         "answer_bytes",
+        "matched_bytes",
+        "websocket_messages",
+        "websocket_calls",
+        "websocket_ledger_writes",
     ];
     for ((name, expected), (_, found)) in committed.all().into_iter().zip(today.all()) {
         if exact.contains(&name) {
@@ -86,7 +89,7 @@ async fn phones_that_play_ask_and_cost_redis_as_often_as_the_bill_says() {
     assert!(players >= 58.0, "expected nearly all 60 matched, found {players}");
     // A phone's wait ends with the answer to its last poll, a little later than it asked. And there is one look more at the
     // end: the play makes sure that nobody is in another match by now.
-    let polls: f64 = waits().map(|wait| bill::polls(wait.saturating_sub(ANSWERED).as_secs_f64()) + 1.0).sum();
+    let polls: f64 = waits().map(|wait| bill::polls(wait.saturating_sub(ANSWERED).as_secs_f64(), None) + 1.0).sum();
     let requests = stage.board.requests.load(Relaxed) as f64;
     near("requests for each matched player", (60.0 + polls) / players, requests / players, ROUGH);
 

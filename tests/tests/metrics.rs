@@ -10,6 +10,7 @@ use muster_tests::docs::check::same;
 use muster_tests::docs::markdown::spans_of;
 use muster_tests::docs::page;
 use muster_tests::phone::Phone;
+use muster_tests::socket::Socket;
 use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
 use muster_tools::time::{now, pause};
 use serde_json::{Value, json};
@@ -20,11 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Every function of a deployment.
-const FUNCTIONS: [&str; 9] =
-    ["answer", "cancel", "health", "join", "matcher", "notifier", "poll-match", "queue-status", "sweeper"];
-/// A queue that asks nobody and one that asks everybody.
+const FUNCTIONS: [&str; 11] = [
+    "answer",
+    "authorizer",
+    "cancel",
+    "health",
+    "join",
+    "matcher",
+    "notifier",
+    "poll-match",
+    "queue-status",
+    "sweeper",
+    "websocket",
+];
+/// A queue that asks nobody, one that asks everybody, one that pings, and one where nobody waits long.
 const QUEUES: &str = r#"{"queues":[{"name":"ranked-1v1","regions":["eu"]},
-    {"name":"arena","regions":["eu"],"acceptance_ms":20000}]}"#;
+    {"name":"arena","regions":["eu"],"acceptance_ms":20000},
+    {"name":"near","regions":["eu"],"ping_timeout_ms":10000},
+    {"name":"brief","regions":["eu"],"ttl_ms":100,"deadline_ms":100}]}"#;
 /// CloudWatch's units, as far as counts and times need them.
 const UNITS: [&str; 5] = ["Seconds", "Microseconds", "Milliseconds", "Count", "None"];
 /// Metrics that one event may declare.
@@ -152,12 +166,24 @@ fn an_event_that_cloudwatch_would_refuse_is_found() {
     }
 }
 
+/// Two phones that are pinged: they hear of it, and the first answers.
+async fn one_of_two_pinged(deployment: &Deployment, names: [&str; 2]) -> (Socket, Value) {
+    let url = deployment.websocket_url();
+    let (mut first, mut last) = (Socket::connect(&url, names[0]).await, Socket::connect(&url, names[1]).await);
+    first.join("near").await;
+    last.join("near").await;
+    let (to_first, to_last) = (first.until("ping").await, last.until("ping").await);
+    let pong = |ping: &Value| json!({ "action": "pong", "match_id": ping["match_id"], "sent_ms": ping["sent_ms"] });
+    assert_eq!(first.ask(pong(&to_first)).await["event"], "queued");
+    (last, pong(&to_last))
+}
+
 #[tokio::test]
 async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it_did_once() {
     let mut deployment = Deployment::start(Options {
         schedules: false,
         queues: QUEUES.to_owned(),
-        processes: vec![("matcher".to_owned(), 1)],
+        processes: vec![("matcher".to_owned(), 1), ("poll-match".to_owned(), 1)],
         // Metrics are no log lines: no level silences them.
         env: vec![pair("RUST_LOG", "off"), pair("SWEEPER_RUN", "100ms"), pair("IDLE_EXIT", "200ms")],
         ..Options::default()
@@ -197,6 +223,20 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     for phone in [&pam, &quin, &quin] {
         assert_eq!(phone.accept(game).await.status, 200);
     }
+    // Twice two who are pinged: the last pong matches them, and a poll is as good as one.
+    let (mut sue, pong) = one_of_two_pinged(&deployment, ["who-ted", "who-sue"]).await;
+    assert_eq!(sue.ask(pong).await["event"], "matched");
+    let (uma, _) = one_of_two_pinged(&deployment, ["who-vic", "who-uma"]).await;
+    let own = uma.ticket["ticket_id"].as_str().unwrap_or_else(|| panic!("{:?}", uma.ticket));
+    for _ in 0..3 {
+        assert_eq!(phone("uma").poll(own).await.text("status"), "matched");
+    }
+    // One who reads that nobody came, before any job looks.
+    let wes = phone("wes");
+    deployment.processes("matcher").for_each(|matcher| matcher.process().signal(libc::SIGSTOP));
+    let alone = wes.join("brief", 1_500.0).await;
+    wes.until(alone.text("ticket_id"), "expired", PATIENCE).await;
+    deployment.processes("matcher").for_each(|matcher| matcher.process().signal(libc::SIGCONT));
     let last = eve.join("ranked-1v1", 1_500.0).await;
     for _ in 0..2 {
         assert_eq!(eve.cancel(last.text("ticket_id")).await.status, 200);
@@ -206,18 +246,22 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
 
     let joins = events(&deployment, "join");
     let with = |status: u64| joins.iter().filter(|event| event["status"] == status).count();
-    assert_eq!((with(202), with(200)), (7, 1), "an event for each request: {joins:#?}");
+    assert_eq!((with(202), with(200)), (8, 1), "an event for each request: {joins:#?}");
     assert_eq!(joins.iter().filter(|event| event["cold_start"] == true).count(), 1, "one process, one first time");
     let refused =
         joins.iter().find(|event| event["status"] == 401 || event["status"] == 400).expect("the first request");
     assert!(refused["code"].is_string(), "{refused}");
     for (function, metric, expected) in [
-        ("join", Metric::Joined, 7),
+        ("join", Metric::Joined, 8),
         ("answer", Metric::Matched, 2),
         ("answer", Metric::Cancelled, 0),
         ("join", Metric::FallbackJoins, 0),
         ("join", Metric::LedgerFailures, 0),
         ("cancel", Metric::Cancelled, 1),
+        ("poll-match", Metric::Matched, 2),
+        ("poll-match", Metric::Expired, 1),
+        ("websocket", Metric::Joined, 4),
+        ("websocket", Metric::Matched, 2),
         ("matcher", Metric::Matched, 2),
         ("matcher", Metric::Cancelled, 0),
         ("matcher", Metric::LedgerFailures, 0),
@@ -245,6 +289,9 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     assert_eq!(hal.cancel(fallback.text("ticket_id")).await.text("status"), "cancelled");
     assert_eq!(sum(&deployment, "cancel", Metric::Cancelled), 3, "eve's, gus's and, in the ledger, hal's");
 
+    // Polls that only read say nothing: one said that its ticket expired, one that its pong matched two.
+    let warm = |event: &Value| event["cold_start"] == false;
+    assert_eq!(events(&deployment, "poll-match").into_iter().filter(warm).count(), 2);
     let mut emitted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for function in FUNCTIONS {
         let events = events(&deployment, function);

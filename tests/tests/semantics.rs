@@ -67,8 +67,8 @@ impl Stage {
     }
 
     async fn poll(&self, ticket: &TicketId, name: &str) -> View {
-        let (target, now_ms) = (Target::Ticket(ticket.clone()), self.clock.now_ms());
-        poll(&self.store, &NO_LEDGER, &self.queues, &target, &player(name), now_ms).await.unwrap().unwrap()
+        let target = Target::Ticket(ticket.clone());
+        poll(&self.store, &NO_LEDGER, &self.clock, &self.queues, &target, &player(name)).await.unwrap().view.unwrap()
     }
 
     async fn say(&self, view: &View, name: &str, word: Word) -> answer::Reply {
@@ -120,6 +120,23 @@ async fn who_falls_silent_is_matched_again_once_heard_of() {
     stage.look().await;
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Matched);
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Matched);
+}
+
+#[tokio::test]
+async fn a_connection_speaks_for_its_ticket_until_it_is_given_up() {
+    let stage = Stage::of(Rules { presence_ms: 5_000, abandon_ms: 40_000, ..Rules::default() });
+    let Reply::Queued(ann) = stage.ask(&["ann"], true).await else { panic!("expected a new ticket") };
+    assert_eq!(ann.retry_after_ms, Some(20_000), "to be heard of, not to ask");
+    stage.pass(39_999).await;
+    let bob = stage.join("bob").await;
+    stage.look().await;
+    assert_eq!(stage.poll(&bob, "bob").await.status, Status::Matched);
+    let Reply::Queued(cid) = stage.ask(&["cid"], true).await else { panic!("expected a new ticket") };
+    for _ in 0..4 {
+        stage.pass(10_000).await; // looked after all the while: nobody is called silent after a gap
+        stage.look().await;
+    }
+    assert_eq!(stage.poll(&cid.ticket, "cid").await.status, Status::Cancelled(CancelReason::Abandoned));
 }
 
 #[tokio::test]

@@ -121,25 +121,28 @@ fn fine(_: &Call) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_join_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over() {
+async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over() {
     let mut stage = Stage::set(mappings().unwrap(), fine).await;
     let joined = ticket(1);
     stage.ledger.reserve(&joined.party.players()[0], &joined.id, None, &Terms::lasting(1_000)).await.unwrap();
     stage.ledger.join(&joined, NOW_MS).await.unwrap();
-    stage.ledger.imported(&joined.id).await.unwrap();
 
     let (function, event) = stage.next().await;
     assert_eq!((function.as_str(), records(&event).len()), ("matcher", 1));
-    assert_eq!(read_image(&records(&event)[0]["dynamodb"]["NewImage"]).unwrap(), News::Waiting(joined, Mode::Fallback));
+    let told = read_image(&records(&event)[0]["dynamodb"]["NewImage"]).unwrap();
+    assert_eq!(told, News::Waiting(joined.clone(), Mode::Fallback));
     let event: StreamEvent = serde_json::from_value(event).unwrap();
     let record = &event.records[0];
     assert_eq!((record.event_name.as_str(), record.event_source.as_deref()), ("INSERT", Some("aws:dynamodb")));
     assert!(record.event_source_arn.as_ref().unwrap().contains(&format!("table/{TABLE}/stream/")));
     assert!(record.change.sequence_number.is_some() && record.change.old_image.is_empty());
 
+    // Once more when its phone has brought it back to the store, for which no matcher may be there.
+    stage.ledger.imported(&joined.id).await.unwrap();
     // Whatever else had been told of the first ticket would have come before the second.
     stage.ledger.note_join(&ticket(2)).await.unwrap();
-    assert_eq!(stage.news("matcher", 1).await, [News::Waiting(ticket(2), Mode::Normal)]);
+    let news = [News::Waiting(joined, Mode::Normal), News::Waiting(ticket(2), Mode::Normal)];
+    assert_eq!(stage.news("matcher", 2).await, news);
     assert!(stage.calls.try_recv().is_err());
     assert_eq!(stage.pump.failures(), Vec::<String>::new());
 }

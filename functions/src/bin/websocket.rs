@@ -1,4 +1,4 @@
-//! The WebSocket API: `$connect`, `$disconnect` and messages of connected phones.
+//! The WebSocket API: `$connect` and messages of connected phones.
 
 use lambda_runtime::Error;
 use muster_functions::{handlers, shell};

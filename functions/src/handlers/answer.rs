@@ -70,11 +70,7 @@ where
     W: Clock + Ids,
 {
     let Done { reply, changed, waits_ms } = done;
-    let noted = Noted::default()
-        .field("pool", id.pool.as_str())
-        .one(Metric::Matched, waits_ms.len())
-        .all(Metric::WaitMs, waits_ms)
-        .reclaimed(changed);
+    let noted = matched(Noted::default().field("pool", id.pool.as_str()), waits_ms).reclaimed(changed);
     let noted = carry(app, &id.pool, noted).await;
     match reply {
         Reply::Noted(view) => Ok((view, noted)),
@@ -89,6 +85,11 @@ where
         }
         Reply::Unknown => Err(Problem::not_found()),
     }
+}
+
+/// Notes the tickets that were matched, and how long each waited.
+pub fn matched(noted: Noted, waits_ms: Vec<u64>) -> Noted {
+    noted.one(Metric::Matched, waits_ms.len()).all(Metric::WaitMs, waits_ms)
 }
 
 /// Carries what happened in a pool to the ledger at once. If that fails, a matcher or a sweeper does it later.

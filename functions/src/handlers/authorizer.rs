@@ -56,7 +56,7 @@ pub async fn handle<W: Clock>(
     let request = event.payload;
     let arn = request.method_arn.unwrap_or_default();
     match judge.player(&request.headers).await {
-        Ok(player) => Ok((policy("Allow", player.as_str(), &arn), Noted::default().field("effect", "Allow"))),
+        Ok(player) => Ok((policy("Allow", player.as_str(), &arn), Noted::default().field("effect", "Allow").routine())),
         Err(Unproven::Refused(why)) => {
             tracing::info!(why, "denied");
             Ok((policy("Deny", "nobody", &arn), Noted::default().field("effect", "Deny")))

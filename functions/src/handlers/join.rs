@@ -32,8 +32,7 @@ where
     let caller = caller(&request, app.config.auth)?;
     let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| idempotency_key(value.as_bytes())).transpose()?;
     let body = JoinBody::read(request.body().as_ref())?;
-    let Entered { status, ticket, retry_after_ms, noted, .. } =
-        enter(app, &caller, key.as_deref(), &body, false).await?;
+    let Entered { status, ticket, retry_after_ms, noted, .. } = enter(app, &caller, key.as_deref(), &body).await?;
     Ok(noting(json(status, &ticket, retry_after_ms), noted))
 }
 
@@ -52,7 +51,7 @@ pub struct Entered {
     pub noted: Noted,
 }
 
-/// Lets `caller`'s party wait; `push` if its phone can be told.
+/// Lets `caller`'s party wait.
 ///
 /// # Errors
 /// The request is refused or the store does not answer.
@@ -61,7 +60,6 @@ pub async fn enter<S, L, W>(
     caller: &PlayerId,
     idempotency_key: Option<&str>,
     body: &JoinBody,
-    push: bool,
 ) -> Result<Entered, Problem>
 where
     S: Tickets + Players,
@@ -81,7 +79,8 @@ where
         party: party(body, caller, rules.team_size)?,
         rating: body.rating(rules)?,
         idempotency_key,
-        push,
+        // Without a ledger there is no stream, and nobody to push.
+        push: body.push && app.ledger.is_some(),
         rate: app.config.join_rate,
         now_ms: app.world.now_ms(),
     };

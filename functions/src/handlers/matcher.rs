@@ -49,6 +49,7 @@ where
         until_ms: leave_at_ms(event.context.deadline, app.world.now_ms(), config.matcher_run_ms),
         tick_ms: config.tick_ms,
         idle_exit_ms: config.idle_exit_ms,
+        expected: doorbell,
         follow_exit_ms: if doorbell { 0 } else { config.idle_exit_ms },
         leader_ttl_ms: config.leader_ttl_ms,
         pace: config.pace,

@@ -4,13 +4,14 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::PlayerId;
-use muster::ports::{Clock, Proposals, Tickets, Upkeep};
+use muster::ports::{Clock, Expired, Ids, Ledger, Matches, Outbox, Players, Proposals, Reclaimed, Tickets, Upkeep};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::view::View;
 
+use super::answer::{carry, matched};
 use crate::body::TicketBody;
 use crate::identity::caller;
-use crate::metrics::Noted;
+use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
 use crate::shell::{Answer, App, json, noting};
 
@@ -20,9 +21,9 @@ use crate::shell::{Answer, App, json, noting};
 /// The request is refused, there is no such ticket of the caller's, or the store does not answer.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
-    S: Tickets + Upkeep + Proposals,
-    L: Tickets,
-    W: Clock,
+    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    L: Ledger + Tickets,
+    W: Clock + Ids,
 {
     let caller = caller(&request, app.config.auth)?;
     let parameters = request.path_parameters();
@@ -34,23 +35,28 @@ where
     Ok(noting(json(StatusCode::OK, &TicketBody::new(&view, &app.config.queues), view.retry_after_ms), noted))
 }
 
-/// Reads `player`'s ticket: what it is now, and what to tell of the invocation.
+/// Reads `player`'s ticket: what it is now, and what to tell of the invocation. A poll that only read is routine.
 ///
 /// # Errors
 /// There is no such ticket of the player's, or the store does not answer.
 pub async fn look<S, L, W>(app: &App<S, L, W>, target: &Target, player: &PlayerId) -> Result<(View, Noted), Problem>
 where
-    S: Tickets + Upkeep + Proposals,
-    L: Tickets,
-    W: Clock,
+    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    L: Ledger + Tickets,
+    W: Clock + Ids,
 {
-    match poll(&app.store, &app.ledger, &app.config.queues, target, player, app.world.now_ms()).await? {
-        Some(view) => {
-            let noted = Noted::default().field("pool", view.ticket.pool.as_str());
-            Ok((view, noted))
-        }
-        None => Err(Problem::not_found()),
+    let seen = poll(&app.store, &app.ledger, &app.world, &app.config.queues, target, player).await?;
+    let Some(view) = seen.view else { return Err(Problem::not_found()) };
+    let pool = &view.ticket.pool;
+    let noted = Noted::default().field("pool", pool.as_str());
+    if (seen.changed, seen.ended, seen.waits_ms.is_empty()) == (Reclaimed::default(), Expired::default(), true) {
+        return Ok((view, noted.routine()));
     }
+    let noted = matched(noted, seen.waits_ms)
+        .one(Metric::Expired, seen.ended.expired)
+        .reclaimed(Reclaimed { cancelled: seen.changed.cancelled + seen.ended.abandoned, ..seen.changed });
+    let noted = carry(app, pool, noted).await;
+    Ok((view, noted))
 }
 
 fn by_id(text: &str) -> Result<Target, Problem> {

@@ -1,14 +1,14 @@
 //! The sweeper: fired every minute, puts right what crashes left behind.
 //!
-//! Three things side by side: sweeps of the pools, the outbox as a backstop, and tickets that only the ledger has.
+//! Two things side by side: sweeps of the pools, and the outbox as a backstop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::future::join3;
+use futures::future::join;
 use lambda_runtime::LambdaEvent;
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Pools, Tickets, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Pools, Upkeep};
+use muster::usecases::drain;
 use muster::usecases::sweep::{self, Plan, Standing, Swept};
-use muster::usecases::{drain, restore};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,7 +26,6 @@ pub struct Report {
     cancelled: usize,
     expired: usize,
     told: usize,
-    restored: usize,
     failures: usize,
 }
 
@@ -36,8 +35,8 @@ pub struct Report {
 /// None: a failed call is tried again in the next sweep, and counted.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Ran<Report>
 where
-    S: Matches + Upkeep + Outbox + Tickets + Players + Pools,
-    L: Ledger + Tickets,
+    S: Matches + Upkeep + Outbox + Players + Pools,
+    L: Ledger,
     W: Clock + Ids,
 {
     let config = &app.config;
@@ -51,10 +50,9 @@ where
         leaving.store(true, Ordering::Relaxed);
         swept
     };
-    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, &leaving);
-    let restored = restore_all(app, until_ms);
-    // Boxed: the three of them nested in one future are deeper than the compiler looks.
-    let (swept, drained, (restored, unrestored)) = join3(Box::pin(sweeps), Box::pin(drained), Box::pin(restored)).await;
+    // At its own pace: whoever led a pool has mostly been faster.
+    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.sweep_ms, &leaving);
+    let (swept, drained) = join(sweeps, drained).await;
     let Swept { sweeps, total, stood, failures, last_failure } = swept;
     let report = Report {
         sweeps,
@@ -64,12 +62,10 @@ where
         cancelled: total.cancelled,
         expired: total.expired,
         told: drained.told,
-        restored,
-        failures: failures + drained.failures + drained.ledger_failures + unrestored,
+        failures: failures + drained.failures + drained.ledger_failures,
     };
     let noted = standing(&stood, worked(total, drained))
         .field("sweeps", sweeps)
-        .field("restored", restored)
         .field("failures", report.failures)
         .field("last_failure", last_failure);
     Ok((report, noted))
@@ -83,29 +79,4 @@ fn standing(stood: &[Standing], noted: Noted) -> Noted {
         .all(Metric::Claimed, of(&|standing| standing.claimed as u64))
         .all(Metric::OldestTicketMs, of(&|standing| standing.oldest_ticket_ms))
         .all(Metric::OutboxLagMs, of(&|standing| standing.outbox_lag_ms))
-}
-
-/// Looks for tickets that only the ledger has, again and again. How many came back, and how many looks failed.
-async fn restore_all<S, L, W>(app: &App<S, L, W>, until_ms: u64) -> (usize, usize)
-where
-    S: Tickets + Players,
-    L: Ledger + Tickets,
-    W: Clock,
-{
-    let (mut restored, mut failures) = (0, 0);
-    loop {
-        for (pool, rules) in app.config.queues.pools() {
-            match restore::restore(&app.store, &app.ledger, &pool, rules, app.world.now_ms()).await {
-                Ok(done) => restored += done.restored,
-                Err(error) => {
-                    tracing::warn!(%error, %pool, "restore");
-                    failures += 1;
-                }
-            }
-        }
-        if app.ledger.is_none() || app.world.now_ms() + app.config.restore_ms >= until_ms {
-            return (restored, failures);
-        }
-        app.world.sleep_ms(app.config.restore_ms).await;
-    }
 }

@@ -1,7 +1,8 @@
-//! The WebSocket API: `$connect`, `$disconnect` and messages of connected phones.
+//! The WebSocket API: `$connect` and messages of connected phones.
 //!
 //! A message does what its HTTP request does, by the same code, and is answered on the connection. What happens later is the
-//! notifier's to push. A phone that connects again says `resume`: nothing is remembered of a connection but where it is.
+//! notifier's to push. A phone that connects again says `resume`: nothing is remembered of a connection but where it is. That
+//! it has left is not told (there is no route for `$disconnect`): the next push to it finds out, and until then nobody asks.
 
 use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
 use lambda_runtime::LambdaEvent;
@@ -40,7 +41,6 @@ where
             let since_ms = u64::try_from(context.connected_at).unwrap_or_default();
             remembered(app.ledger.connect(&player, connection, since_ms).await)
         }
-        (Ok(player), "$disconnect") => remembered(app.ledger.disconnect(&player, connection).await),
         (Ok(player), _) => {
             let Message { id, action } = Message::read(body.as_deref().unwrap_or_default());
             let (heard, noted) = match action {
@@ -66,7 +66,7 @@ fn caller(context: &ApiGatewayWebsocketProxyRequestContext) -> Result<PlayerId, 
 /// A phone that cannot be remembered is not let in: it would wait for pushes that never come.
 fn remembered(answer: Result<(), StoreError>) -> (u16, String, Noted) {
     match answer.map_err(Problem::from) {
-        Ok(()) => (200, String::new(), Noted::default()),
+        Ok(()) => (200, String::new(), Noted::default().routine()),
         Err(problem) => (problem.code.row().0, Heard::problem(&problem).text(), refused(&problem)),
     }
 }
@@ -87,10 +87,10 @@ where
 {
     let queues = &app.config.queues;
     let (view, noted) = match action {
-        Action::Join(body, key) => {
-            // Without a ledger there is no stream, and nobody to push.
-            let push = app.ledger.is_some();
-            let Entered { ticket, now, noted, .. } = enter(app, player, key.as_deref(), &body, push).await?;
+        Action::Join(mut body, key) => {
+            // Whatever the message says of it: a phone that speaks over a connection is reached by it.
+            body.push = true;
+            let Entered { ticket, now, noted, .. } = enter(app, player, key.as_deref(), &body).await?;
             return Ok((Heard::ticket(now, ticket), noted));
         }
         Action::Cancel(ticket) => {

@@ -114,12 +114,6 @@ impl Tickets for Memory {
         })
     }
 
-    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Result<Vec<bool>, StoreError> {
-        self.with(pool, |pool| {
-            tickets.iter().map(|id| pool.live.contains_key(id) || pool.ended.contains_key(id)).collect()
-        })
-    }
-
     async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
         self.with(&id.pool, |pool| pool.matches.get(&id.unique).map(|held| held.game.clone()))
     }

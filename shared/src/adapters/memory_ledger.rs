@@ -6,13 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::limits::{LEDGER_PAGE_TICKETS, PLAYER_GRACE_MS};
-use crate::domain::{
-    CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, PoolId, Ticket, TicketId, Unique,
-};
+use crate::domain::limits::PLAYER_GRACE_MS;
+use crate::domain::{CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, Ticket, TicketId};
 use crate::ports::{
-    Cancelled, Clock, Connections, Ended, Estimate, Joined, Ledger, Mode, Page, Players, Polled, Probe, Recorded,
-    Reserved, StoreError, Terms, Tickets,
+    Cancelled, Clock, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved,
+    StoreError, Terms, Tickets,
 };
 
 /// A ledger in memory. Clones are not the same ledger: share it by reference or `Arc`.
@@ -156,11 +154,6 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
         }
     }
 
-    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Result<Vec<bool>, StoreError> {
-        let state = self.lock();
-        Ok(tickets.iter().map(|unique| state.tickets.contains_key(&TicketId::new(pool.clone(), *unique))).collect())
-    }
-
     async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
         Ok(self.lock().matches.get(id).cloned())
     }
@@ -260,21 +253,6 @@ impl<C: Clock> Ledger for MemoryLedger<C> {
             }
         }
         Ok(vec![Recorded::Done; events.len()])
-    }
-
-    async fn waiting(&self, pool: &PoolId, page: Option<&str>) -> Result<Page, StoreError> {
-        let after = page.map(str::parse::<Unique>).transpose().map_err(|e| StoreError::Corrupt(e.to_string()))?;
-        let state = self.lock();
-        let mut left = state.tickets.values().filter_map(|entry| match entry {
-            Entry::Waiting(ticket, mode) if ticket.id.pool == *pool && Some(ticket.id.unique) > after => {
-                Some((ticket.clone(), *mode))
-            }
-            _ => None,
-        });
-        let tickets: Vec<(Ticket, Mode)> = left.by_ref().take(LEDGER_PAGE_TICKETS).collect();
-        let last = tickets.last().map(|(ticket, _)| ticket.id.unique.to_string());
-        let next = left.next().and(last);
-        Ok(Page { tickets, next })
     }
 
     async fn imported(&self, ticket: &TicketId) -> Result<bool, StoreError> {

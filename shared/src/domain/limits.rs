@@ -79,16 +79,10 @@ pub const OUTBOX_TAKE_MAX: usize = 100;
 pub const OUTBOX_IDLE_MS: u64 = 5_000;
 /// An entry that the ledger refuses is put aside when it was handed out so often.
 pub const OUTBOX_DELIVERIES_MAX: u64 = 5;
-/// Tickets younger than this are not restored from the ledger: their join may still be on its way to the store.
-pub const RESTORE_AGE_MS: u64 = 3_000;
 /// How long the ledger keeps tickets and matches after their end: 30 days, in milliseconds.
 pub const LEDGER_KEEP_MS: u64 = 30 * 24 * 3_600_000;
 /// A longer gap between two looks after a pool means that the store was away, in milliseconds.
 pub const UPKEEP_GAP_MS_MAX: u64 = 15_000;
-/// Parts into which the ledger's index spreads a pool's waiting tickets. Raising it is lawful at any time, lowering it never.
-pub const LEDGER_SHARDS: u8 = 4;
-/// Tickets on one page of what still waits in the ledger.
-pub const LEDGER_PAGE_TICKETS: usize = 500;
 
 /// No connection of a phone lives longer: two hours, in milliseconds. A limit of API Gateway.
 pub const CONNECTION_MS_MAX: u64 = 7_200_000;

@@ -27,7 +27,7 @@ pub struct Rules {
     pub window: Window,
     /// How long a ticket waits before it expires, in milliseconds.
     pub ttl_ms: u64,
-    /// A ticket not heard of for so long is not put into matches, in milliseconds.
+    /// A ticket not heard of for so long is not put into matches, in milliseconds; see [`Rules::presence_ms`].
     pub presence_ms: u64,
     /// A ticket not heard of for so long is cancelled, in milliseconds.
     pub abandon_ms: u64,
@@ -93,6 +93,12 @@ impl Rules {
     /// Players of a match.
     pub fn match_size(&self) -> usize {
         self.teams * self.team_size
+    }
+
+    /// How long after it was heard of a ticket may be put into matches, in milliseconds. Where its phone is told over a
+    /// connection (`push`), the connection speaks for it until it is given up.
+    pub fn presence_ms(&self, push: bool) -> u64 {
+        if push { self.abandon_ms } else { self.presence_ms }
     }
 
     /// Until when players may accept a match that is proposed at `now_ms`; none where nobody is asked.

@@ -26,15 +26,6 @@ pub enum Recorded {
     Refused,
 }
 
-/// A page of tickets that still wait.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Page {
-    /// The tickets, and how each came.
-    pub tickets: Vec<(Ticket, Mode)>,
-    /// Where the next page begins; none after the last.
-    pub next: Option<String>,
-}
-
 /// The durable record.
 pub trait Ledger: Send + Sync {
     /// Notes a ticket that joined the store, and that its players are in it. A fallback ticket that joined the store by
@@ -44,10 +35,7 @@ pub trait Ledger: Send + Sync {
     /// Records events. The same event again changes nothing. The answer has one element for each.
     fn record(&self, events: &[Event]) -> impl Future<Output = Answer<Vec<Recorded>>> + Send;
 
-    /// Tickets of a pool that still wait as far as the ledger knows, a page at a time.
-    fn waiting(&self, pool: &PoolId, page: Option<&str>) -> impl Future<Output = Answer<Page>> + Send;
-
-    /// Notes that a fallback ticket now waits in the store. False if it was cancelled in the ledger meanwhile.
+    /// Notes that a ticket is now the store's to let wait. False if it is over in the ledger.
     fn imported(&self, ticket: &TicketId) -> impl Future<Output = Answer<bool>> + Send;
 
     /// Whether there is a ledger, and it answers.

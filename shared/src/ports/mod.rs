@@ -12,7 +12,7 @@ mod store;
 mod system;
 
 pub use connections::Connections;
-pub use ledger::{Entry, Ledger, Mode, Outbox, Page, Recorded};
+pub use ledger::{Entry, Ledger, Mode, Outbox, Recorded};
 pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
 pub use store::{

@@ -2,9 +2,9 @@
 //! every note, remembers nothing, and as a place to join it is away. Nobody is reachable.
 
 use super::connections::Connections;
-use super::ledger::{Ledger, Page, Recorded};
+use super::ledger::{Ledger, Recorded};
 use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
-use crate::domain::{Event, Match, MatchId, PlayerId, PoolId, Ticket, TicketId, Unique};
+use crate::domain::{Event, Match, MatchId, PlayerId, Ticket, TicketId};
 
 fn away<T>() -> Answer<T> {
     Err(StoreError::Unavailable("no ledger is configured".into()))
@@ -22,13 +22,6 @@ impl<L: Ledger> Ledger for Option<L> {
         match self {
             Some(ledger) => ledger.record(events).await,
             None => Ok(vec![Recorded::Done; events.len()]),
-        }
-    }
-
-    async fn waiting(&self, pool: &PoolId, page: Option<&str>) -> Answer<Page> {
-        match self {
-            Some(ledger) => ledger.waiting(pool, page).await,
-            None => Ok(Page::default()),
         }
     }
 
@@ -72,13 +65,6 @@ impl<L: Tickets> Tickets for Option<L> {
     async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Answer<Cancelled> {
         match self {
             Some(ledger) => ledger.cancel(ticket, player, now_ms).await,
-            None => away(),
-        }
-    }
-
-    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Answer<Vec<bool>> {
-        match self {
-            Some(ledger) => ledger.known(pool, tickets).await,
             None => away(),
         }
     }

@@ -4,8 +4,7 @@ use std::future::Future;
 
 use crate::domain::matching::Candidate;
 use crate::domain::{
-    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
-    Word,
+    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Word,
 };
 
 /// Why a store could not do what it was asked. Expected negatives are values, not errors.
@@ -29,6 +28,13 @@ pub struct Estimate {
     pub p50_ms: Option<u64>,
     /// Nine of ten were at most this long, in milliseconds.
     pub p90_ms: Option<u64>,
+}
+
+impl Ended {
+    /// Whether this is the outcome of a ticket that the store never had: it was buried, so that it never begins to wait.
+    pub fn is_tombstone(&self) -> bool {
+        self.players.is_empty()
+    }
 }
 
 /// How a join went in the pool.
@@ -267,10 +273,6 @@ pub trait Tickets: Send + Sync {
         player: &PlayerId,
         now_ms: u64,
     ) -> impl Future<Output = Answer<Cancelled>> + Send;
-
-    /// Which of these tickets of a pool are there, live or over. At most
-    /// [`crate::domain::limits::SNAPSHOT_PAGE_TICKETS`]; the answer has one element for each.
-    fn known(&self, pool: &PoolId, tickets: &[Unique]) -> impl Future<Output = Answer<Vec<bool>>> + Send;
 
     /// Reads a match.
     fn find_match(&self, id: &MatchId) -> impl Future<Output = Answer<Option<Match>>> + Send;

@@ -21,6 +21,17 @@ pub enum Reply {
     Unknown,
 }
 
+impl Reply {
+    /// The player's ticket as it is now, if it is known.
+    pub fn view(self) -> Option<View> {
+        match self {
+            Self::Noted(view) => Some(view),
+            Self::TooLate(view) => view,
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Done {

@@ -40,7 +40,9 @@ pub async fn cancel(
         };
         match answer {
             Cancelled::Done => changed.cancelled += 1, // the next round reads the outcome that is now written
-            Cancelled::Ended(ended) => return Ok(Done { view: View::ended(id, ended, player), changed }),
+            Cancelled::Ended(ended) if !ended.is_tombstone() => {
+                return Ok(Done { view: View::ended(id, ended, player), changed });
+            }
             Cancelled::Claimed(game) => {
                 // To leave a match that asks is to decline it: otherwise nobody would ever decline.
                 if store.answer(&game, player, Word::Decline, now_ms, None).await? == Answered::TooLate {
@@ -52,7 +54,8 @@ pub async fn cancel(
                 changed.requeued += reclaimed.requeued;
                 changed.cancelled += reclaimed.cancelled;
             }
-            Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {
+            // Whose a buried ticket was, and how it ended, only the ledger knows.
+            Cancelled::Ended(_) | Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {
                 Polled::Waiting { ticket, .. } => {
                     // The store was emptied, or has yet to import it. From here on it cannot come back to life there.
                     if store.bury(id, now_ms).await? == Probe::Dead {

@@ -2,6 +2,9 @@
 //!
 //! Runs overlap: a fresh one follows until the one before it resigns, so that a pool is never without a matcher for longer
 //! than one look at the leader key. A matcher that dies is followed when its key's time to live ends.
+//!
+//! A run that finds nobody leaves at once: the doorbell brings the next one. A run that has seen somebody stays a while, so that
+//! those who come soon after need not wait for that.
 
 use futures::future::join_all;
 
@@ -18,6 +21,8 @@ pub struct Plan {
     pub tick_ms: u64,
     /// Leave when nobody has waited for so long.
     pub idle_exit_ms: u64,
+    /// Somebody is on the way who may not be there at the first look.
+    pub expected: bool,
     /// Leave when there was nothing to lead for so long.
     pub follow_exit_ms: u64,
     /// How long a silent leader is believed to live.
@@ -73,7 +78,8 @@ pub async fn run(
     let mut pools: Vec<Led<'_>> = queues.pools().map(|(pool, rules)| Led { pool, rules, leading: false }).collect();
     let mut ran = Ran { exit: Exit::Deadline, ticks: 0, total: Ticked::default(), failures: 0, last_failure: None };
     let mut renew_ms = 0;
-    let (mut busy_ms, mut led_ms) = (clock.now_ms(), clock.now_ms());
+    let mut led_ms = clock.now_ms();
+    let mut busy_ms = plan.expected.then_some(led_ms);
     while clock.now_ms() < plan.until_ms {
         let now_ms = clock.now_ms();
         // A pool that somebody else leads is asked for in every round: a sweeper leads for one look only, and a pool must not
@@ -94,13 +100,13 @@ pub async fn run(
                 Ok(done) => {
                     ran.ticks += 1;
                     if done.waiting > 0 {
-                        busy_ms = now_ms;
+                        busy_ms = Some(now_ms);
                     }
                     // A ticket that waits long is looked at in every tick; counting it each time would say nothing.
                     ran.total += Ticked { waiting: 0, ..done };
                 }
                 Err(error) => {
-                    busy_ms = now_ms;
+                    busy_ms = Some(now_ms);
                     note(&mut ran, error);
                 }
             }
@@ -110,7 +116,8 @@ pub async fn run(
             ran.exit = Exit::Following;
             break;
         }
-        if leads && now_ms.saturating_sub(busy_ms) >= plan.idle_exit_ms {
+        let idle = |busy_ms| now_ms.saturating_sub(busy_ms) >= plan.idle_exit_ms;
+        if leads && busy_ms.is_none_or(idle) {
             ran.exit = Exit::Idle;
             break;
         }
@@ -181,7 +188,7 @@ mod tests {
 
     /// Rounds in which a matcher led, of a run of two seconds in which another leader lets go at `resigns_ms`, or never led
     /// if that is 0.
-    async fn ticks(resigns_ms: u64, follow_exit_ms: u64) -> (usize, Exit) {
+    async fn ticks(resigns_ms: u64, follow_exit_ms: u64, expected: bool) -> (usize, Exit) {
         let rules = Rules::default();
         let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
         let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
@@ -194,6 +201,7 @@ mod tests {
             until_ms: 2_000,
             tick_ms: 100,
             idle_exit_ms: 60_000,
+            expected,
             follow_exit_ms,
             leader_ttl_ms: 30_000,
             pace: Pace::default(),
@@ -204,17 +212,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_matcher_leads_in_the_round_after_another_lets_go() {
-        assert_eq!(ticks(500, 1_000).await, (15, Exit::Deadline));
+        assert_eq!(ticks(500, 1_000, true).await, (15, Exit::Deadline));
+    }
+
+    #[tokio::test]
+    async fn a_matcher_that_finds_nobody_and_expects_nobody_leaves_after_one_look() {
+        assert_eq!(ticks(0, 1_000, false).await, (1, Exit::Idle));
     }
 
     #[tokio::test]
     async fn a_matcher_that_leads_nothing_leaves() {
-        assert_eq!(ticks(u64::MAX, 1_000).await, (0, Exit::Following));
+        assert_eq!(ticks(u64::MAX, 1_000, true).await, (0, Exit::Following));
     }
 
     #[tokio::test]
     async fn a_matcher_that_the_doorbell_began_leaves_at_once_if_others_lead_and_stays_if_nobody_did() {
-        assert_eq!(ticks(u64::MAX, 0).await, (0, Exit::Following));
-        assert_eq!(ticks(0, 0).await, (20, Exit::Deadline));
+        assert_eq!(ticks(u64::MAX, 0, true).await, (0, Exit::Following));
+        assert_eq!(ticks(0, 0, true).await, (20, Exit::Deadline));
     }
 }

@@ -1,13 +1,18 @@
 //! A player asks where a ticket is. Asking is proof of life.
 //!
-//! The store answers; the ledger where the store has forgotten, was emptied, or is away.
+//! The store answers; the ledger where the store has forgotten, was emptied, or is away. A ticket that waits in the ledger alone
+//! is brought back by whoever asks for it.
 //!
-//! Round trips: one by ticket id, two by match id or lobby code; one more for each that the store does not know, two more
-//! where the ticket's match is checking.
+//! Round trips: one by ticket id, two by match id or lobby code; one more for each that the store does not know, those of an
+//! answer more where the ticket's match is checking.
 
+use super::answer::{Done, answer};
+use super::restore::restore;
 use super::view::View;
-use crate::domain::{LobbyCode, Match, MatchId, MatchState, PlayerId, Queues, TicketId, Word};
-use crate::ports::{Polled, Proposals, StoreError, Tickets, Upkeep};
+use crate::domain::{LobbyCode, Match, MatchId, MatchState, PlayerId, Queues, Rules, TicketId, Word};
+use crate::ports::{
+    Clock, Expired, Ledger, Matches, Players, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
+};
 
 /// What a player may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,68 +25,98 @@ pub enum Target {
     Lobby(LobbyCode),
 }
 
-/// The ticket as `player` sees it; none if it is not there or not theirs.
+/// What a poll came to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Seen {
+    /// The ticket as its player sees it; none if it is not there or not theirs.
+    pub view: Option<View>,
+    /// What this very call took apart.
+    pub changed: Reclaimed,
+    /// What this very call ended.
+    pub ended: Expired,
+    /// How long the tickets waited that this very call matched, in milliseconds.
+    pub waits_ms: Vec<u64>,
+}
+
+/// Looks where a ticket of `player`'s is.
 ///
 /// # Errors
 /// The store does not answer, and the ledger does not know.
 pub async fn poll(
-    store: &(impl Tickets + Upkeep + Proposals),
-    ledger: &impl Tickets,
+    store: &(impl Tickets + Players + Matches + Proposals + Upkeep),
+    ledger: &(impl Ledger + Tickets),
+    clock: &impl Clock,
     queues: &Queues,
     target: &Target,
     player: &PlayerId,
-    now_ms: u64,
-) -> Result<Option<View>, StoreError> {
+) -> Result<Seen, StoreError> {
     let id = match target {
         Target::Ticket(id) => id.clone(),
         Target::Match(id) => match own_ticket(find_match(store, ledger, id).await?, player) {
             Some(ticket) => ticket,
-            None => return Ok(None),
+            None => return Ok(Seen::default()),
         },
         Target::Lobby(code) => {
-            let Some(pool) = queues.tagged(code.tag) else { return Ok(None) };
+            let Some(pool) = queues.tagged(code.tag) else { return Ok(Seen::default()) };
             match own_ticket(store.find_lobby(pool, code.number).await?, player) {
                 Some(ticket) => ticket,
-                None => return Ok(None),
+                None => return Ok(Seen::default()),
             }
         }
     };
-    let rules = queues.rules(&id.pool);
-    let mut polled = ask(store, ledger, &id, player, now_ms).await?;
+    let (rules, now_ms) = (queues.rules(&id.pool), clock.now_ms());
+    let mut polled = ask(store, ledger, &id, player, rules, now_ms).await?;
     if let Polled::Claimed { held_by, .. } = &polled
         && held_by.state == MatchState::Checking
         && held_by.member_of(player).is_some_and(|member| !member.ready)
     {
         // Who asks is there: as good as an answer to the ping that is on its way.
-        let proposed_until_ms = rules.and_then(|rules| rules.accept_until_ms(now_ms));
-        store.answer(&held_by.id, player, Word::Pong, now_ms, proposed_until_ms).await?;
-        polled = ask(store, ledger, &id, player, now_ms).await?;
+        let Done { reply, changed, waits_ms } = answer(store, clock, queues, &held_by.id, player, Word::Pong).await?;
+        return Ok(Seen { view: reply.view(), changed, waits_ms, ..Seen::default() });
     }
+    let mut ended = Expired::default();
     if let (Polled::Waiting { ticket, .. }, Some(rules)) = (&polled, rules)
         && ticket.expires_ms <= now_ms
-        && store.expire(&id.pool, rules, now_ms).await.is_ok()
+        && let Ok(expired) = store.expire(&id.pool, rules, now_ms).await
     {
         // Nobody had swept yet, and the player who asks need not wait for that.
-        polled = ask(store, ledger, &id, player, now_ms).await?;
+        ended = expired;
+        polled = ask(store, ledger, &id, player, Some(rules), now_ms).await?;
     }
-    Ok(View::of(&id, polled, player, rules, now_ms))
+    Ok(Seen { view: View::of(&id, polled, player, rules, now_ms), ended, ..Seen::default() })
 }
 
 async fn ask(
-    store: &impl Tickets,
-    ledger: &impl Tickets,
+    store: &(impl Tickets + Players),
+    ledger: &(impl Ledger + Tickets),
     id: &TicketId,
     player: &PlayerId,
+    rules: Option<&Rules>,
     now_ms: u64,
 ) -> Result<Polled, StoreError> {
-    match store.poll(id, player, now_ms).await {
-        // A match that the store has forgotten is in the ledger.
-        Ok(Polled::Unknown) => ledger.poll(id, player, now_ms).await,
-        Ok(polled) => Ok(polled),
-        Err(away) => match ledger.poll(id, player, now_ms).await {
-            Ok(Polled::Unknown) | Err(_) => Err(away),
-            Ok(polled) => Ok(polled),
-        },
+    let in_store = || async {
+        let polled = store.poll(id, player, now_ms).await?;
+        // Whose a buried ticket was, and how it ended, only the ledger knows.
+        let buried = matches!(&polled, Polled::Ended(over) if over.is_tombstone());
+        Ok(if buried { Polled::Unknown } else { polled })
+    };
+    let away = match in_store().await {
+        Ok(Polled::Unknown) => None,
+        Ok(polled) => return Ok(polled),
+        Err(away) => Some(away),
+    };
+    match (ledger.poll(id, player, now_ms).await, away) {
+        (Ok(Polled::Unknown) | Err(_), Some(away)) => Err(away),
+        (Ok(Polled::Waiting { ticket, estimate }), None) => {
+            let Some(rules) = rules else { return Ok(Polled::Waiting { ticket, estimate }) };
+            // What comes of it is read again: now in the store, or ended in the ledger.
+            restore(store, ledger, &ticket, rules, now_ms).await?;
+            match in_store().await? {
+                Polled::Unknown => ledger.poll(id, player, now_ms).await,
+                polled => Ok(polled),
+            }
+        }
+        (told, _) => told,
     }
 }
 

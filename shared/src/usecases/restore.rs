@@ -1,79 +1,37 @@
-//! Brings tickets that wait in the ledger back into the store: those that joined while the store was away, and all of them
-//! after the store was emptied. Exactly once each, however many do it at once, while phones keep joining.
+//! Brings a ticket back into the store that only the ledger has: it joined while the store was away, or the store was emptied
+//! since.
 //!
-//! It takes the very steps of a join (reserve the players, then let the ticket wait), which are safe to repeat and to race. A
-//! ticket that the store knows, live or over, is left alone.
+//! Its phone asks for it, and that is when it comes back: nobody looks for such tickets, the ledger needs no index of them, and a
+//! pool is whole again within one pause between polls, however many waited in it. A ticket whose phone never asks again is
+//! one that nobody waits for.
+//!
+//! Exactly once, however many ask at once, while phones keep joining: it takes the very steps of a join (reserve the players,
+//! then let the ticket wait), which are safe to repeat and to race.
 
-use crate::domain::limits::{PLAYER_GRACE_MS, RESTORE_AGE_MS};
-use crate::domain::{Outcome, PoolId, Rules, Ticket, Unique};
-use crate::ports::{Joined, Ledger, Mode, Players, Probe, Reserved, StoreError, Terms, Tickets};
+use crate::domain::limits::PLAYER_GRACE_MS;
+use crate::domain::{Outcome, Rules, Ticket};
+use crate::ports::{Joined, Ledger, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
 
 use super::join::{ended, superseded};
 
-/// What came back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Restored {
-    /// Tickets that the ledger believes to wait.
-    pub seen: usize,
-    /// Tickets that wait in the store again.
-    pub restored: usize,
-    /// Tickets that ended instead: too old, or their player has another ticket by now.
-    pub ended: usize,
-}
-
-/// Restores a pool.
+/// Lets a ticket wait that waits in the ledger and that the store does not know; or ends it, if it is too old or one of its
+/// players has another ticket by now. A ticket that is over by now, in either, is left alone.
 ///
 /// # Errors
 /// The store or the ledger does not answer. Doing it again goes on where it stopped.
-pub async fn restore<L: Ledger + Tickets>(
+pub async fn restore(
     store: &(impl Tickets + Players),
-    ledger: &Option<L>,
-    pool: &PoolId,
-    rules: &Rules,
-    now_ms: u64,
-) -> Result<Restored, StoreError> {
-    let mut done = Restored::default();
-    if ledger.is_none() {
-        return Ok(done);
-    }
-    let mut next = None;
-    loop {
-        let page = ledger.waiting(pool, next.as_deref()).await?;
-        let ids: Vec<Unique> = page.tickets.iter().map(|(ticket, _)| ticket.id.unique).collect();
-        let known = store.known(pool, &ids).await?;
-        done.seen += ids.len();
-        for ((ticket, mode), known) in page.tickets.iter().zip(known) {
-            let fresh = *mode == Mode::Normal && now_ms < ticket.joined_ms + RESTORE_AGE_MS;
-            if known || fresh {
-                continue;
-            }
-            match bring_back(store, ledger, ticket, *mode, rules, now_ms).await? {
-                true => done.restored += 1,
-                false => done.ended += 1,
-            }
-        }
-        match page.next {
-            Some(cursor) => next = Some(cursor),
-            None => return Ok(done),
-        }
-    }
-}
-
-/// Whether the ticket waits in the store now; if not, it has ended.
-async fn bring_back<L: Ledger + Tickets>(
-    store: &(impl Tickets + Players),
-    ledger: &Option<L>,
+    ledger: &impl Ledger,
     ticket: &Ticket,
-    mode: Mode,
     rules: &Rules,
     now_ms: u64,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     if ticket.expires_ms <= now_ms {
         // Nobody may let it wait after this, also not a slow restorer with an older clock.
         if store.bury(&ticket.id, now_ms).await? == Probe::Dead {
             ledger.record(&[ended(ticket, Outcome::Expired, now_ms)]).await?;
         }
-        return Ok(false);
+        return Ok(());
     }
     for player in ticket.party.players() {
         let terms = Terms::lasting(rules.ttl_ms + PLAYER_GRACE_MS);
@@ -86,14 +44,19 @@ async fn bring_back<L: Ledger + Tickets>(
             if store.bury(&ticket.id, now_ms).await? == Probe::Dead {
                 ledger.record(&[superseded(ticket, now_ms)]).await?;
             }
-            return Ok(false);
+            return Ok(());
         }
     }
     // First, so that a ticket that its player cancelled in the ledger meanwhile never begins to wait. A crash right after
-    // this leaves a ticket that the store does not know, which the next restore brings back.
-    if mode == Mode::Fallback && !ledger.imported(&ticket.id).await? {
-        return Ok(false);
+    // this leaves a ticket that the store does not know, which the next poll brings back.
+    if !ledger.imported(&ticket.id).await? || store.join(ticket, now_ms).await? != Joined::Ended {
+        return Ok(());
     }
-    let joined = store.join(ticket, now_ms).await?;
-    Ok(joined != Joined::Ended)
+    // Over in the store: by an outcome that the ledger will hear of, or buried by somebody who died before telling it.
+    if let Polled::Ended(over) = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?
+        && over.is_tombstone()
+    {
+        ledger.record(&[superseded(ticket, now_ms)]).await?;
+    }
+    Ok(())
 }

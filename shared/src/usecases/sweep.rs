@@ -1,7 +1,7 @@
 //! The backstop: whatever a crash left behind is put right, and a pool that nobody leads is looked at.
 //!
 //! A matcher does the same upkeep on every tick of the pools that it leads. The sweeper is for pools whose matcher died. And it
-//! looks at what stands in all pools, because it runs also when no matcher does.
+//! looks at what stands in all pools, because it runs also when no matcher does. Where nothing stands it leaves.
 
 use futures::future::{join_all, try_join_all};
 
@@ -29,7 +29,9 @@ pub struct Standing {
     pub claimed: usize,
     /// How long the first in line has waited, of the pool where that is longest, in milliseconds.
     pub oldest_ticket_ms: u64,
-    /// How long the oldest entry of the outbox has waited, of the pool where that is longest, in milliseconds.
+    /// Entries that the outside has not heard of yet.
+    pub untold: usize,
+    /// How long the oldest of them has waited, of the pool where that is longest, in milliseconds.
     pub outbox_lag_ms: u64,
 }
 
@@ -51,7 +53,7 @@ pub struct Swept {
 /// How long a sweeper leads a pool that nobody leads, at most, in milliseconds. It resigns after one look.
 const LEAD_MS: u64 = 2_000;
 
-/// Sweeps all pools until the time is up, at least once.
+/// Sweeps all pools until the time is up or nothing is left in them, at least once.
 pub async fn run(
     store: &(impl Matches + Upkeep + Pools),
     ids: &impl Ids,
@@ -62,8 +64,12 @@ pub async fn run(
 ) -> Swept {
     let mut swept = Swept::default();
     loop {
+        let mut nothing_left = false;
         match look(store, queues, clock.now_ms()).await {
-            Ok(standing) => swept.stood.push(standing),
+            Ok(standing) => {
+                nothing_left = standing == Standing::default();
+                swept.stood.push(standing);
+            }
             Err(error) => note(&mut swept, error),
         }
         let sweeps = queues
@@ -76,7 +82,7 @@ pub async fn run(
             }
         }
         swept.sweeps += 1;
-        if clock.now_ms() + plan.sweep_ms >= plan.until_ms {
+        if nothing_left || clock.now_ms() + plan.sweep_ms >= plan.until_ms {
             return swept;
         }
         clock.sleep_ms(plan.sweep_ms).await;
@@ -95,6 +101,7 @@ async fn look(store: &impl Pools, queues: &Queues, now_ms: u64) -> Result<Standi
     Ok(Standing {
         waiting: all.iter().map(|status| status.waiting).sum(),
         claimed: all.iter().map(|status| status.claimed).sum(),
+        untold: all.iter().map(|status| status.outbox).sum(),
         oldest_ticket_ms: all.iter().map(|status| since(status.first_joined_ms)).max().unwrap_or_default(),
         outbox_lag_ms: all.iter().map(|status| since(status.outbox_oldest_ms)).max().unwrap_or_default(),
     })
@@ -119,10 +126,12 @@ async fn sweep(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
     use crate::adapters::memory::Memory;
     use crate::domain::{Match, MatchId, MatchState, Member, Party, PlayerId, Queue, Ticket, TicketId, Unique};
-    use crate::ports::Tickets;
+    use crate::ports::{Outbox, Tickets};
 
     const T0: u64 = 1_800_000_000_000;
 
@@ -140,6 +149,46 @@ mod tests {
         };
         store.join(&ticket, joined_ms).await.unwrap();
         ticket
+    }
+
+    /// Time that moves only when somebody waits.
+    struct World(AtomicU64);
+
+    impl Clock for World {
+        fn now_ms(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        async fn sleep_ms(&self, ms: u64) {
+            self.0.fetch_add(ms, Ordering::Relaxed);
+        }
+    }
+
+    impl Ids for World {
+        fn unique(&self) -> Unique {
+            Unique::from_bits(u128::from(self.now_ms()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sweeper_stays_while_anything_is_left_and_leaves_when_nothing_is() {
+        let regions = vec!["eu".parse().unwrap()];
+        let queue = Queue { name: "duel".parse().unwrap(), regions, rules: Rules::default() };
+        let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
+        let pool = queues.pools().next().unwrap().0;
+        let plan = Plan { until_ms: T0 + 10_000, sweep_ms: 1_000, pace: Pace::default() };
+        let sweeps = || async {
+            let world = World(AtomicU64::new(T0));
+            run(&store, &world, &world, &queues, "ours", plan).await.sweeps
+        };
+        assert_eq!(sweeps().await, 1);
+        let alone = joined(&store, &pool, 1, T0 + 60_000).await;
+        assert_eq!(sweeps().await, 10, "somebody waits");
+        store.cancel(&alone.id, &alone.party.players()[0], T0).await.unwrap();
+        assert_eq!(sweeps().await, 10, "the ledger has not heard");
+        let untold = store.take(&pool, "a test", 10, 0).await.unwrap();
+        store.told(&pool, &untold.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(sweeps().await, 1);
     }
 
     #[tokio::test]
@@ -162,7 +211,7 @@ mod tests {
         let game = Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
         store.claim(&[game], T0 + 60_000).await.unwrap();
 
-        let expected = Standing { waiting: 4, claimed: 2, oldest_ticket_ms: 10_000, outbox_lag_ms: 6_000 };
+        let expected = Standing { waiting: 4, claimed: 2, untold: 2, oldest_ticket_ms: 10_000, outbox_lag_ms: 6_000 };
         assert_eq!(look(&store, &queues, T0 + 10_000).await.unwrap(), expected);
     }
 }

@@ -101,18 +101,21 @@ struct InLine<'a> {
     ticket: &'a TicketId,
     joined_ms: u64,
     attempts: u32,
+    push: bool,
 }
 
 impl<'a> InLine<'a> {
     fn of(member: &'a Member) -> Self {
-        Self { ticket: &member.ticket, joined_ms: member.joined_ms, attempts: member.attempts }
+        // A match does not know whose phone is connected: they are told to ask as those who are not.
+        Self { ticket: &member.ticket, joined_ms: member.joined_ms, attempts: member.attempts, push: false }
     }
 }
 
 impl View {
     /// A ticket in line, or held by a match that its players do not know of.
     pub fn waiting(ticket: &Ticket, estimate: Estimate, rules: Option<&Rules>, now_ms: u64) -> Self {
-        let line = InLine { ticket: &ticket.id, joined_ms: ticket.joined_ms, attempts: ticket.attempts };
+        let Ticket { id, joined_ms, attempts, push, .. } = ticket;
+        let line = InLine { ticket: id, joined_ms: *joined_ms, attempts: *attempts, push: *push };
         Self::in_line(line, estimate, rules, now_ms)
     }
 
@@ -131,12 +134,13 @@ impl View {
 
     fn in_line(line: InLine<'_>, estimate: Estimate, rules: Option<&Rules>, now_ms: u64) -> Self {
         let waited_ms = now_ms.saturating_sub(line.joined_ms);
-        let presence_ms = rules.map_or(Rules::default().presence_ms, |rules| rules.presence_ms);
+        // Without rules the queue is gone, and the ticket with it soon: no pace is wrong for it.
+        let pause_ms = |rules: &Rules| retry_after_ms(waited_ms, estimate.p90_ms, line.push, rules);
         Self {
             ticket: line.ticket.clone(),
             status: Status::Waiting,
             version: version(line.attempts, Status::Waiting, 0),
-            retry_after_ms: Some(retry_after_ms(waited_ms, presence_ms)),
+            retry_after_ms: Some(rules.map_or_else(|| pause_ms(&Rules::default()), pause_ms)),
             waited_ms: Some(waited_ms),
             estimate,
             proposal: None,

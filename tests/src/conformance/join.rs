@@ -115,15 +115,3 @@ pub(super) async fn a_restored_ticket_keeps_its_place_and_is_heard_of_now<S: Sto
     assert_eq!(w.join_at(&restored, T0 + 80_000).await, Joined::Before(Estimate::default()));
     assert_eq!(w.snapshot(1, 1).await[0].seen_ms, T0 + 70_000, "a join that is there already proves no life");
 }
-
-pub(super) async fn who_is_known_is_live_or_over<S: Store>(w: &World<'_, S>) {
-    assert!(w.known(&[]).await.is_empty());
-    let t = w.crowd(4).await;
-    w.claimed(1, &t[0], &t[1], T0 + 10).await;
-    w.cancel(&t[2].id, "p2", T0 + 1).await;
-    let [buried, never] = [w.solo(8, "eve"), w.solo(9, "fay")];
-    w.bury(&buried.id, T0).await;
-    let asked = [&t[0].id, &never.id, &t[2].id, &t[3].id, &buried.id];
-    assert_eq!(w.known(&asked).await, [true, false, true, true, true]);
-    assert_eq!(w.poll(&never.id, "fay", T0).await, Polled::Unknown, "asking leaves nothing behind");
-}

@@ -71,7 +71,6 @@ cases! {
         a_newcomer_learns_what_to_expect
         pools_are_apart
         a_restored_ticket_keeps_its_place_and_is_heard_of_now
-        who_is_known_is_live_or_over
     }
     poll {
         a_waiting_ticket_reads_back_as_it_joined

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster::domain::limits::UPKEEP_GAP_MS_MAX;
 use muster::domain::matching::Candidate;
-use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Unique, Word};
+use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
     Answered, Cancelled, Claim, Dropped, Ended, Entry, Expired, Joined, Polled, PoolStatus, Probe, Reclaimed, Reserved,
     StoreError, Terms,
@@ -151,13 +151,6 @@ impl<'a, S: Store> World<'a, S> {
         };
         self.said("cancel", word);
         cancelled
-    }
-
-    /// The port's call on the case's own pool.
-    pub async fn known(&self, tickets: &[&TicketId]) -> Vec<bool> {
-        let tickets: Vec<Unique> = tickets.iter().map(|ticket| ticket.unique).collect();
-        self.said("known", "KNOWN");
-        done("known", self.store.known(&self.pool, &tickets).await)
     }
 
     /// The port's call.

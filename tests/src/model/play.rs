@@ -100,7 +100,8 @@ impl<'a, S: Store> Stage<'a, S> {
                     format!("{:?}", join_queue(store, ledger, ids, &request).await)
                 }
                 Deed::Poll(id, player) => {
-                    format!("{:?}", poll(store, ledger, queues, &Target::Ticket(ticket(*id)), player, now_ms).await)
+                    let target = Target::Ticket(ticket(*id));
+                    format!("{:?}", poll(store, ledger, clock, queues, &target, player).await)
                 }
                 Deed::Cancel(id, player) => format!("{:?}", cancel(store, ledger, &ticket(*id), player, now_ms).await),
                 Deed::Answer(id, player, word) => {

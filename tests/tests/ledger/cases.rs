@@ -1,12 +1,10 @@
 //! What every ledger must do.
 
-use std::collections::BTreeSet;
-
 use futures::future::{join, join_all};
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::system::System;
-use muster::domain::limits::{CONNECTIONS_READ_MAX, LEDGER_PAGE_TICKETS, PLAYER_GRACE_MS};
-use muster::domain::{CancelReason, Event, Outcome, Party, PlayerId, PoolId, Rules, Ticket, TicketId};
+use muster::domain::limits::{CONNECTIONS_READ_MAX, PLAYER_GRACE_MS};
+use muster::domain::{CancelReason, Event, Outcome, Party, PlayerId, Rules, Ticket, TicketId};
 use muster::ports::{
     Cancelled, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved,
     StoreError, Terms, Tickets,
@@ -41,19 +39,6 @@ fn is_unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     }
 }
 
-async fn all_waiting(ledger: &impl AnyLedger, pool: &PoolId) -> Vec<(TicketId, Mode)> {
-    let (mut found, mut page) = (Vec::new(), None);
-    loop {
-        let next = ledger.waiting(pool, page.as_deref()).await.unwrap();
-        assert!(next.tickets.len() <= LEDGER_PAGE_TICKETS, "a page of {}", next.tickets.len());
-        found.extend(next.tickets.into_iter().map(|(ticket, mode)| (ticket.id, mode)));
-        match next.next {
-            Some(place) => page = Some(place),
-            None => return found,
-        }
-    }
-}
-
 pub async fn a_fallback_ticket_is_readable_at_once_and_joins_once(ledger: impl AnyLedger, _: Hands) {
     let duo = ticket(1, &["ann", "bob"]);
     assert_eq!(ledger.join(&duo, NOW_MS).await.unwrap(), Joined::New(Estimate::default()));
@@ -66,7 +51,6 @@ pub async fn a_fallback_ticket_is_readable_at_once_and_joins_once(ledger: impl A
     let later = Ticket { joined_ms: duo.joined_ms + 1_000, ..duo.clone() };
     assert_eq!(ledger.join(&later, NOW_MS).await.unwrap(), Joined::Before(Estimate::default()));
     assert_eq!(ledger.poll(&duo.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&duo));
-    assert_eq!(all_waiting(&ledger, &pool()).await, [(duo.id, Mode::Fallback)]);
 }
 
 pub async fn a_ticket_that_was_buried_never_begins_to_wait(ledger: impl AnyLedger, _: Hands) {
@@ -78,7 +62,6 @@ pub async fn a_ticket_that_was_buried_never_begins_to_wait(ledger: impl AnyLedge
     let tombstone = over(ledger.poll(&buried.id, &player("ann"), NOW_MS).await.unwrap());
     assert_eq!(tombstone.outcome, Outcome::Cancelled(CancelReason::Superseded));
     assert_eq!((tombstone.players, tombstone.joined_ms), (Vec::new(), 0));
-    assert_eq!(all_waiting(&ledger, &pool()).await, []);
 
     let live = ticket(2, &["bob"]);
     ledger.join(&live, NOW_MS).await.unwrap();
@@ -148,7 +131,6 @@ pub async fn only_a_fallback_ticket_is_cancelled_here(ledger: impl AnyLedger, _:
     };
     assert_eq!(over(ledger.poll(&own.id, &ann, NOW_MS).await.unwrap()), ended);
     assert_eq!(ledger.cancel(&own.id, &ann, NOW_MS).await.unwrap(), Cancelled::Ended(ended));
-    assert_eq!(all_waiting(&ledger, &pool()).await, []);
 
     let stores = ticket(2, &["bob"]);
     ledger.note_join(&stores).await.unwrap();
@@ -168,7 +150,7 @@ pub async fn a_note_waits_as_the_stores_and_changes_nothing_after_the_outcome(le
     ledger.note_join(&noted).await.unwrap();
     ledger.note_join(&noted).await.unwrap();
     assert_eq!(ledger.poll(&noted.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&noted));
-    assert_eq!(all_waiting(&ledger, &pool()).await, [(noted.id.clone(), Mode::Normal)]);
+    assert!(is_unavailable(ledger.cancel(&noted.id, &player("ann"), NOW_MS).await), "it is the store's");
     assert_eq!(ledger.join(&noted, NOW_MS).await.unwrap(), Joined::Before(Estimate::default()));
 
     let outcomes = [Outcome::Expired, Outcome::Cancelled(CancelReason::Abandoned), Outcome::Matched(match_id(7))];
@@ -178,7 +160,7 @@ pub async fn a_note_waits_as_the_stores_and_changes_nothing_after_the_outcome(le
         ledger.note_join(&late).await.unwrap();
         assert_eq!(over(ledger.poll(&late.id, &player("cid"), NOW_MS).await.unwrap()).outcome, outcome);
     }
-    assert_eq!(all_waiting(&ledger, &pool()).await.len(), 1);
+    assert_eq!(ledger.poll(&noted.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&noted));
     // And a player is not pointed at a ticket that is over.
     let next = ticket_id(20);
     assert_eq!(ledger.reserve(&player("cid"), &next, None, &TERMS).await.unwrap(), Reserved::Done);
@@ -190,7 +172,6 @@ pub async fn a_fallback_ticket_that_joins_the_store_is_the_stores(ledger: impl A
     // The phone tried the same join again when the store was back, and the store took it as new.
     let again = Ticket { joined_ms: first.joined_ms + 2_000, expires_ms: first.expires_ms + 2_000, ..first };
     ledger.note_join(&again).await.unwrap();
-    assert_eq!(all_waiting(&ledger, &pool()).await, [(again.id.clone(), Mode::Normal)]);
     assert_eq!(ledger.poll(&again.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&again));
     assert!(is_unavailable(ledger.cancel(&again.id, &player("ann"), NOW_MS).await));
 }
@@ -231,7 +212,6 @@ pub async fn a_match_is_recorded_with_its_tickets_and_three_times_is_once(ledger
             let player = &member.party.players()[0];
             assert_eq!(over(ledger.poll(&member.id, player, NOW_MS).await.unwrap()), expected);
         }
-        assert_eq!(all_waiting(&ledger, &pool()).await, []);
     }
 }
 
@@ -251,7 +231,6 @@ pub async fn an_ended_ticket_is_recorded_whether_it_was_noted_or_not(ledger: imp
             Ended { outcome, players: vec![player("ann")], joined_ms: ticket.joined_ms, attempts: 2, played: None };
         assert_eq!(found, expected);
     }
-    assert_eq!(all_waiting(&ledger, &pool()).await, []);
     assert_eq!(ledger.record(&[]).await.unwrap(), []);
 }
 
@@ -267,30 +246,6 @@ pub async fn many_events_at_once_are_all_recorded(ledger: impl AnyLedger, _: Han
     }
 }
 
-pub async fn pages_show_every_waiting_ticket_of_a_pool_once(ledger: impl AnyLedger, _: Hands) {
-    let count = LEDGER_PAGE_TICKETS as u128 * 2 + 50;
-    // Two that joined at the same time must not hide each other at the end of a page.
-    let at = |number: u128| Ticket { joined_ms: NOW_MS - (number / 2) as u64, ..ticket(number, &["ann"]) };
-    let joins: Vec<Ticket> = (0..count).map(at).collect();
-    for some in joins.chunks(50) {
-        for joined in join_all(some.iter().map(|ticket| ledger.join(ticket, NOW_MS))).await {
-            joined.unwrap();
-        }
-    }
-    let other: PoolId = "ranked-1v1.us".parse().unwrap();
-    let elsewhere = Ticket { id: TicketId::new(other.clone(), joins[0].id.unique), ..joins[0].clone() };
-    ledger.note_join(&elsewhere).await.unwrap();
-    ledger.record(&[end(&joins[7], Outcome::Expired)]).await.unwrap();
-    ledger.cancel(&joins[8].id, &player("ann"), NOW_MS).await.unwrap();
-
-    let found = all_waiting(&ledger, &pool()).await;
-    let different: BTreeSet<&TicketId> = found.iter().map(|(id, _)| id).collect();
-    assert_eq!((found.len(), different.len()), (joins.len() - 2, joins.len() - 2));
-    assert!(!different.contains(&joins[7].id) && !different.contains(&joins[8].id));
-    assert_eq!(all_waiting(&ledger, &other).await, [(elsewhere.id, Mode::Normal)]);
-    assert!(ledger.waiting(&pool(), Some("no page")).await.is_err());
-}
-
 pub async fn an_import_finds_out_whether_the_ticket_still_waits(ledger: impl AnyLedger, _: Hands) {
     let (ann, moved, cancelled) = (player("ann"), ticket(1, &["ann"]), ticket(2, &["ann"]));
     ledger.join(&moved, NOW_MS).await.unwrap();
@@ -299,7 +254,6 @@ pub async fn an_import_finds_out_whether_the_ticket_still_waits(ledger: impl Any
 
     assert!(ledger.imported(&moved.id).await.unwrap());
     assert!(ledger.imported(&moved.id).await.unwrap());
-    assert_eq!(all_waiting(&ledger, &pool()).await, [(moved.id.clone(), Mode::Normal)]);
     assert_eq!(ledger.poll(&moved.id, &ann, NOW_MS).await.unwrap(), waiting(&moved));
     assert!(is_unavailable(ledger.cancel(&moved.id, &ann, NOW_MS).await));
 
@@ -320,17 +274,6 @@ pub async fn of_an_import_and_a_cancel_exactly_one_happens(ledger: impl AnyLedge
             both => panic!("ticket {number}: expected one of the two, found {both:?}"),
         }
     }
-}
-
-pub async fn known_are_tickets_live_or_over(ledger: impl AnyLedger, _: Hands) {
-    ledger.join(&ticket(1, &["ann"]), NOW_MS).await.unwrap();
-    ledger.bury(&ticket_id(2), NOW_MS).await.unwrap();
-    let wanted: Vec<_> = (1..=250).chain([1, 2]).map(|number| ticket_id(number).unique).collect();
-    let known = ledger.known(&pool(), &wanted).await.unwrap();
-    let expected: Vec<bool> = (1..=250).map(|number| number <= 2).chain([true, true]).collect();
-    assert_eq!(known, expected);
-    assert!(ledger.known(&pool(), &[]).await.unwrap().is_empty());
-    ledger.reachable().await.unwrap();
 }
 
 /// The very use case that joins in the store, with the store away.
@@ -365,7 +308,6 @@ pub async fn a_join_lands_here_when_the_store_is_away(ledger: impl AnyLedger, _:
     ledger.cancel(&view.ticket, &ann, NOW_MS).await.unwrap();
     let placed = join_queue(&store, &ledger, &System::default(), &request(&bob, duo(), None)).await.unwrap();
     assert!(matches!(placed.reply, Reply::Queued(_)), "{placed:?}");
-    assert_eq!(all_waiting(&ledger.unwrap(), &pool()).await.len(), 1);
 }
 
 pub async fn a_player_is_reached_by_the_phone_that_connected_last(ledger: impl AnyLedger, _: Hands) {

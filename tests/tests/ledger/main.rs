@@ -44,10 +44,8 @@ on_both! {
     a_match_is_recorded_with_its_tickets_and_three_times_is_once
     an_ended_ticket_is_recorded_whether_it_was_noted_or_not
     many_events_at_once_are_all_recorded
-    pages_show_every_waiting_ticket_of_a_pool_once
     an_import_finds_out_whether_the_ticket_still_waits
     of_an_import_and_a_cancel_exactly_one_happens
-    known_are_tickets_live_or_over
     a_join_lands_here_when_the_store_is_away
     a_player_is_reached_by_the_phone_that_connected_last
     many_players_are_looked_up_at_once

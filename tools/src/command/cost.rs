@@ -110,11 +110,7 @@ fn compare(plan: &Plan, prices: &Prices) {
         println!(
             "A phone that waits {} s asks {} times (shared/src/domain/pacing.rs).",
             plan.wait_s,
-            bill::polls(plan.wait_s)
-        );
-    } else {
-        println!(
-            "WebSocket messages, calls and writes are assumed, not measured: see `assumed` in tools/prices/measured.json."
+            bill::polls(plan.wait_s, Some(plan.wait_s))
         );
     }
 }

@@ -1,8 +1,8 @@
 //! The bill: counts times prices, a line for each thing that AWS charges for.
 
 use muster::domain::Rules;
-use muster::domain::limits::LEDGER_SHARDS;
 use muster::domain::pacing::retry_after_ms;
+use muster_functions::metrics::Metric;
 
 use super::counts::{Assumed, Measured};
 use super::prices::{Price, Prices};
@@ -63,11 +63,9 @@ const PLAYERS_PER_MATCH: f64 = 2.0;
 const HOURS_PER_MONTH: f64 = 730.0;
 /// As in `template.yaml`: memory of each function, in GB, and how long runs last of every minute.
 const HTTP_GB: f64 = 0.25;
-const MATCHER_GB: f64 = 1.0;
-const SWEEPER_GB: f64 = 0.5;
+const MATCHER_GB: f64 = 0.5;
+const SWEEPER_GB: f64 = 0.25;
 const MATCHER_RUN_S: f64 = 70.0;
-/// The same of a matcher that finds nobody: it waits so long for somebody (`IDLE_EXIT`).
-const MATCHER_IDLE_S: f64 = 20.0;
 const SWEEPER_RUN_S: f64 = 55.0;
 const SCHEDULE_S: f64 = 60.0;
 /// Memory at which Lambda gives a whole processor, in GB. Less memory, less processor.
@@ -76,24 +74,33 @@ const GB_PER_PROCESSOR: f64 = 1769.0 / 1024.0;
 const REDIS_GB_MIN: f64 = 0.1;
 /// How long results stay in Redis after a match, in seconds.
 const RESULT_S: f64 = 600.0;
-/// A sweeper's pause between looks into the ledger, in seconds (`RESTORE_INTERVAL`), and a read unit's part of one look.
-const RESTORE_S: f64 = 10.0;
-const READ_UNITS_LOOK: f64 = 0.5;
+/// Read units of a look whether a player is connected, which the notifier takes before it pushes.
+const READ_UNITS_LOOK: f64 = 1.0;
+/// Messages of a phone that says it is there: its own, and the reply.
+const MESSAGES_HEARD: f64 = 2.0;
+/// Lines of a connection in the access log: its beginning and its end.
+const LINES_CONNECTION: f64 = 2.0;
 /// How long the ledger keeps a ticket, in months.
 const KEPT_MONTHS: f64 = 30.0 * 24.0 / HOURS_PER_MONTH;
 /// Alarms in `template.yaml`.
 const ALARMS: f64 = 8.0;
 const GB: f64 = 1e9;
 
-/// Polls of a phone whose match is there after `wait_s`, the one that sees it included.
-pub fn polls(wait_s: f64) -> f64 {
-    let presence_ms = Rules::default().presence_ms;
+/// Polls of a phone whose match is there after `wait_s`, the one that sees it included, where nine of ten wait `usual_s`; the
+/// pool's first players have no such estimate.
+pub fn polls(wait_s: f64, usual_s: Option<f64>) -> f64 {
+    let usual_ms = usual_s.map(|usual_s| (usual_s * 1_000.0) as u64);
     let (mut at_ms, mut polls) = (0, 0.0);
     while (at_ms as f64) < wait_s * 1_000.0 {
-        at_ms += retry_after_ms(at_ms, presence_ms);
+        at_ms += retry_after_ms(at_ms, usual_ms, false, &Rules::default());
         polls += 1.0;
     }
     polls
+}
+
+/// How often a phone that is told says that it is there until it is matched after `wait_s`.
+fn heard(wait_s: f64) -> f64 {
+    (wait_s * 1_000.0 / retry_after_ms(0, None, true, &Rules::default()) as f64).floor()
 }
 
 /// GB-seconds of a call of an HTTP function: its processor time at its share of a processor, and what it waits for.
@@ -127,19 +134,24 @@ impl Lines {
 pub fn bill(plan: &Plan, counted: &Measured, assumed: &Assumed, prices: &Prices) -> Vec<Line> {
     let mut lines = Lines { lines: Vec::new() };
     let polls = match plan.delivery {
-        Delivery::Poll => polls(plan.wait_s),
-        Delivery::Websocket => assumed.websocket_polls.value,
+        Delivery::Poll => polls(plan.wait_s, Some(plan.wait_s)),
+        Delivery::Websocket => 0.0,
     };
     api_and_phones(&mut lines, plan, polls, counted, assumed, prices);
     jobs(&mut lines, plan, assumed, prices);
     redis(&mut lines, plan, polls, counted, prices);
-    ledger(&mut lines, plan, counted, assumed, prices);
+    ledger(&mut lines, plan, counted, prices);
     let Plan { players, hours, .. } = *plan;
     lines.add("EventBridge", "events", players * counted.events.value, &prices.events);
-    let requests = players * (1.0 + polls);
-    lines.add("CloudWatch", "access log of the API", requests * assumed.access_log_bytes.value, &prices.logs);
+    let connection = match plan.delivery {
+        Delivery::Poll => 0.0,
+        Delivery::Websocket => LINES_CONNECTION + heard(plan.wait_s),
+    };
+    let logged = players * (1.0 + polls + connection) * assumed.access_log_bytes.value;
+    lines.add("CloudWatch", "access logs of the APIs", logged, &prices.logs_infrequent);
     lines.add("CloudWatch", "logs of functions", players * counted.log_bytes.value, &prices.logs);
     let months = hours / HOURS_PER_MONTH;
+    lines.hourly("CloudWatch", "metrics", Metric::ALL.len() as f64 * months, &prices.metrics);
     lines.hourly("CloudWatch", "alarms", ALARMS * months, &prices.alarms);
     lines.hourly("CloudWatch", "dashboard", months, &prices.dashboards);
     lines.hourly("KMS", "key", months, &prices.keys);
@@ -152,35 +164,38 @@ fn api_and_phones(lines: &mut Lines, plan: &Plan, polls: f64, counted: &Measured
     let requests = players * (1.0 + polls);
     lines.add("API Gateway", "HTTP requests", requests, &prices.http_api_requests);
     let answer = counted.answer_bytes.value + assumed.head_bytes.value;
-    lines.add("API Gateway", "data out", requests * answer, &prices.data_out);
+    let out = requests * answer + players * (counted.matched_bytes.value + assumed.head_bytes.value);
+    lines.add("API Gateway", "data out", out, &prices.data_out);
     let join = http_gb_seconds(counted.join_cpu_ms.value, assumed.join_wait_ms.value);
     let poll = http_gb_seconds(counted.poll_cpu_ms.value, assumed.poll_wait_ms.value);
     lines.add("Lambda", "joins and polls, calls", requests, &prices.lambda_requests);
     lines.add("Lambda", "joins and polls, time", players * (join + polls * poll), &prices.lambda_gb_seconds);
     if plan.delivery == Delivery::Websocket {
-        let pings = plan.wait_s * assumed.websocket_messages_second.value;
-        let messages = players * (pings + assumed.websocket_messages_push.value);
+        let heard = heard(plan.wait_s);
+        let messages = players * (counted.websocket_messages.value + heard * MESSAGES_HEARD);
         lines.add("API Gateway", "WebSocket messages", messages, &prices.websocket_messages);
         // Each connection is billed in whole minutes.
         let minutes = players * (plan.wait_s / 60.0).ceil().max(1.0);
         lines.add("API Gateway", "WebSocket minutes", minutes, &prices.websocket_minutes);
-        // Half of the pings are the phone's, and each of those is a call.
-        let calls = players * (assumed.websocket_calls.value + pings / 2.0);
+        let calls = players * (counted.websocket_calls.value + heard);
         lines.add("Lambda", "WebSocket, calls", calls, &prices.lambda_requests);
-        let time = calls * assumed.websocket_ms.value / 1_000.0 * HTTP_GB;
-        lines.add("Lambda", "WebSocket, time", time, &prices.lambda_gb_seconds);
+        let call = http_gb_seconds(counted.websocket_cpu_ms.value, assumed.websocket_wait_ms.value);
+        lines.add("Lambda", "WebSocket, time", calls * call, &prices.lambda_gb_seconds);
     }
 }
 
-/// How long a matcher's run takes, in seconds. While players come at all, they come so often that somebody always waits.
-fn matcher_s(plan: &Plan) -> f64 {
-    if plan.players > 0.0 { MATCHER_RUN_S } else { MATCHER_IDLE_S }
+/// How long runs of a matcher and of a sweeper take, in seconds. While players come at all, they come so often that somebody
+/// always waits.
+fn runs_s(plan: &Plan, assumed: &Assumed) -> (f64, f64) {
+    let idle_s = assumed.idle_run_ms.value / 1_000.0;
+    if plan.players > 0.0 { (MATCHER_RUN_S, SWEEPER_RUN_S) } else { (idle_s, idle_s) }
 }
 
 fn jobs(lines: &mut Lines, plan: &Plan, assumed: &Assumed, prices: &Prices) {
     let (players, minutes) = (plan.players, plan.hours * 3_600.0 / SCHEDULE_S);
-    lines.hourly("Lambda", "matcher, time", minutes * matcher_s(plan) * MATCHER_GB, &prices.lambda_gb_seconds);
-    lines.hourly("Lambda", "sweeper, time", minutes * SWEEPER_RUN_S * SWEEPER_GB, &prices.lambda_gb_seconds);
+    let (matcher_s, sweeper_s) = runs_s(plan, assumed);
+    lines.hourly("Lambda", "matcher, time", minutes * matcher_s * MATCHER_GB, &prices.lambda_gb_seconds);
+    lines.hourly("Lambda", "sweeper, time", minutes * sweeper_s * SWEEPER_GB, &prices.lambda_gb_seconds);
     let doorbells = players * assumed.doorbells_ticket.value;
     let told = players / PLAYERS_PER_MATCH * assumed.notifier_calls_match.value;
     lines.add("Lambda", "doorbell and notifier, calls", doorbells + told, &prices.lambda_requests);
@@ -198,26 +213,26 @@ fn redis(lines: &mut Lines, plan: &Plan, polls: f64, counted: &Measured, prices:
         + polls * counted.redis_commands_poll.value
         + counted.redis_commands_match.value;
     lines.add("ElastiCache", "processing for players", players * player, &prices.redis_processing);
-    // Of runs that overlap only one leads.
-    let leads = (matcher_s(plan) / SCHEDULE_S).min(1.0);
-    let second = leads * counted.redis_commands_matcher_second.value
-        + SWEEPER_RUN_S / SCHEDULE_S * counted.redis_commands_sweeper_second.value;
+    // Of matchers that overlap only one leads.
+    let second = if players > 0.0 {
+        counted.redis_commands_matcher_second.value
+            + SWEEPER_RUN_S / SCHEDULE_S * counted.redis_commands_sweeper_second.value
+    } else {
+        counted.redis_commands_idle_runs.value / SCHEDULE_S
+    };
     lines.hourly("ElastiCache", "processing of jobs", seconds * plan.pools * second, &prices.redis_processing);
     let held = players / seconds * (plan.wait_s + RESULT_S) * counted.redis_bytes_ticket.value / GB;
     lines.hourly("ElastiCache", "storage", held.max(REDIS_GB_MIN) * plan.hours, &prices.redis_storage);
 }
 
-fn ledger(lines: &mut Lines, plan: &Plan, counted: &Measured, assumed: &Assumed, prices: &Prices) {
+fn ledger(lines: &mut Lines, plan: &Plan, counted: &Measured, prices: &Prices) {
     let players = plan.players;
     lines.add("DynamoDB", "writes", players * counted.ledger_writes.value, &prices.ledger_writes);
-    let index = players * counted.ledger_index_writes.value;
-    lines.add("DynamoDB", "writes of the index", index, &prices.ledger_writes);
     if plan.delivery == Delivery::Websocket {
-        let connections = players * assumed.websocket_ledger_writes.value;
+        let connections = players * counted.websocket_ledger_writes.value;
         lines.add("DynamoDB", "writes of connections", connections, &prices.ledger_writes);
     }
-    let looks = plan.hours * 3_600.0 / RESTORE_S * plan.pools * f64::from(LEDGER_SHARDS);
-    lines.hourly("DynamoDB", "reads of sweepers", looks * READ_UNITS_LOOK, &prices.ledger_reads);
+    lines.add("DynamoDB", "reads of connections", players * READ_UNITS_LOOK, &prices.ledger_reads);
     let gb_months = players * counted.ledger_bytes.value / GB * KEPT_MONTHS;
     lines.add("DynamoDB", "storage, 30 days", gb_months, &prices.ledger_storage);
     lines.add("DynamoDB", "backup, 30 days", gb_months, &prices.ledger_backup);
@@ -244,8 +259,8 @@ mod tests {
     use super::*;
     use crate::cost::{counts, prices};
 
-    /// A poll bill, a WebSocket bill, and one with nodes: together they have every line.
-    fn plans() -> [Plan; 3] {
+    /// A poll bill, a WebSocket bill, one with nodes and one of nobody: together they have every line.
+    fn plans() -> [Plan; 4] {
         let plan = Plan {
             players: 1e9,
             wait_s: 20.0,
@@ -254,15 +269,14 @@ mod tests {
             delivery: Delivery::Poll,
             redis: RedisKind::Serverless,
         };
-        [plan, Plan { delivery: Delivery::Websocket, ..plan }, Plan { redis: RedisKind::Nodes, ..plan }]
+        let nodes = Plan { redis: RedisKind::Nodes, ..plan };
+        [plan, Plan { delivery: Delivery::Websocket, ..plan }, nodes, Plan { players: 0.0, ..plan }]
     }
 
-    /// What all three come to, and FlexMatch, by the committed files with `change` made to them.
+    /// What all of them come to, and FlexMatch, by the committed files with `change` made to them.
     fn all(change: impl Fn(&mut Value, &mut Value)) -> f64 {
         let file = counts::committed().unwrap();
-        // A count of nothing would hide whether it is used.
         let mut counts = json!({ "measured": file.measured, "assumed": file.assumed });
-        counts["assumed"]["websocket_polls"]["value"] = json!(0.5);
         let list = prices::newest().unwrap();
         let mut by_name: Value = json!({});
         for (name, price) in list.prices.all() {
@@ -322,17 +336,19 @@ mod tests {
         let requests = line("HTTP requests");
         assert_eq!(
             (requests.quantity, requests.dollars),
-            (14e9, 14_000.0),
-            "a join and 13 polls each, a dollar a million"
+            (7e9, 7_000.0),
+            "a join and 6 polls each, a dollar a million"
         );
         let matcher = line("matcher, time");
-        assert_eq!(matcher.quantity, 24.0 * 60.0 * 70.0, "a run of 70 s each minute, of 1 GB");
-        assert!((matcher.dollars - 100_800.0 * 0.0000133334).abs() < 1e-9);
+        assert_eq!(matcher.quantity, 24.0 * 60.0 * 70.0 * 0.5, "a run of 70 s each minute, of half a GB");
+        assert!((matcher.dollars - 50_400.0 * 0.0000133334).abs() < 1e-9);
     }
 
     #[test]
     fn a_phone_asks_at_the_pace_that_the_answers_name() {
-        let asked = [0.0, 0.1, 0.25, 0.26, 20.0].map(polls);
-        assert_eq!(asked, [0.0, 1.0, 1.0, 2.0, 13.0]);
+        let asked = [0.0, 0.1, 0.25, 0.26, 20.0].map(|wait_s| polls(wait_s, None));
+        assert_eq!(asked, [0.0, 1.0, 1.0, 2.0, 11.0]);
+        assert_eq!(polls(20.0, Some(20.0)), 6.0, "after 0.25, 0.75, 5.75, 10.75, 15.75 and 20.75 s");
+        assert_eq!([0.0, 29.9, 30.0, 60.0].map(heard), [0.0, 0.0, 1.0, 2.0]);
     }
 }

@@ -59,16 +59,16 @@ counts! { Measured: "What was counted. A file with one missing or one too many i
     redis_commands_poll,
     /// The same for matching a player and telling the ledger.
     redis_commands_match,
-    /// The same for a matcher that leads a pool in which nobody waits, each second.
+    /// The same for a matcher while somebody waits, each second and pool.
     redis_commands_matcher_second,
-    /// The same for a sweeper, each second and pool.
+    /// The same for a sweeper.
     redis_commands_sweeper_second,
+    /// The same for a run of each of them that finds nobody, each pool.
+    redis_commands_idle_runs,
     /// Bytes by which Redis grows for each ticket.
     redis_bytes_ticket,
     /// Write units of the table for each player.
     ledger_writes,
-    /// Write units of its index for each player.
-    ledger_index_writes,
     /// Bytes that stay in the table for each player.
     ledger_bytes,
     /// Events on the bus for each player.
@@ -79,8 +79,18 @@ counts! { Measured: "What was counted. A file with one missing or one too many i
     poll_cpu_ms,
     /// Bytes of an answer's body, of a waiting ticket.
     answer_bytes,
+    /// The same of a ticket that is matched, asked for or pushed.
+    matched_bytes,
     /// Bytes that all functions log for each player, those of idle matchers included.
     log_bytes,
+    /// WebSocket: messages to and from a phone that connects, joins by HTTP and is matched.
+    websocket_messages,
+    /// WebSocket: Lambda calls for such a phone.
+    websocket_calls,
+    /// WebSocket: milliseconds of processor time of each call.
+    websocket_cpu_ms,
+    /// WebSocket: write units of the ledger for its connection.
+    websocket_ledger_writes,
 }}
 
 counts! { Assumed: "What was not counted. A file with one missing or one too many is refused." {
@@ -100,18 +110,10 @@ counts! { Assumed: "What was not counted. A file with one missing or one too man
     head_bytes,
     /// Bytes of a line of the API's access log.
     access_log_bytes,
-    /// WebSocket: messages of a phone and to it for each second of waiting.
-    websocket_messages_second,
-    /// WebSocket: messages to a phone besides those.
-    websocket_messages_push,
-    /// WebSocket: Lambda calls to connect and to leave.
-    websocket_calls,
-    /// WebSocket: milliseconds of each Lambda call.
-    websocket_ms,
-    /// WebSocket: write units of the ledger to remember and forget a connection.
-    websocket_ledger_writes,
-    /// WebSocket: polls after all, because a push got lost or came late.
-    websocket_polls,
+    /// Milliseconds of a matcher's or sweeper's run that finds nobody.
+    idle_run_ms,
+    /// WebSocket: milliseconds that each Lambda call waits for its store.
+    websocket_wait_ms,
 }}
 
 /// The counts that are committed.

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use futures::StreamExt;
 use redis::aio::MultiplexedConnection;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::counts::{Count, Measured};
 use super::units;
@@ -24,6 +27,12 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 const POLLS: usize = 3;
 /// Pairs that are matched one after the other.
 const PAIRS: usize = 15;
+/// Pairs that are told over a WebSocket.
+const CONNECTED_PAIRS: usize = 10;
+/// Lambda calls that let a phone connect: the authorizer, then the function.
+const CALLS_TO_CONNECT: u64 = 2;
+/// Messages that a phone's own message comes to: itself and the reply.
+const MESSAGES_OF_ONE: u64 = 2;
 /// Joins before the counting begins, so that connections stand and scripts are loaded.
 const WARM_UPS: usize = 12;
 /// How long jobs run: long enough to count what they do each second.
@@ -65,7 +74,15 @@ pub async fn measure(players: usize) -> Result<Measured, Failure> {
 impl Lab {
     async fn measure(&mut self, players: usize) -> Result<Measured, Failure> {
         let each = players as f64;
-        let (swept, led) = (self.per_second("sweeper").await?, self.per_second("matcher").await?);
+        let idle = self.per_run("sweeper").await? + self.per_run("matcher").await?;
+        let alone = solo("warm-alone".into());
+        // The matcher that the doorbell starts must not be counted with the sweeper.
+        self.signal("matcher", libc::SIGSTOP);
+        let ticket = self.api.join(&alone, &self.mode, None).await?;
+        let swept = self.per_second("sweeper").await?;
+        self.signal("matcher", libc::SIGCONT);
+        let led = self.per_second("matcher").await?;
+        self.api.cancel(&alone.players[0], &ticket.ticket_id).await?;
 
         self.signal_jobs(libc::SIGSTOP);
         for number in 0..WARM_UPS {
@@ -104,6 +121,7 @@ impl Lab {
         let matched = self.pair_by_pair(players / 2, led).await? - joined.0 / each;
 
         let logged = logged_bytes(self.deployment.logs())?;
+        let connected = self.connected().await?;
         Ok(Measured {
             redis_commands_join: count(joined.0 / each, "INFO commandstats around joins, jobs frozen"),
             redis_commands_poll: count(polled.0 / polls, "INFO commandstats around polls, jobs frozen"),
@@ -114,17 +132,20 @@ impl Lab {
             ),
             redis_commands_matcher_second: count(
                 led / POOLS,
-                "INFO commandstats around a run that leads two empty pools",
+                "INFO commandstats around a run that leads two pools with one player in them",
             ),
-            redis_commands_sweeper_second: count(swept / POOLS, "INFO commandstats around a run over two empty pools"),
+            redis_commands_sweeper_second: count(
+                swept / POOLS,
+                "INFO commandstats around a run over two pools with one player in them",
+            ),
+            redis_commands_idle_runs: count(
+                idle / POOLS,
+                "INFO commandstats around a run of each over two empty pools",
+            ),
             redis_bytes_ticket: count(grown / each, "INFO used_memory before the joins and after the last match"),
             ledger_writes: count(
                 ledger.writes / each,
                 "the ledger's stream: each record's larger image, in KB, rounded up",
-            ),
-            ledger_index_writes: count(
-                ledger.index_writes / each,
-                "the ledger's stream: the same where `waiting` is set",
             ),
             ledger_bytes: count(
                 ledger.kept_bytes / each,
@@ -134,15 +155,72 @@ impl Lab {
             join_cpu_ms: count(joined.1 / each, "schedstat of the function's threads; a debug build"),
             poll_cpu_ms: count(polled.1 / polls, "schedstat of the function's threads; a debug build"),
             answer_bytes: count(answer_bytes, "a poll of a waiting ticket"),
+            matched_bytes: count(connected.pushed_bytes, "pushes of matches to connected phones"),
             log_bytes: count(logged / (each + 2.0 * PAIRS as f64), "the log files of all functions, by players"),
+            websocket_messages: count(
+                connected.messages,
+                "counters of the WebSocket front around phones that connect, join by HTTP, are matched and leave",
+            ),
+            websocket_calls: count(connected.calls, "the same: authorizer and connect"),
+            websocket_cpu_ms: count(connected.cpu_ms, "schedstat of the functions' threads by calls; a debug build"),
+            websocket_ledger_writes: count(connected.writes, "the ledger's stream: the same of connections' items"),
         })
     }
 
-    /// Commands of a job's run each second, while nobody waits.
-    async fn per_second(&mut self, job: &str) -> Result<f64, Failure> {
-        let (commands, began) = (self.commands().await?, now());
+    /// Commands of a job's run.
+    async fn per_run(&mut self, job: &str) -> Result<f64, Failure> {
+        let commands = self.commands().await?;
         self.deployment.invoker().invoke(job, scheduled_event(job, 0), PATIENCE).await?;
-        Ok((self.commands().await? - commands) / began.elapsed().as_secs_f64())
+        Ok(self.commands().await? - commands)
+    }
+
+    /// The same each second.
+    async fn per_second(&mut self, job: &str) -> Result<f64, Failure> {
+        let began = now();
+        Ok(self.per_run(job).await? / began.elapsed().as_secs_f64())
+    }
+
+    /// Lets phones connect, join, hear of their match and leave.
+    async fn connected(&mut self) -> Result<Connected, Failure> {
+        let phones = 2 * CONNECTED_PAIRS;
+        let (before, written) = (self.deployment.websocket().counters(), self.records().await?.len());
+        let cpu = self.cpu_ms("websocket") + self.cpu_ms("authorizer");
+        let mut sockets = Vec::new();
+        for number in 0..phones {
+            let player = format!("connected-{number}");
+            let mut request = self.deployment.websocket_url().into_client_request()?;
+            request.headers_mut().insert("x-muster-player", player.parse()?);
+            let (socket, _) = connect_async(request).await?;
+            sockets.push(socket);
+            let join = json!({ "queue": self.mode.queue, "region": self.mode.region, "push": true });
+            let request = reqwest::Client::new().post(format!("{}/queue/join", self.deployment.url())).json(&join);
+            request.header("x-muster-player", player).send().await?.error_for_status()?;
+        }
+        let mut pushed_bytes = 0;
+        for mut socket in sockets {
+            let heard = tokio::time::timeout(PATIENCE, socket.next()).await?;
+            pushed_bytes += heard.ok_or("expected a push, found the end of the connection")??.len();
+            socket.close(None).await?;
+        }
+        let began = now();
+        while self.deployment.websocket().counters().disconnected < before.disconnected + phones as u64 {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("expected {phones} phones to have left").into());
+            }
+            pause(LOOK).await;
+        }
+        let (after, phones) = (self.deployment.websocket().counters(), phones as f64);
+        let said = after.messages - before.messages;
+        let calls = CALLS_TO_CONNECT * (after.connected - before.connected) + said;
+        let messages = MESSAGES_OF_ONE * said + after.pushed - before.pushed;
+        let cpu = self.cpu_ms("websocket") + self.cpu_ms("authorizer") - cpu;
+        Ok(Connected {
+            messages: messages as f64 / phones,
+            calls: calls as f64 / phones,
+            cpu_ms: cpu / calls as f64,
+            writes: units::of(&self.records().await?[written..], |_| true).connection_writes / phones,
+            pushed_bytes: pushed_bytes as f64 / phones,
+        })
     }
 
     /// Commands for each player of pairs that come one after the other, joins included, after so many matches; without what
@@ -180,9 +258,11 @@ impl Lab {
     }
 
     fn signal_jobs(&mut self, signal: i32) {
-        for name in SCHEDULED_FUNCTIONS {
-            self.deployment.processes(name).for_each(|function| function.process().signal(signal));
-        }
+        SCHEDULED_FUNCTIONS.into_iter().for_each(|name| self.signal(name, signal));
+    }
+
+    fn signal(&mut self, name: &str, signal: i32) {
+        self.deployment.processes(name).for_each(|function| function.process().signal(signal));
     }
 
     async fn records(&mut self) -> Result<Vec<Value>, Failure> {
@@ -225,6 +305,16 @@ pub async fn run_commands(redis: &mut MultiplexedConnection) -> redis::RedisResu
         if known { None } else { rest.split(',').next()?.parse::<f64>().ok() }
     };
     Ok(info.lines().filter_map(calls).sum())
+}
+
+/// What a phone on a WebSocket takes.
+struct Connected {
+    messages: f64,
+    calls: f64,
+    /// Of each call.
+    cpu_ms: f64,
+    writes: f64,
+    pushed_bytes: f64,
 }
 
 fn count(value: f64, source: &str) -> Count {

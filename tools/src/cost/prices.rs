@@ -58,7 +58,7 @@ prices! {
     lambda_requests lambda_gb_seconds
     redis_storage redis_processing redis_node_hours
     ledger_writes ledger_reads ledger_storage ledger_backup
-    events logs alarms dashboards keys secrets
+    events logs logs_infrequent metrics alarms dashboards keys secrets
     flexmatch_players flexmatch_hours
 }
 

@@ -16,8 +16,8 @@ const NEST_BYTES: usize = 3;
 pub struct Units {
     /// Write units of the table.
     pub writes: f64,
-    /// Write units of the index of what waits.
-    pub index_writes: f64,
+    /// Those of them that are for connections.
+    pub connection_writes: f64,
     /// Bytes of tickets and matches that stay.
     pub kept_bytes: f64,
 }
@@ -32,13 +32,13 @@ pub fn of(records: &[Value], counts: impl Fn(&str) -> bool) -> Units {
             continue;
         }
         let written = (bytes(old).max(bytes(new)) as f64 / UNIT_BYTES).ceil();
-        units.writes += written;
-        if !old["waiting"].is_null() || !new["waiting"].is_null() {
-            units.index_writes += written;
-        }
         let key = change["Keys"]["pk"]["S"].as_str().unwrap_or_default();
-        // A player's item lives as long as the ticket, which is minutes.
-        if !key.starts_with("p.") && !new.is_null() {
+        units.writes += written;
+        if key.starts_with("c.") {
+            units.connection_writes += written;
+        }
+        // A player's items live as long as the ticket, which is minutes.
+        if !key.starts_with("p.") && !key.starts_with("c.") && !new.is_null() {
             kept.insert(key.to_owned(), bytes(new) as f64 + ITEM_BYTES);
         }
     }
@@ -69,34 +69,31 @@ mod tests {
 
     use super::*;
 
-    fn ticket(extra: usize, waiting: bool) -> Value {
-        let mut image = json!({ "pk": { "S": "t.a" }, "n": { "N": "1700" }, "x": { "S": "x".repeat(extra) } });
-        if waiting {
-            image["waiting"] = json!({ "S": "pool#1" });
-        }
-        image
+    fn ticket(extra: usize) -> Value {
+        json!({ "pk": { "S": "t.a" }, "n": { "N": "1700" }, "x": { "S": "x".repeat(extra) } })
     }
 
-    fn record(old: Value, new: Value) -> Value {
-        json!({ "dynamodb": { "Keys": { "pk": { "S": "t.a" } }, "OldImage": old, "NewImage": new } })
+    fn record(key: &str, old: Value, new: Value) -> Value {
+        json!({ "dynamodb": { "Keys": { "pk": { "S": key } }, "OldImage": old, "NewImage": new } })
     }
 
     #[test]
     fn a_kilobyte_is_a_unit_and_a_byte_more_is_two() {
-        let fixed = bytes(&ticket(0, false));
+        let fixed = bytes(&ticket(0));
         for (size, units) in [(1_024, 1.0), (1_025, 2.0)] {
-            let found = of(&[record(Value::Null, ticket(size - fixed, false))], |_| true);
-            assert_eq!((found.writes, found.index_writes), (units, 0.0), "{size} bytes");
+            let found = of(&[record("t.a", Value::Null, ticket(size - fixed))], |_| true);
+            assert_eq!((found.writes, found.connection_writes), (units, 0.0), "{size} bytes");
             assert_eq!(found.kept_bytes, size as f64 + ITEM_BYTES);
         }
     }
 
     #[test]
-    fn a_ticket_that_begins_or_ceases_to_wait_is_written_to_the_index_too() {
-        let (waits, over) = (ticket(1, true), ticket(1, false));
-        let whole_life = [record(Value::Null, waits.clone()), record(waits, over)];
-        assert_eq!((of(&whole_life, |_| true).writes, of(&whole_life, |_| true).index_writes), (2.0, 2.0));
-        assert_eq!(of(&whole_life, |_| false), Units::default());
+    fn what_a_player_has_for_a_while_is_written_and_not_kept() {
+        for (key, connection_writes) in [("c.ann", 2.0), ("p.ann", 0.0)] {
+            let whole_life = [record(key, Value::Null, ticket(1)), record(key, ticket(1), Value::Null)];
+            assert_eq!(of(&whole_life, |_| true), Units { writes: 2.0, connection_writes, kept_bytes: 0.0 }, "{key}");
+            assert_eq!(of(&whole_life, |_| false), Units::default());
+        }
     }
 
     #[test]

@@ -195,6 +195,9 @@ impl Deployment {
         let front = WebSocketOptions {
             port: options.websocket_port,
             authorizer: Some("authorizer".to_owned()),
+            // As in template.yaml: one route for all messages, none for the end.
+            routes: Vec::new(),
+            disconnect_route: false,
             ..WebSocketOptions::default()
         };
         let websocket = WebSocketGateway::start(&gateway.url(), front).await?;

@@ -48,7 +48,6 @@ struct Properties {
     billing_mode: Option<String>,
     attribute_definitions: Vec<Attribute>,
     key_schema: Vec<KeyPart>,
-    global_secondary_indexes: Vec<Index>,
     time_to_live_specification: Option<TimeToLive>,
     stream_specification: Option<Stream>,
     events: BTreeMap<String, Trigger>,
@@ -66,20 +65,6 @@ struct Attribute {
 struct KeyPart {
     attribute_name: String,
     key_type: String,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Index {
-    index_name: String,
-    key_schema: Vec<KeyPart>,
-    projection: Projection,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Projection {
-    projection_type: String,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -201,7 +186,6 @@ fn table_of(text: &str) -> Result<Table> {
             "BillingMode": table.billing_mode.ok_or_else(|| need("BillingMode"))?,
             "AttributeDefinitions": table.attribute_definitions,
             "KeySchema": table.key_schema,
-            "GlobalSecondaryIndexes": table.global_secondary_indexes,
             "StreamSpecification": { "StreamEnabled": true, "StreamViewType": stream.stream_view_type },
         }),
         time_to_live: json!(table.time_to_live_specification.ok_or_else(|| need("TimeToLiveSpecification"))?),
@@ -250,17 +234,13 @@ fn mappings_of(text: &str) -> Result<Vec<Mapping>> {
 mod tests {
     use super::*;
 
-    /// The table as the adapter uses it: another key or index must fail here, and not only on AWS.
+    /// The table as the adapter uses it: another key must fail here, and not only on AWS.
     #[test]
     fn the_table_has_the_keys_that_the_ledger_writes() {
         let Table { create, time_to_live } = table().unwrap();
         assert_eq!(create["KeySchema"], json!([{ "AttributeName": "pk", "KeyType": "HASH" }]));
-        let index = &create["GlobalSecondaryIndexes"][0];
-        assert_eq!(index["IndexName"], "waiting");
-        assert_eq!(index["KeySchema"][0]["AttributeName"], "waiting");
-        assert_eq!(index["KeySchema"][1]["AttributeName"], "joined_ms");
-        let number = json!({ "AttributeName": "joined_ms", "AttributeType": "N" });
-        assert!(create["AttributeDefinitions"].as_array().unwrap().contains(&number), "{create}");
+        let text = json!([{ "AttributeName": "pk", "AttributeType": "S" }]);
+        assert_eq!(create["AttributeDefinitions"], text);
         assert_eq!(create["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
         assert_eq!(time_to_live, json!({ "AttributeName": "ttl", "Enabled": true }));
     }

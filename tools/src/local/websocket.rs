@@ -3,7 +3,8 @@
 //!
 //! A phone connects to [`WebSocketGateway::url`]. Whatever it sends with the upgrade reaches the functions: an
 //! `Authorization` header or `?token=`, `x-muster-player` or `?player=`. First the authorizer is asked, if there is one,
-//! then the function gets `$connect`; both must agree. Each text becomes an event, `$disconnect` is the last one.
+//! then the function gets `$connect`; both must agree. Each text becomes an event, `$disconnect` is the last one where there is a
+//! route for it.
 //!
 //! State: the connected phones, counters, and what failed. Nothing is kept when the gateway is dropped; the phones then
 //! lose their connection and nobody is told.
@@ -65,6 +66,8 @@ pub struct WebSocketOptions {
     pub authorizer: Option<String>,
     /// Actions with a route of their own; anything else is `$default`.
     pub routes: Vec<String>,
+    /// Whether there is a route for `$disconnect`. Without one nobody is told that a phone has left.
+    pub disconnect_route: bool,
     /// The stage in events, and a prefix that paths may have.
     pub stage: String,
     /// A connection without traffic for so long is closed.
@@ -81,6 +84,7 @@ impl Default for WebSocketOptions {
             function: "websocket".to_owned(),
             authorizer: None,
             routes: routes.map(str::to_owned).to_vec(),
+            disconnect_route: true,
             stage: "local".to_owned(),
             idle_limit: Duration::from_secs(10 * 60),
             lifetime: Duration::from_secs(2 * 60 * 60),
@@ -95,7 +99,7 @@ pub struct Counters {
     pub connected: u64,
     /// Upgrades that the authorizer or the function refused.
     pub refused: u64,
-    /// Connections whose end the function was told.
+    /// Connections that ended, after the function was told if it is to be.
     pub disconnected: u64,
     /// Messages from phones handed to the function.
     pub messages: u64,

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::adapters::member;
-use crate::domain::limits::{CONNECTION_MS_MAX, LEDGER_KEEP_MS, LEDGER_SHARDS, OFFER_KEEP_MS};
+use crate::domain::limits::{CONNECTION_MS_MAX, LEDGER_KEEP_MS, OFFER_KEEP_MS};
 use crate::domain::{
     CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId,
-    PoolId, Ticket, TicketId, TicketState, Unique,
+    Ticket, TicketId, TicketState,
 };
 use crate::ports::{Ended, Mode, StoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -16,8 +16,6 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The table's key: `c.`, `t.`, `m.`, `o.` or `p.` and what follows.
 pub(super) const KEY: &str = "pk";
-/// The index of what still waits, and the name of its key.
-pub(super) const WAITING: &str = "waiting";
 pub(super) const CONNECTION: &str = "connection";
 pub(super) const JOINED: &str = "joined_ms";
 pub(super) const MODE: &str = "mode";
@@ -50,16 +48,6 @@ pub(super) fn player_key(player: &PlayerId) -> String {
 /// The key of a player's connection.
 pub(super) fn connection_key(player: &PlayerId) -> String {
     format!("c.{player}")
-}
-
-/// The index key under which a ticket waits. A pool is spread over a few, so that none grows hot.
-pub(super) fn waiting_key(pool: &PoolId, shard: u8) -> String {
-    format!("{pool}#{shard}")
-}
-
-fn shard(unique: Unique) -> u8 {
-    // The last characters of a unique part are random, or a hash; the first are a time.
-    unique.as_str().bytes().last().unwrap_or_default() % LEDGER_SHARDS
 }
 
 pub(super) fn text(value: impl ToString) -> AttributeValue {
@@ -95,7 +83,6 @@ pub(super) fn write_waiting(ticket: &Ticket, mode: Mode) -> Item {
         (KEY, text(&ticket.id)),
         (STATUS, text(TicketState::Waiting.as_str())),
         (MODE, text(mode_text(mode))),
-        (WAITING, text(waiting_key(&ticket.id.pool, shard(ticket.id.unique)))),
         (PLAYERS, players_list(ticket.party.players())),
         (RATING, number(ticket.rating)),
         (JOINED, number(ticket.joined_ms)),
@@ -127,7 +114,7 @@ pub(super) fn write_ended(ended: &EndedTicket) -> Item {
 
 /// The update that ends a waiting ticket in place, and its values.
 pub(super) fn cancel_update(reason: CancelReason, now_ms: u64) -> (&'static str, Vec<(&'static str, AttributeValue)>) {
-    let update = "SET #status = :cancelled, #reason = :reason, #ended_ms = :now, #ttl = :ttl REMOVE #waiting";
+    let update = "SET #status = :cancelled, #reason = :reason, #ended_ms = :now, #ttl = :ttl";
     let values = vec![
         (":cancelled", text(TicketState::Cancelled.as_str())),
         (":reason", text(reason.as_str())),

@@ -1,4 +1,4 @@
-//! The ledger's own role: notes of joins, events, what still waits, imports.
+//! The ledger's own role: notes of joins, events, imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,13 +10,11 @@ use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::client::{
-    Condition, DynamoDb, Failed, IntoFailed, RECORD_TIMEOUT_MS, TIMEOUT_MS, Written, names, unavailable, within,
-};
-use super::item::{self, Item, JOINED, KEY, Reader, Stored, WAITING, mode_text, number, text};
-use crate::domain::limits::{LEDGER_PAGE_TICKETS, LEDGER_SHARDS, PLAYER_GRACE_MS};
-use crate::domain::{Event, PoolId, Ticket, TicketId, TicketState, Unique};
-use crate::ports::{Clock, Ledger, Mode, Page, Recorded, StoreError};
+use super::client::{Condition, DynamoDb, Failed, IntoFailed, RECORD_TIMEOUT_MS, TIMEOUT_MS, Written, within};
+use super::item::{self, Item, KEY, Reader, Stored, mode_text, number, text};
+use crate::domain::limits::PLAYER_GRACE_MS;
+use crate::domain::{Event, Ticket, TicketId, TicketState};
+use crate::ports::{Clock, Ledger, Mode, Recorded, StoreError};
 
 /// Items that DynamoDB writes in one call.
 const WRITE_ITEMS_MAX: usize = 25;
@@ -83,40 +81,16 @@ impl<C: Clock> Ledger for DynamoDb<C> {
         Ok(keys_of_event.iter().map(verdict).collect())
     }
 
-    /// Shard by shard, the longest waiting first. The index lags the table by a moment: a ticket that has just ended may
-    /// still show, one that has just joined may not.
-    async fn waiting(&self, pool: &PoolId, page: Option<&str>) -> Result<Page, StoreError> {
-        let from = Place::read(page.unwrap_or("0"))?;
-        within(TIMEOUT_MS, async {
-            let key = item::waiting_key(pool, from.shard);
-            let call = self.client().await.query().table_name(self.table()).index_name(WAITING);
-            let condition = "#waiting = :shard";
-            let answer = call
-                .key_condition_expression(condition)
-                .set_expression_attribute_names(names(&[condition]))
-                .expression_attribute_values(":shard", text(&key))
-                .set_exclusive_start_key(from.after.as_ref().map(|after| after.key(pool, &key)))
-                .limit(i32::try_from(LEDGER_PAGE_TICKETS).unwrap_or(i32::MAX))
-                .send()
-                .await
-                .map_err(unavailable)?;
-            let tickets = answer.items.unwrap_or_default();
-            let tickets = tickets.iter().filter_map(readable_waiting).collect();
-            let next = match answer.last_evaluated_key {
-                Some(last) => Some(Place { shard: from.shard, after: Some(After::read(&last)?) }),
-                None => (from.shard + 1 < LEDGER_SHARDS).then_some(Place { shard: from.shard + 1, after: None }),
-            };
-            Ok(Page { tickets, next: next.map(|place| place.text()) })
-        })
-        .await
-    }
-
+    /// Counted in the item, so that the stream tells of it and the doorbell rings: there may be no matcher.
     async fn imported(&self, ticket: &TicketId) -> Result<bool, StoreError> {
-        let values =
-            vec![(":waiting", text(TicketState::Waiting.as_str())), (":normal", text(mode_text(Mode::Normal)))];
+        let values = vec![
+            (":waiting", text(TicketState::Waiting.as_str())),
+            (":normal", text(mode_text(Mode::Normal))),
+            (":one", number(1)),
+        ];
         let waits = Condition::new("#status = :waiting", values);
-        let key = ticket.to_string();
-        match within(TIMEOUT_MS, self.update_if(&key, "SET #mode = :normal", waits)).await? {
+        let update = "SET #mode = :normal ADD #imported :one";
+        match within(TIMEOUT_MS, self.update_if(&ticket.to_string(), update, waits)).await? {
             Written::Done => Ok(true),
             Written::Refused(_) => Ok(false),
         }
@@ -125,18 +99,6 @@ impl<C: Clock> Ledger for DynamoDb<C> {
     /// Reads an item that nobody writes: the way to the table and the right to use it, at the lowest price.
     async fn reachable(&self) -> Result<(), StoreError> {
         within(TIMEOUT_MS, self.get("-")).await.map(drop)
-    }
-}
-
-/// A ticket of the index. One that cannot be read must not keep all others from being restored.
-fn readable_waiting(found: &Item) -> Option<(Ticket, Mode)> {
-    match Stored::read(found) {
-        Ok(Stored::Waiting(ticket, mode)) => Some((ticket, mode)),
-        Ok(Stored::Over(_)) => None,
-        Err(error) => {
-            tracing::error!(%error, "a waiting ticket of the ledger is left out");
-            None
-        }
     }
 }
 
@@ -197,69 +159,9 @@ fn backoff_ms(first: &Item, attempt: u32) -> u64 {
     full_ms / 2 + hash.finish() % (full_ms / 2 + 1)
 }
 
-/// A place in the line of all shards: `2`, or `2/1700000000000/01JD8Z4V6WQK9T3M5N7P0R2S4X` after that ticket.
-#[derive(Debug, PartialEq)]
-struct Place {
-    shard: u8,
-    after: Option<After>,
-}
-
-#[derive(Debug, PartialEq)]
-struct After {
-    joined_ms: u64,
-    unique: Unique,
-}
-
-impl Place {
-    fn read(page: &str) -> Result<Self, StoreError> {
-        let mut parts = page.split('/');
-        let shard = parts.next().and_then(|shard| shard.parse().ok()).filter(|shard| *shard < LEDGER_SHARDS);
-        let after = match (parts.next(), parts.next(), parts.next()) {
-            (None, ..) => Some(None),
-            (Some(joined), Some(unique), None) => joined.parse().ok().zip(unique.parse().ok()).map(Some),
-            _ => None,
-        };
-        let after = after.map(|after| after.map(|(joined_ms, unique)| After { joined_ms, unique }));
-        let place = shard.zip(after).map(|(shard, after)| Self { shard, after });
-        place.ok_or_else(|| item::corrupt(format!("expected a page that a page named, found {page:?}")))
-    }
-
-    fn text(&self) -> String {
-        match &self.after {
-            None => self.shard.to_string(),
-            Some(After { joined_ms, unique }) => format!("{}/{joined_ms}/{unique}", self.shard),
-        }
-    }
-}
-
-impl After {
-    fn read(last: &Item) -> Result<Self, StoreError> {
-        let read = Reader(last);
-        Ok(Self { joined_ms: read.number(JOINED)?, unique: read.parsed::<TicketId>(KEY)?.unique })
-    }
-
-    /// The key of the index and of the table, which together name where the last page ended.
-    fn key(&self, pool: &PoolId, waiting: &str) -> Item {
-        let id = TicketId::new(pool.clone(), self.unique);
-        [(KEY, text(id)), (WAITING, text(waiting)), (JOINED, number(self.joined_ms))]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_reads_back_and_anything_else_is_refused() {
-        for place in ["0", "3", "2/1700000000000/01JD8Z4V6WQK9T3M5N7P0R2S4X"] {
-            assert_eq!(Place::read(place).unwrap().text(), place);
-        }
-        for wrong in ["", "4", "x", "1/", "1/2", "1/2/3", "1/2/01JD8Z4V6WQK9T3M5N7P0R2S4X/5"] {
-            assert!(Place::read(wrong).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn waits_grow_to_a_bound_and_differ_by_what_is_written() {

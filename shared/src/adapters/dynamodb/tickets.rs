@@ -1,19 +1,9 @@
 //! A phone's side of a pool while the store is away, and where outcomes are read when the store has forgotten them.
 
-use std::collections::BTreeSet;
-
-use aws_sdk_dynamodb::types::KeysAndAttributes;
-use futures::future::try_join_all;
-
-use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, unavailable, within};
-use super::item::{self, Item, KEY, Stored, text};
-use crate::domain::{
-    CancelReason, EndedTicket, Match, MatchId, Outcome, PlayerId, PoolId, Ticket, TicketId, TicketState, Unique,
-};
+use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, within};
+use super::item::{self, Item, Stored, text};
+use crate::domain::{CancelReason, EndedTicket, Match, MatchId, Outcome, PlayerId, Ticket, TicketId, TicketState};
 use crate::ports::{Cancelled, Clock, Ended, Estimate, Joined, Mode, Polled, Probe, StoreError, Tickets};
-
-/// Keys that DynamoDB reads in one call.
-const READ_KEYS_MAX: usize = 100;
 
 /// The item that stood in the way of a conditional write. It was read by that very write, so it is there.
 pub(super) fn in_the_way(id: &impl std::fmt::Display, old: Option<Item>) -> Result<Item, StoreError> {
@@ -28,26 +18,6 @@ impl<C: Clock> DynamoDb<C> {
             Outcome::Cancelled(_) | Outcome::Expired => None,
         };
         Ok(item::ended(over, played))
-    }
-
-    async fn there(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
-        let mut found = Vec::new();
-        let wanted = KeysAndAttributes::builder()
-            .projection_expression(KEY)
-            .consistent_read(true)
-            .set_keys(Some(keys.iter().map(|key| [(KEY.to_owned(), text(key))].into()).collect()))
-            .build();
-        let mut left = Some(wanted.map_err(item::corrupt)?);
-        // What one call leaves unread is asked for again, within the time of the whole call.
-        while let Some(keys) = left {
-            let answer = self.client().await.batch_get_item().request_items(self.table(), keys).send().await;
-            let answer = answer.map_err(unavailable)?;
-            for item in answer.responses.into_iter().flat_map(|mut tables| tables.remove(self.table())).flatten() {
-                found.push(item::Reader(&item).text(KEY)?.to_owned());
-            }
-            left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(self.table()));
-        }
-        Ok(found)
     }
 }
 
@@ -128,15 +98,6 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             }
         })
         .await
-    }
-
-    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Result<Vec<bool>, StoreError> {
-        let keys: Vec<String> = tickets.iter().map(|unique| TicketId::new(pool.clone(), *unique).to_string()).collect();
-        // One call must not name a key twice.
-        let different: Vec<String> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        let calls = different.chunks(READ_KEYS_MAX).map(|chunk| self.there(chunk));
-        let found: BTreeSet<String> = within(TIMEOUT_MS, try_join_all(calls)).await?.into_iter().flatten().collect();
-        Ok(keys.iter().map(|key| found.contains(key)).collect())
     }
 
     async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {

@@ -50,7 +50,6 @@ macro_rules! scripts {
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
     BURY = "bury", [Tickets, Results, Forget], ["LIVE", "DEAD"];
-    KNOWN = "known", [Tickets, Results], ["KNOWN"];
     POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Stats], ["WAITING", "CLAIMED", "ENDED", "UNKNOWN"];
     CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN"];

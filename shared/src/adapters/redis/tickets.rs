@@ -6,7 +6,7 @@ use super::record;
 use super::reply::Reply;
 use super::scripts;
 use crate::domain::limits::KEEP_MS;
-use crate::domain::{Match, MatchId, PlayerId, PoolId, Ticket, TicketId, Unique};
+use crate::domain::{Match, MatchId, PlayerId, Ticket, TicketId};
 use crate::ports::{Cancelled, Ended, Estimate, Joined, Polled, Probe, StoreError, Tickets};
 
 fn estimate(reply: &Reply, p50: usize) -> Result<Estimate, StoreError> {
@@ -75,18 +75,6 @@ impl Tickets for Redis {
             "CLAIMED" => Ok(Cancelled::Claimed(record::match_id(&ticket.pool, &reply.part::<String>(1)?)?)),
             "ENDED" => Ok(Cancelled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Cancelled::Unknown),
-            _ => reply.unexpected(),
-        }
-    }
-
-    async fn known(&self, pool: &PoolId, tickets: &[Unique]) -> Result<Vec<bool>, StoreError> {
-        if tickets.is_empty() {
-            return Ok(Vec::new());
-        }
-        let args: Vec<Arg<'_>> = tickets.iter().map(|ticket| Arg::Text(ticket.as_str())).collect();
-        let reply = self.run(&scripts::KNOWN, pool, &args).await?;
-        match reply.word() {
-            "KNOWN" => reply.part(1),
             _ => reply.unexpected(),
         }
     }

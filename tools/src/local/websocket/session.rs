@@ -70,7 +70,9 @@ pub(super) async fn run(hub: &Hub, caller: &Arc<Caller>, upgrade: OnUpgrade, lin
         deliver(hub, caller, waiting, answers).await;
         // It always says how it ended.
         let Ok(end) = ended.await else { return };
-        if let Err(error) = hub.function.call(&event::disconnect(&hub.api, caller, &end)).await {
+        if hub.disconnect_route
+            && let Err(error) = hub.function.call(&event::disconnect(&hub.api, caller, &end)).await
+        {
             hub.failures().push(error.to_string());
         }
         hub.counters().disconnected += 1;
