@@ -13,7 +13,7 @@ help:
 	@echo "make check  what needs no build of Muster: template.yaml held to tools and code, licences"
 	@echo "make test   everything: format, lints, all checks, all tests"
 	@echo "make sam    the functions in SAM's containers, where there is a Docker engine"
-	@echo "make localstack  the bus, the schedule and the secret on LocalStack, where there is Python 3.13"
+	@echo "make localstack  the end-to-end suite, the bus, the secret and the schedule on LocalStack, where there is Python 3.13"
 	@echo "make setup  only install what these need"
 
 setup:
@@ -44,11 +44,14 @@ test:
 	cargo nextest run --workspace
 	@tools/checks/api.sh
 	@tools/sam/check.sh
+	@tools/localstack/check.sh
 	cargo test --workspace --doc
 
-# Not in `make test`: both need what a plain machine lacks, and say so.
+# Parts of `make test` that need what a plain machine may lack, and say so.
 sam: setup
 	@tools/sam/check.sh
 
 localstack:
+	@sh tools/setup.sh test
+	@cargo build --quiet --workspace --bins --tests
 	@tools/localstack/check.sh

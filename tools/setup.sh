@@ -76,8 +76,13 @@ need_nextest() {
         fail "cargo-nextest: expected for the tests, found none; run: cargo install --locked cargo-nextest"
 }
 
+# For Amazon's DynamoDB below LocalStack. Where it is missing, tools/localstack/check.sh says what it skips.
+want_java() {
+    has java || ! may_apt || apt_install default-jre-headless || say "no Java from apt"
+}
+
 need_rust
 need_cargo_lambda
 sh tools/setup-dynamodb.sh
 need_redis
-[ "${1:-}" != test ] || need_nextest
+[ "${1:-}" != test ] || { need_nextest && want_java; }

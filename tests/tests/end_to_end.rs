@@ -1,22 +1,32 @@
-//! The main path over real HTTP, real Lambda binaries and a real Redis: what a phone sees.
+//! The main path over real HTTP, real Lambda binaries and a real Redis: what a phone sees, and what the event bus hears.
+//!
+//! Ledger and event bus are on emulators of the deployment's own, or where `AWS_ENDPOINT_URL` says: see `tools/localstack`.
 
 use std::time::Duration;
 
 use muster_tests::phone::Phone;
-use muster_tools::local::{Deployment, Options, RedisKind, RedisPart};
+use muster_tools::local::{Deployment, Endpoints, Options, RedisKind, RedisPart};
 use muster_tools::time::{now, pause};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Nothing here takes so long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn deployment(options: Options) -> Deployment {
+    let options = Options { endpoints: Endpoints::from_environment(), ..options };
     Deployment::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The detail of the first event of a type: it has come from Redis through the ledger, its stream and the notifier.
+async fn heard(deployment: &mut Deployment, detail_type: &str) -> Value {
+    let bus = &deployment.ledger().expect("there is a ledger").bus;
+    let event = bus.first(detail_type, PATIENCE).await;
+    event.unwrap_or_else(|| panic!("expected {detail_type} on the event bus, found {:?}", bus.heard()))
 }
 
 #[tokio::test]
 async fn two_phones_join_are_matched_and_read_the_same_match() {
-    let deployment = deployment(Options::default()).await;
+    let mut deployment = deployment(Options::default()).await;
     let (ann, bob) = (Phone::new(&deployment.url(), "ann"), Phone::new(&deployment.url(), "bob"));
     let first = ann.join("ranked-1v1", 1_500.0).await;
     assert_eq!((first.status, first.text("status")), (202, "waiting"), "{first:?}");
@@ -32,6 +42,9 @@ async fn two_phones_join_are_matched_and_read_the_same_match() {
     let by_match = bob.poll(seen.body["match"]["match_id"].as_str().unwrap()).await;
     assert_eq!((by_match.status, by_match.text("ticket_id")), (200, second.text("ticket_id")));
     assert_eq!(Phone::new(&deployment.url(), "eve").poll(first.text("ticket_id")).await.status, 404);
+    let told = heard(&mut deployment, "MatchFound").await;
+    assert_eq!(told["match_id"], seen.body["match"]["match_id"]);
+    assert_eq!(told["teams"], seen.body["match"]["teams"]);
 
     let late = ann.cancel(first.text("ticket_id")).await;
     assert_eq!((late.status, late.text("status")), (200, "matched"), "a match is not taken back");
@@ -39,13 +52,15 @@ async fn two_phones_join_are_matched_and_read_the_same_match() {
 
 #[tokio::test]
 async fn a_cancelled_phone_is_never_matched_and_may_join_again() {
-    let deployment = deployment(Options::default()).await;
+    let mut deployment = deployment(Options::default()).await;
     let (ann, bob) = (Phone::new(&deployment.url(), "ann"), Phone::new(&deployment.url(), "bob"));
     let first = ann.join("ranked-1v1", 1_500.0).await;
     for _ in 0..2 {
         let gone = ann.cancel(first.text("ticket_id")).await;
         assert_eq!((gone.status, gone.text("status"), gone.text("reason")), (200, "cancelled", "player"));
     }
+    let told = heard(&mut deployment, "MatchCancelled").await;
+    assert_eq!((&told["ticket_id"], &told["reason"]), (&first.body["ticket_id"], &json!("player")));
     let other = bob.join("ranked-1v1", 1_500.0).await;
     let second = ann.join("ranked-1v1", 1_500.0).await;
     assert_eq!(second.status, 202);
@@ -58,7 +73,7 @@ async fn a_cancelled_phone_is_never_matched_and_may_join_again() {
 
 #[tokio::test]
 async fn a_party_lands_on_one_team_on_a_redis_cluster() {
-    let deployment = deployment(Options { redis: RedisKind::Cluster, ..Options::default() }).await;
+    let mut deployment = deployment(Options { redis: RedisKind::Cluster, ..Options::default() }).await;
     let url = deployment.url();
     let pair = json!({ "queue": "casual-2v2", "region": "eu", "party": ["ann", "bob"] }).to_string();
     let party = Phone::new(&url, "ann").join_with(pair, Some("one")).await;
@@ -67,6 +82,7 @@ async fn a_party_lands_on_one_team_on_a_redis_cluster() {
         assert_eq!(Phone::new(&url, name).join("casual-2v2", 1_500.0).await.status, 202);
     }
     let seen = Phone::new(&url, "bob").until(party.text("ticket_id"), "matched", PATIENCE).await;
+    assert_eq!(heard(&mut deployment, "MatchFound").await["teams"], seen.body["match"]["teams"]);
     let teams = seen.body["match"]["teams"].as_array().unwrap();
     assert!(
         teams.iter().any(|team| team.as_array().unwrap().len() == 1 && team[0]["players"] == json!(["ann", "bob"]))

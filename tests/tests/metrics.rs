@@ -273,14 +273,14 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
 
     // One while the ledger is away, and one while Redis is. The sweeper has an outcome that it cannot tell.
     deployment.processes("matcher").for_each(|matcher| matcher.kill());
-    deployment.ledger().expect("there is a ledger").table.stop();
+    deployment.ledger().expect("there is a ledger").table.emulator().unwrap().stop();
     let (gus, hal) = (phone("gus"), phone("hal"));
     let unheard = gus.join("ranked-1v1", 1_500.0).await;
     until(&deployment, "join", |event| event["Joined"] == 1 && event["LedgerFailures"] == 1).await;
     assert_eq!(gus.cancel(unheard.text("ticket_id")).await.status, 200);
     deployment.invoker().invoke("sweeper", scheduled_event("sweeper", 1), PATIENCE).await.unwrap();
     assert!(sum(&deployment, "sweeper", Metric::LedgerFailures) > 0, "{:#?}", events(&deployment, "sweeper"));
-    deployment.ledger().expect("there is a ledger").table.restart().await.unwrap();
+    deployment.ledger().expect("there is a ledger").table.emulator().unwrap().restart().await.unwrap();
     let RedisPart::Single(server) = deployment.redis() else { unreachable!("asked for one server") };
     server.stop();
     let fallback = hal.join("ranked-1v1", 1_500.0).await;

@@ -213,14 +213,14 @@ async fn a_ledger_away_under_load_stops_nobody_and_hears_of_every_match_in_the_e
     // A ledger that is away rings no doorbell: two come before, so that a matcher is there.
     let first = ["ann", "bob"].map(|name| tokio::spawn(play(Phone::new(&url, name), name.to_owned())));
     let mut stories = told(first.into()).await;
-    deployment.ledger().unwrap().table.stop();
+    deployment.ledger().unwrap().table.emulator().unwrap().stop();
     let phones = arrive(&url, 0..PHONES).await;
     stories.extend(told(phones).await);
     assert!(stories.iter().all(|story| story.joined.status == 202), "joins go on without the ledger");
     let matches = check_matches(&stories);
     assert_eq!(matches.len(), (PHONES + 2) / 2);
 
-    deployment.ledger().unwrap().table.restart().await.unwrap();
+    deployment.ledger().unwrap().table.emulator().unwrap().restart().await.unwrap();
     until_drained(&Phone::new(&url, "p0")).await;
     let items = ledger_items(&mut deployment).await;
     let known: BTreeSet<&String> = items.keys().filter(|key| key.starts_with("m.")).collect();

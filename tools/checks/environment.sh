@@ -1,12 +1,12 @@
 # For the checks to source: their Python tools, each set in an environment of its own below .local.
 
-# A Python environment from tools/checks/requirements-NAME.txt, anew whenever that file changes.
+# environment NAME [PYTHON]: from tools/checks/requirements-NAME.txt, anew whenever that file changes.
 environment() {
-    local place=.local/$1 wanted=tools/checks/requirements-$1.txt
+    local place=.local/$1 wanted=tools/checks/requirements-$1.txt python=${2:-python3}
     cmp --silent "$wanted" "$place/installed.txt" && return
     echo "  installing $(grep -v '^#' "$wanted" | tr '\n' ' ')into $place"
     rm -rf "$place"
-    python3 -m venv "$place" || {
+    "$python" -m venv "$place" || {
         echo "expected Python's venv module, found none: install the package python3-venv" >&2
         return 1
     }

@@ -4,6 +4,7 @@ Prints one NAME=value line for each thing that Muster is told about. Runs in Loc
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -55,6 +56,9 @@ def main():
             "NotifierFailuresQueue": {"Value": {"Ref": "NotifierFailures"}},
         },
     }
+    # LocalStack starts DynamoDB Local with the first call, which takes longer than any later one may.
+    if os.environ.get("MUSTER_JAVA"):
+        boto3.client("dynamodb").list_tables()
     cloud = boto3.client("cloudformation")
     cloud.create_stack(StackName=STACK, TemplateBody=json.dumps(body))
     try:

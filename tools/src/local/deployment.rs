@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::aws::Endpoints;
 use super::cluster::RedisCluster;
-use super::dynamodb::DynamoDb;
 use super::event_bus::EventBus;
 use super::function::{self, Function};
 use super::gateway::{Gateway, Invoker};
+use super::ledger_table::LedgerTable;
 use super::redis_server::{RedisOptions, RedisServer};
 use super::schedule::{self, Schedule};
 use super::stream_pump::StreamPump;
@@ -75,6 +76,8 @@ pub struct Options {
     pub processes: Vec<(String, usize)>,
     /// Whether there is a ledger, with its stream and the event bus. Without one Muster runs on Redis alone.
     pub ledger: bool,
+    /// Emulators of AWS that run already, for the ledger and the event bus; what is not named here has its own.
+    pub endpoints: Endpoints,
     /// Whether schedules fire. Without them tests invoke matcher and sweeper themselves.
     pub schedules: bool,
     /// More environment for every function; counts over what is set here.
@@ -98,6 +101,7 @@ impl Default for Options {
             queues: QUEUES.to_owned(),
             processes: processes.map(|(name, count)| (name.to_owned(), count)).to_vec(),
             ledger: true,
+            endpoints: Endpoints::default(),
             schedules: true,
             env: Vec::new(),
             env_of: Vec::new(),
@@ -147,17 +151,18 @@ impl RedisPart {
 pub struct LedgerPart {
     pump: Option<StreamPump>,
     /// The table.
-    pub table: DynamoDb,
+    pub table: LedgerTable,
     /// The bus.
     pub bus: EventBus,
 }
 
 impl LedgerPart {
-    async fn start(wanted: bool) -> Result<Option<Self>> {
+    async fn start(wanted: bool, endpoints: &Endpoints) -> Result<Option<Self>> {
         if !wanted {
             return Ok(None);
         }
-        Ok(Some(Self { pump: None, table: DynamoDb::start().await?, bus: EventBus::start().await? }))
+        let table = LedgerTable::start(endpoints.dynamodb.as_deref()).await?;
+        Ok(Some(Self { pump: None, table, bus: EventBus::start(endpoints.eventbridge.as_deref()).await? }))
     }
 }
 
@@ -184,7 +189,7 @@ impl Deployment {
         let (logs, logs_owned) = log_directory(options.logs)?;
         let (redis, mut ledger, gateway) = futures::try_join!(
             RedisPart::start(options.redis),
-            LedgerPart::start(options.ledger),
+            LedgerPart::start(options.ledger, &options.endpoints),
             Gateway::start(options.port, &logs)
         )?;
         let front = WebSocketOptions {

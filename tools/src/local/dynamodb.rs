@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
+use super::ledger_table::DynamoDbApi;
 use super::process::{Process, tail};
-use super::{Error, Result, port, template, tool};
+use super::{Error, Result, port, tool};
 
 /// The name of the ledger's table on the emulator.
 pub const TABLE: &str = "muster-ledger";
@@ -25,8 +26,6 @@ pub const TABLE: &str = "muster-ledger";
 const READY_LIMIT: Duration = Duration::from_secs(10);
 /// Somebody else may take the port that was free a moment ago: so many ports are tried.
 const PORTS_MAX: u32 = 5;
-/// Longest time that one call of ours may take.
-const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// Files here never touch a disk (Linux).
 const MEMORY: &str = "/dev/shm";
 /// By the very expression with which the emulator asks. Python's own SQLite: every machine that ran the setup has it.
@@ -68,7 +67,7 @@ impl DynamoDb {
         let port = port::free()?;
         let directory = directory()?;
         let process = launch(&program, port, &directory)?;
-        let api = DynamoDbApi { http: reqwest::Client::new(), url: format!("http://127.0.0.1:{port}") };
+        let api = DynamoDbApi::new(format!("http://127.0.0.1:{port}"), TABLE);
         let mut server = Self { port, program, directory, process, api };
         server.ready().await?;
         server.make_table().await?;
@@ -82,18 +81,7 @@ impl DynamoDb {
 
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
-        self.api.url.clone()
-    }
-
-    /// The environment by which a function finds the ledger here.
-    pub fn env(&self) -> Vec<(String, String)> {
-        let env = [
-            ("LEDGER_TABLE", TABLE),
-            ("AWS_ENDPOINT_URL_DYNAMODB", &self.api.url),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-        ];
-        env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        self.api.url().to_owned()
     }
 
     /// DynamoDB's own API, to look into the table or read its stream.
@@ -158,13 +146,7 @@ impl DynamoDb {
 
     async fn make_table(&self) -> Result<()> {
         add_index(&self.directory)?;
-        let table = template::table()?;
-        let mut create = table.create;
-        create["TableName"] = json!(TABLE);
-        self.api.call("DynamoDB_20120810.CreateTable", &create).await?;
-        let time_to_live = json!({ "TableName": TABLE, "TimeToLiveSpecification": table.time_to_live });
-        self.api.call("DynamoDB_20120810.UpdateTimeToLive", &time_to_live).await?;
-        Ok(())
+        self.api.make_table().await
     }
 }
 
@@ -207,38 +189,4 @@ fn launch(program: &PathBuf, port: u16, directory: &TempDir) -> Result<Process> 
     let mut command = Command::new(program);
     command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string(), "--db-path"]).arg(file(directory));
     Process::start(format!("dynoxide on port {port}"), command, &log)
-}
-
-/// DynamoDB's JSON API, as the emulator speaks it.
-#[derive(Debug, Clone)]
-pub struct DynamoDbApi {
-    http: reqwest::Client,
-    url: String,
-}
-
-impl DynamoDbApi {
-    /// Calls an operation, for example `DynamoDB_20120810.GetItem` or `DynamoDBStreams_20120810.GetRecords`.
-    ///
-    /// # Errors
-    /// [`Error::Http`] when nobody answers in time, [`Error::Refused`] when the answer is no.
-    pub async fn call(&self, operation: &str, request: &Value) -> Result<Value> {
-        let request = self
-            .http
-            .post(&self.url)
-            .timeout(CALL_LIMIT)
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", operation)
-            .header("x-amz-date", "20260101T000000Z")
-            .header(
-                "authorization",
-                "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
-            )
-            .body(request.to_string());
-        let answer = request.send().await?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer.json().await?);
-        }
-        Err(Error::Refused { what: operation.to_owned(), status: status.as_u16(), body: answer.text().await? })
-    }
 }

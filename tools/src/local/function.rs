@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::aws::REGION;
 use super::gateway::Gateway;
 use super::process::{Ended, Process};
 use super::{Error, Result};
@@ -42,7 +43,7 @@ impl Function {
             ("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
-            ("AWS_REGION", "eu-central-1".to_owned()),
+            ("AWS_REGION", REGION.to_owned()),
         ];
         let passed_on = PASSED_ON.iter().filter_map(|name| Some((*name, std::env::var_os(name)?.into_string().ok()?)));
         let mut all: Vec<(String, String)> =

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::Result;
-use super::dynamodb::{DynamoDbApi, TABLE};
 use super::gateway::Invoker;
+use super::ledger_table::DynamoDbApi;
 use super::template::Mapping;
 use crate::time::pause;
 
@@ -126,7 +126,7 @@ fn text(value: &Value) -> String {
 }
 
 async fn stream(api: &DynamoDbApi) -> Result<String> {
-    let found = api.call("DynamoDB_20120810.DescribeTable", &json!({ "TableName": TABLE })).await?;
+    let found = api.call("DynamoDB_20120810.DescribeTable", &json!({ "TableName": api.table() })).await?;
     Ok(text(&found["Table"]["LatestStreamArn"]))
 }
 
