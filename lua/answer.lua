@@ -80,21 +80,20 @@ elseif open == 0 then
   redis.call('ZADD', forget, forget_ms, match)
   redis.call('HINCRBY', stats, 'matched', #members)
 end
-for _, member in ipairs(members) do
-  if kind then
-    member.ready = nil
-  end
-  if kind == 'matched' then
-    redis.call('HDEL', tickets, member.ticket)
-    redis.call('HDEL', claims, member.ticket)
-    redis.call('ZREM', seen, member.ticket)
-    redis.call('HSET', results, member.ticket, '{"status":"matched","match":"' .. match .. '"}')
-    redis.call('ZADD', forget, forget_ms, member.ticket)
-  end
+for _, member in ipairs(kind and members or {}) do
+  member.ready = nil
 end
 text = cjson.encode(record)
 redis.call('HSET', matches, match, text)
+local entry = nil
 if kind and outbox_max ~= '0' then
-  redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', kind, 'id', match, 'body', text)
+  entry = redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', kind, 'id', match, 'body', text)
+end
+for _, member in ipairs(kind == 'matched' and members or {}) do
+  redis.call('HDEL', tickets, member.ticket)
+  redis.call('HDEL', claims, member.ticket)
+  redis.call('ZREM', seen, member.ticket)
+  redis.call('HSET', results, member.ticket, cjson.encode({ status = 'matched', match = match, entry = entry }))
+  redis.call('ZADD', forget, forget_ms, member.ticket)
 end
 return { 'NOTED', record.state }

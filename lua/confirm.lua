@@ -54,13 +54,15 @@ for i, group in ipairs(asked) do
     made[#made + 1], made[#made + 2] = match, group.record
     forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, match
     local outcome = '{"status":"matched","match":"' .. match .. '"}'
+    if outbox_max ~= '0' then
+      local entry =
+        redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', match, 'body', group.record)
+      outcome = '{"status":"matched","match":"' .. match .. '","entry":"' .. entry .. '"}'
+    end
     for _, ticket in ipairs(group.tickets) do
       gone[#gone + 1] = ticket
       outcomes[#outcomes + 1], outcomes[#outcomes + 2] = ticket, outcome
       forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, ticket
-    end
-    if outbox_max ~= '0' then
-      redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', match, 'body', group.record)
     end
   else
     local known = redis.call('HGET', matches, match)

@@ -63,14 +63,16 @@ for i, group in ipairs(asked) do
     made[#made + 1], made[#made + 2] = group.id, group.record
     forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, group.id
     local outcome = '{"status":"matched","match":"' .. group.id .. '"}'
+    if outbox_max ~= '0' then
+      local entry =
+        redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', group.id, 'body', group.record)
+      outcome = '{"status":"matched","match":"' .. group.id .. '","entry":"' .. entry .. '"}'
+    end
     for _, ticket in ipairs(group.tickets) do
       free[ticket] = false
       gone[#gone + 1] = ticket
       outcomes[#outcomes + 1], outcomes[#outcomes + 2] = ticket, outcome
       forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, ticket
-    end
-    if outbox_max ~= '0' then
-      redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', group.id, 'body', group.record)
     end
   else
     words[i] = 'TAKEN'

@@ -6,24 +6,31 @@
 -- KEYS[4] matches hash: match -> record
 -- KEYS[5] leases  zset: match -> until when it holds its tickets, ms
 -- KEYS[6] results hash: ticket -> outcome
--- KEYS[7] stats   hash: counters and recent wait percentiles
+-- KEYS[7] forget  zset: ticket or match -> when its outcome may go, ms
+-- KEYS[8] stats   hash: counters and recent wait percentiles
+-- KEYS[9] outbox  stream: what the outside must hear
 -- ARGV[1] now_ms
 -- ARGV[2] ticket
 -- ARGV[3] player
 -- Returns {"WAITING", record, p50, p90} | {"CLAIMED", record, match, match record, lease_ms, p50, p90}
---         | {"ENDED", outcome, match record} | {"UNKNOWN"}
+--         | {"SETTLING", outcome, match record, forget_ms} | {"ENDED", outcome, match record} | {"UNKNOWN"}
 -- Limits  O(log n)
 --
+-- A match that the ledger has not heard of is SETTLING: its entry is still in the outbox.
 -- A live ticket of somebody else is UNKNOWN, and is not refreshed. Whose a finished one was stands in what is returned.
 
-local tickets, seen, claims, matches, leases, results, stats =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local tickets, seen, claims, matches, leases, results, forget, stats, outbox =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local now_ms, ticket, player = ARGV[1], ARGV[2], ARGV[3]
 
 local outcome = redis.call('HGET', results, ticket)
 if outcome then
-  local match = cjson.decode(outcome).match
-  return { 'ENDED', outcome, match and redis.call('HGET', matches, match) or false }
+  local over = cjson.decode(outcome)
+  local game = over.match and redis.call('HGET', matches, over.match) or false
+  if over.entry and #redis.call('XRANGE', outbox, over.entry, over.entry) > 0 then
+    return { 'SETTLING', outcome, game, redis.call('ZSCORE', forget, ticket) }
+  end
+  return { 'ENDED', outcome, game }
 end
 local record = redis.call('HGET', tickets, ticket)
 local own = false

@@ -2,6 +2,7 @@
 //! the test moves.
 
 use muster::adapters::memory::Memory;
+use muster::domain::limits::{SETTLE_MS_MAX, SETTLE_RETRY_MS};
 use muster::domain::{CancelReason, Cooldown, Party, Ping, PlayerId, PoolId, Queue, Queues, Rules, TicketId, Word};
 use muster::ports::Clock;
 use muster::usecases::answer::{self, answer};
@@ -62,8 +63,18 @@ impl Stage {
         }
     }
 
+    /// A matcher looks, and tells the ledger.
     async fn look(&self) {
+        self.tick().await;
+        self.tell().await;
+    }
+
+    async fn tick(&self) {
         tick(&self.store, &self.ids, &self.clock, &self.pool, self.rules(), Pace::default()).await.unwrap();
+    }
+
+    async fn tell(&self) {
+        drain(&self.store, &NO_LEDGER, &self.clock, &self.pool, self.rules(), "a matcher").await.unwrap();
     }
 
     async fn poll(&self, ticket: &TicketId, name: &str) -> View {
@@ -105,7 +116,40 @@ async fn two_phones_of_one_player_see_the_same_and_either_may_answer() {
     assert!(second.version > first.version);
     let bobs = stage.poll(&bob, "bob").await;
     stage.say(&bobs, "bob", Word::Accept).await;
+    stage.tell().await;
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Matched);
+}
+
+#[tokio::test]
+async fn a_match_is_shown_once_the_ledger_has_it_or_is_away_for_long() {
+    for asks in [false, true] {
+        let stage = Stage::of(if asks { asking() } else { Rules::default() });
+        let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
+        stage.tick().await;
+        if asks {
+            for (ticket, name) in [(&ann, "ann"), (&bob, "bob")] {
+                let view = stage.poll(ticket, name).await;
+                stage.say(&view, name, Word::Accept).await;
+            }
+        }
+        let before = stage.poll(&ann, "ann").await;
+        assert_eq!(before.status, if asks { Status::Proposed } else { Status::Waiting });
+        assert_eq!(before.retry_after_ms, Some(SETTLE_RETRY_MS), "it asks again soon");
+        assert!(before.proposal.is_none_or(|proposal| proposal.accepted == 2 && proposal.answered));
+        stage.tell().await;
+        let after = stage.poll(&ann, "ann").await;
+        assert_eq!(after.status, Status::Matched);
+        assert!(after.version > before.version);
+
+        let (cid, _) = (stage.join("cid").await, stage.join("dan").await);
+        if !asks {
+            stage.tick().await;
+            stage.pass(SETTLE_MS_MAX - 1).await;
+            assert_eq!(stage.poll(&cid, "cid").await.status, Status::Waiting);
+            stage.pass(1).await;
+            assert_eq!(stage.poll(&cid, "cid").await.status, Status::Matched, "nobody waits for a ledger for ever");
+        }
+    }
 }
 
 #[tokio::test]
@@ -161,6 +205,7 @@ async fn a_poll_is_as_good_as_a_pong() {
     stage.look().await;
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting, "the match checks, which is nobody's business");
     assert_eq!(stage.poll(&ann.ticket, "ann").await.status, Status::Matched);
+    stage.tell().await;
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Matched);
 }
 

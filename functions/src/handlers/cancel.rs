@@ -3,10 +3,11 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::{PlayerId, TicketId};
-use muster::ports::{Clock, Ledger, Matches, Proposals, Tickets, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
 use muster::usecases::cancel::{Done, cancel};
-use muster::usecases::view::View;
+use muster::usecases::view::{Status, View};
 
+use super::answer::carry;
 use crate::body::TicketBody;
 use crate::identity::caller;
 use crate::metrics::Noted;
@@ -19,9 +20,9 @@ use crate::shell::{Answer, App, json, noting};
 /// The request is refused, there is no such ticket of the caller's, or the store does not answer.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
-    S: Tickets + Matches + Proposals + Upkeep,
+    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
     L: Ledger + Tickets,
-    W: Clock,
+    W: Clock + Ids,
 {
     let caller = caller(&request, app.config.auth)?;
     let parameters = request.path_parameters();
@@ -40,14 +41,19 @@ where
 /// There is no such ticket of the player's, or the store does not answer.
 pub async fn withdraw<S, L, W>(app: &App<S, L, W>, id: &TicketId, player: &PlayerId) -> Result<(View, Noted), Problem>
 where
-    S: Tickets + Matches + Proposals + Upkeep,
+    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
     L: Ledger + Tickets,
-    W: Clock,
+    W: Clock + Ids,
 {
     let Done { view, changed } = cancel(&app.store, &app.ledger, id, player, app.world.now_ms()).await?;
     match view {
         Some(view) => {
             let noted = Noted::default().reclaimed(changed).field("pool", id.pool.as_str());
+            // Nobody reads of a match that the ledger has not heard of, and the others of one that fell through hear of it at once.
+            let noted = match view.status == Status::Matched || changed.matches > 0 {
+                true => carry(app, &id.pool, noted).await,
+                false => noted,
+            };
             Ok((view, noted))
         }
         None => Err(Problem::not_found()),

@@ -14,7 +14,7 @@ use muster::usecases::poll::Target;
 use muster::usecases::pong::pong;
 use serde_json::{Value, json};
 
-use super::answer::{carry, conclude, say};
+use super::answer::{conclude, say};
 use super::cancel::withdraw;
 use super::join::{Entered, enter};
 use super::poll_match::look;
@@ -93,10 +93,7 @@ where
             let Entered { ticket, now, noted, .. } = enter(app, player, key.as_deref(), &body).await?;
             return Ok((Heard::ticket(now, ticket), noted));
         }
-        Action::Cancel(ticket) => {
-            let (view, noted) = withdraw(app, &ticket, player).await?;
-            (view, carry(app, &ticket.pool, noted).await)
-        }
+        Action::Cancel(ticket) => withdraw(app, &ticket, player).await?,
         Action::Accept(game) => say(app, &game, player, Word::Accept).await?,
         Action::Decline(game) => say(app, &game, player, Word::Decline).await?,
         Action::Pong(game, sent_ms) => {

@@ -79,8 +79,11 @@ impl Tickets for Memory {
 
     async fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Polled, StoreError> {
         self.with(&ticket.pool, |pool| {
-            if let Some(ended) = pool.ended(ticket.unique) {
-                return Polled::Ended(ended);
+            if let Some(over) = pool.ended(ticket.unique) {
+                return match pool.untold_since_ms(ticket.unique) {
+                    Some(since_ms) => Polled::Settling { over, since_ms },
+                    None => Polled::Ended(over),
+                };
             }
             let estimate = pool.estimate();
             let Some(live) = pool.live.get_mut(&ticket.unique).filter(|live| live.ticket.party.has(player)) else {

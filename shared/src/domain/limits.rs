@@ -13,6 +13,10 @@ pub const COOLDOWN_MS_MAX: u64 = 86_400_000;
 pub const LOBBIES_MAX: u64 = 405_000;
 /// How long the ledger keeps what a match asked: an hour, in milliseconds. It is kept for its stream, not for readers.
 pub const OFFER_KEEP_MS: u64 = 3_600_000;
+/// How long a poll keeps a match back that the ledger has not heard of, in milliseconds. Longer, and the ledger is away.
+pub const SETTLE_MS_MAX: u64 = 2_000;
+/// When a phone should ask again meanwhile, in milliseconds.
+pub const SETTLE_RETRY_MS: u64 = 100;
 /// When a phone should ask again while its match asks, in milliseconds.
 pub const PROPOSED_RETRY_MS: u64 = 1_000;
 

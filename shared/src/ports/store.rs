@@ -93,10 +93,28 @@ pub enum Polled {
         /// What the pool's recent matches promise.
         estimate: Estimate,
     },
+    /// In a match that is confirmed, and that the ledger has yet to hear of: lost, should the store be lost right now.
+    Settling {
+        /// What it is.
+        over: Ended,
+        /// When it was matched.
+        since_ms: u64,
+    },
     /// Over.
     Ended(Ended),
     /// Not there, or not this player's.
     Unknown,
+}
+
+impl Polled {
+    /// For whoever sees to it that the ledger hears of it before anybody else does.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        match self {
+            Self::Settling { over, .. } => Self::Ended(over),
+            polled => polled,
+        }
+    }
 }
 
 /// How a cancel went.

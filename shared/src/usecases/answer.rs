@@ -76,7 +76,8 @@ pub async fn answer(
     }
     let own = game.as_ref().and_then(|game| game.member_of(player)).map(|member| member.ticket.clone());
     let view = match own {
-        Some(ticket) => View::of(&ticket, store.poll(&ticket, player, now_ms).await?, player, rules, now_ms),
+        // Whoever calls this carries what happened to the ledger before the player hears of it.
+        Some(ticket) => View::of(&ticket, store.poll(&ticket, player, now_ms).await?.settled(), player, rules, now_ms),
         None => None,
     };
     done.reply = match (answered, view) {

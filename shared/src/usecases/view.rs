@@ -1,6 +1,6 @@
 //! What a player may see of a ticket.
 
-use crate::domain::limits::{PLAYERS_PER_MATCH_MAX, PROPOSED_RETRY_MS};
+use crate::domain::limits::{PLAYERS_PER_MATCH_MAX, PROPOSED_RETRY_MS, SETTLE_MS_MAX, SETTLE_RETRY_MS};
 use crate::domain::pacing::retry_after_ms;
 use crate::domain::{CancelReason, Match, MatchId, MatchState, Member, Outcome, PlayerId, Rules, Ticket, TicketId};
 use crate::ports::{Ended, Estimate, Polled};
@@ -182,6 +182,24 @@ impl View {
         })
     }
 
+    /// A ticket in a match that the ledger has yet to hear of, as it was a moment ago: what a phone has read must not be
+    /// taken back, should the store be lost. None for whom it is not.
+    fn settling(id: &TicketId, over: Ended, player: &PlayerId, rules: Option<&Rules>, now_ms: u64) -> Option<Self> {
+        let Some(game) = &over.played else { return Self::ended(id, over, player) };
+        let member = game.members().find(|member| member.ticket == *id && member.players.contains(player))?;
+        let mut view = Self::in_line(InLine::of(member), Estimate::default(), rules, now_ms);
+        if rules.is_some_and(|rules| rules.acceptance_ms.is_some()) {
+            // All have said yes, or it would not be confirmed.
+            let parties = game.members().count();
+            let (id, deadline_ms) = (game.id.clone(), now_ms);
+            view.status = Status::Proposed;
+            view.version = version(member.attempts, Status::Proposed, parties);
+            view.proposal = Some(Proposal { id, parties, accepted: parties, answered: true, deadline_ms, left_ms: 0 });
+        }
+        view.retry_after_ms = Some(SETTLE_RETRY_MS);
+        Some(view)
+    }
+
     /// What the store says of a ticket, as `player` sees it; none for a ticket that is not there or not theirs.
     pub fn of(id: &TicketId, polled: Polled, player: &PlayerId, rules: Option<&Rules>, now_ms: u64) -> Option<Self> {
         match polled {
@@ -193,7 +211,10 @@ impl View {
                 }
                 Some(view)
             }
-            Polled::Ended(ended) => Self::ended(id, ended, player),
+            Polled::Settling { over, since_ms } if now_ms < since_ms + SETTLE_MS_MAX => {
+                Self::settling(id, over, player, rules, now_ms)
+            }
+            Polled::Settling { over, .. } | Polled::Ended(over) => Self::ended(id, over, player),
             Polled::Unknown => None,
         }
     }

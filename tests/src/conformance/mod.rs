@@ -220,6 +220,7 @@ cases! {
     }
     outbox {
         a_quiet_pool_has_nothing_to_tell
+        a_match_settles_until_the_outside_has_heard_of_it
         every_match_is_told_with_all_its_members
         every_ticket_that_ended_without_a_match_is_told
         what_goes_on_is_not_told

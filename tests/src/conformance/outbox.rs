@@ -1,12 +1,12 @@
 //! What the store still has to tell: written with the change itself, handed out at least once.
 
 use muster::domain::limits::{OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
-use muster::domain::{CancelReason, EndedTicket, Event, Outcome, Ticket};
-use muster::ports::{Claim, Entry};
+use muster::domain::{CancelReason, EndedTicket, Event, Outcome, Ticket, Word};
+use muster::ports::{Claim, Entry, Polled};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, forming, played, ticket};
+use crate::samples::{T0, confirmed, forming, played, proposed, ticket};
 
 fn events(entries: &[Entry]) -> Vec<Event> {
     entries.iter().map(|entry| entry.event.clone().unwrap_or_else(|| panic!("{}: unreadable", entry.id))).collect()
@@ -48,6 +48,38 @@ pub(super) async fn a_quiet_pool_has_nothing_to_tell<S: Store>(w: &World<'_, S>)
     w.told(&[&nobody]).await;
     w.put_aside(&[&nobody]).await;
     assert_eq!(w.aside(10).await, 0);
+}
+
+pub(super) async fn a_match_settles_until_the_outside_has_heard_of_it<S: Store>(w: &World<'_, S>) {
+    let tickets = w.crowd(6).await;
+    let game = |n: usize| forming(&w.pool, n + 1, &[&[&tickets[2 * n]], &[&tickets[2 * n + 1]]], T0);
+    // By each of the ways in which a match comes to be.
+    assert_eq!(w.match_now(&[confirmed(&game(0))], T0 + 5).await, [Claim::Held]);
+    w.claim(&[game(1)], T0 + 10_000).await;
+    assert_eq!(w.confirm(&[confirmed(&game(1))], T0 + 6).await, [Claim::Held]);
+    let asks = proposed(&game(2), T0 + 10_000);
+    w.claim(&[asks.clone()], T0 + 10_000).await;
+    for name in ["p4", "p5"] {
+        w.answer(&asks.id, name, Word::Accept, T0 + 7).await;
+    }
+    for (n, since) in [T0 + 5, T0 + 6, T0 + 7].into_iter().enumerate() {
+        let (id, name) = (&tickets[2 * n].id, format!("p{}", 2 * n));
+        let polled = w.poll(id, &name, T0 + 8).await;
+        let Polled::Settling { over, since_ms } = polled else {
+            panic!("{n}: expected it to settle, found {polled:?}")
+        };
+        assert_eq!((since_ms, over.played.is_some()), (since, true));
+    }
+    let entries = everything(w).await;
+    let matched: Vec<&Entry> = entries.iter().filter(|entry| matches!(entry.event, Some(Event::Matched(_)))).collect();
+    let polled = w.poll(&tickets[0].id, "p0", T0 + 9).await;
+    assert!(matches!(polled, Polled::Settling { .. }), "taken is not told: {polled:?}");
+    w.told(&matched[..2]).await;
+    w.put_aside(&matched[2..]).await;
+    for n in 0..6 {
+        let polled = w.poll(&tickets[n].id, &format!("p{n}"), T0 + 9).await;
+        assert!(matches!(polled, Polled::Ended(_)), "{n}: {polled:?}");
+    }
 }
 
 pub(super) async fn every_match_is_told_with_all_its_members<S: Store>(w: &World<'_, S>) {

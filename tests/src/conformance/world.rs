@@ -125,6 +125,7 @@ impl<'a, S: Store> World<'a, S> {
         let word = match polled {
             Polled::Waiting { .. } => "WAITING",
             Polled::Claimed { .. } => "CLAIMED",
+            Polled::Settling { .. } => "SETTLING",
             Polled::Ended(_) => "ENDED",
             Polled::Unknown => "UNKNOWN",
         };
@@ -134,7 +135,7 @@ impl<'a, S: Store> World<'a, S> {
 
     /// A poll of a ticket that is over.
     pub async fn ended(&self, ticket: &TicketId, name: &str) -> Ended {
-        match self.poll(ticket, name, 0).await {
+        match self.poll(ticket, name, 0).await.settled() {
             Polled::Ended(ended) => ended,
             other => panic!("{ticket}: expected it to be over, found {other:?}"),
         }
@@ -412,8 +413,12 @@ impl<'a, S: Store> World<'a, S> {
             lines.push(format!("in line: {candidate:?}"));
         }
         for (ticket, player) in &tickets {
-            lines.push(format!("{ticket} to {player}: {:?}", self.poll(ticket, player.as_str(), 0).await));
-            lines.push(format!("{ticket} to a stranger: {:?}", self.poll(ticket, "stranger", 0).await));
+            for name in [player.as_str(), "stranger"] {
+                let polled = self.poll(ticket, name, 0).await;
+                // Without an outbox nothing is waited for.
+                let polled = if self.tells { polled } else { polled.settled() };
+                lines.push(format!("{ticket} to {name}: {polled:?}"));
+            }
         }
         for id in &matches {
             lines.push(format!("{id}: {:?}", self.find_match(id).await));

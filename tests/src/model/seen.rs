@@ -92,7 +92,7 @@ impl Look for &Memory {
                     leases.insert(held_by.id.unique, lease_ms);
                     live(ticket, TicketState::Claimed, Some(held_by.id.unique))
                 }
-                Polled::Ended(ended) => over(&ended.outcome),
+                Polled::Settling { over: ended, .. } | Polled::Ended(ended) => over(&ended.outcome),
                 Polled::Unknown => continue,
             };
             seen.tickets.insert(id, found);

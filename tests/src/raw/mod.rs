@@ -76,6 +76,7 @@ pub struct OutcomeRecord {
     pub reason: Option<String>,
     #[serde(rename = "match")]
     pub game: Option<String>,
+    pub entry: Option<String>,
     pub ended_ms: Option<u64>,
     #[serde(default)]
     pub players: Vec<String>,

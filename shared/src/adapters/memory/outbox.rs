@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Memory;
-use crate::domain::{Event, PoolId};
+use crate::domain::{Event, MatchId, PoolId};
 use crate::ports::{Entry, Outbox, StoreError};
 
 #[derive(Debug, Default)]
@@ -29,6 +29,11 @@ impl Told {
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether the outside has yet to hear that this match is played.
+    pub(super) fn holds(&self, id: &MatchId) -> bool {
+        self.entries.values().any(|pending| matches!(&pending.event, Event::Matched(game) if game.id == *id))
     }
 
     pub(super) fn oldest_ms(&self) -> Option<u64> {

@@ -74,6 +74,13 @@ impl Pool {
         Some(ended)
     }
 
+    /// When a ticket was matched, if the ledger has yet to hear of its match.
+    pub(super) fn untold_since_ms(&self, unique: Unique) -> Option<u64> {
+        let over = self.ended.get(&unique)?;
+        let Outcome::Matched(id) = &over.ended.outcome else { return None };
+        self.told.holds(id).then_some(over.forget_ms - KEEP_MS)
+    }
+
     pub(super) fn end(&mut self, unique: Unique, outcome: Outcome, now_ms: u64) {
         let Some(live) = self.live.remove(&unique) else { return };
         match outcome {

@@ -50,7 +50,8 @@ macro_rules! scripts {
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
     BURY = "bury", [Tickets, Results, Forget], ["LIVE", "DEAD"];
-    POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Stats], ["WAITING", "CLAIMED", "ENDED", "UNKNOWN"];
+    POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
+        ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN"];
     CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN"];
     SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];

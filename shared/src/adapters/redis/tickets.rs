@@ -55,6 +55,10 @@ impl Tickets for Redis {
                     estimate: estimate(&reply, 5)?,
                 })
             }
+            "SETTLING" => {
+                let since_ms = reply.part::<u64>(3)?.saturating_sub(KEEP_MS);
+                Ok(Polled::Settling { over: ended(ticket, &reply)?, since_ms })
+            }
             "ENDED" => Ok(Polled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Polled::Unknown),
             _ => reply.unexpected(),
