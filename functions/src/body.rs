@@ -61,7 +61,7 @@ impl JoinBody {
     fn known(self) -> Result<Self, Problem> {
         match self.unknown.keys().next() {
             Some(name) => {
-                let detail = format!("expected queue, region, rating or party, found {name:?}");
+                let detail = format!("expected queue, region, rating, party or push, found {name:?}");
                 Err(Problem::new(Code::UnknownField, detail))
             }
             None => Ok(self),

@@ -3,6 +3,7 @@
 //! Every store call is a step, and a seed decides who takes the next one: thousands of interleavings. The same on real parts is
 //! in `nobody_is_lost`.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
@@ -11,15 +12,17 @@ use muster::adapters::memory_ledger::MemoryLedger;
 use muster::domain::{CancelReason, Party, PlayerId, Queue, Queues, Rules, Ticket, TicketId};
 use muster::ports::{Ledger, Matches, Polled, Tickets};
 use muster::usecases::cancel::cancel;
+use muster::usecases::drain::drain;
 use muster::usecases::join::{Request, join_queue};
 use muster::usecases::poll::{Target, poll};
-use muster::usecases::view::Status;
+use muster::usecases::tick::{Pace, tick};
+use muster::usecases::view::{Status, View};
 use muster_tests::edge::number;
 use muster_tests::samples::{T0, player, pool, ticket};
 use muster_tests::stand_ins::{CountingIds, VirtualClock};
 use muster_tests::stepped::{Actor, Stepped, Turns};
 
-const INTERLEAVINGS: u64 = 3_000;
+const INTERLEAVINGS: u64 = 6_000;
 /// When the store is back, empty.
 const NOW_MS: u64 = T0 + 10_000;
 
@@ -71,12 +74,15 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().unwrap_or_else(|| panic!("memory never waits"))
 }
 
-/// Phones of three parties ask, join anew and cancel, all at once.
+/// Phones of four parties ask, join anew and cancel, and a matcher looks, all at once.
 fn interleave(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (world, turns) = (World::new(), Turns::default());
-    let parties: [&[&str]; 3] = [&["ann"], &["bob", "cid"], &["dan"]];
-    let lost: Vec<Ticket> = (1..).zip(parties).map(|(n, names)| ticket(&pool("one.eu"), n, names, T0)).collect();
+    let parties: [&[&str]; 4] = [&["ann"], &["bob", "cid"], &["dan"], &["eve"]];
+    let mut lost: Vec<Ticket> = (1..).zip(parties).map(|(n, names)| ticket(&pool("one.eu"), n, names, T0)).collect();
+    if rng.u8(..4) == 0 {
+        lost[2].expires_ms = NOW_MS;
+    }
     for ticket in &lost {
         // Some joined while the store was there, some while it was away.
         if rng.bool() {
@@ -85,19 +91,26 @@ fn interleave(seed: u64) {
             now(Tickets::join(world.ledger(), ticket, T0)).unwrap();
         }
     }
+    let promised: RefCell<Vec<(TicketId, Status)>> = RefCell::default();
     let mut actors: Vec<Actor<'_>> = Vec::new();
-    for _ in 0..rng.usize(2..=5) {
+    for _ in 0..rng.usize(2..=6) {
         let (stepped, world) = (Stepped { store: &world.store, turns: &turns, runtime: None }, &world);
+        let promised = &promised;
         let own = lost[rng.usize(..lost.len())].clone();
         let names = own.party.players();
         let caller = names[rng.usize(..names.len())].clone();
-        match rng.u8(..10) {
+        match rng.u8(..12) {
+            10..12 => actors.push(Box::pin(async move {
+                let one = pool("one.eu");
+                tick(&stepped, &world.ids, &world.clock, &one, &Rules::default(), Pace::default()).await.unwrap();
+            })),
             0..6 => actors.push(Box::pin(async move {
                 let target = Target::Ticket(own.id.clone());
                 poll(&stepped, &world.ledger, &world.clock, &world.queues, &target, &caller).await.unwrap();
             })),
             6..8 => actors.push(Box::pin(async move {
-                cancel(&stepped, &world.ledger, &own.id, &caller, NOW_MS).await.unwrap();
+                let done = cancel(&stepped, &world.ledger, &own.id, &caller, NOW_MS).await.unwrap();
+                promised.borrow_mut().extend(done.view.map(|view| (view.ticket, view.status)));
             })),
             _ => actors.push(Box::pin(async move {
                 let request = Request {
@@ -120,11 +133,29 @@ fn interleave(seed: u64) {
         let twice = live.iter().find(|(_, tickets)| tickets.len() > 1);
         assert!(twice.is_none(), "expected at most one live ticket a player, found {twice:?}");
     });
+    let one = pool("one.eu");
+    now(drain(&world.store, &world.ledger, &world.clock, &one, &Rules::default(), "a matcher")).unwrap();
+    for (ticket, status) in promised.into_inner() {
+        let (_, names) = lost.iter().zip(parties).find(|(lost, _)| lost.id == ticket).unwrap();
+        // Why it is over without a match may differ: of two who end it at once the later one's reason stays.
+        let alike = |status: Status| {
+            matches!(status, Status::Cancelled(_) | Status::Expired).then_some(Status::Cancelled(CancelReason::Player))
+        };
+        let read = world.read(&ticket, names[0]).unwrap();
+        let (read, status) = (alike(read).unwrap_or(read), alike(status).unwrap_or(status));
+        assert_eq!(read, status, "what a poll says later, against what a cancel said");
+    }
     for (ticket, names) in lost.iter().zip(parties) {
         for name in names {
             let status = world.read(&ticket.id, name).unwrap_or_else(|| panic!("{} is lost to {name}", ticket.id));
             let lives = world.live().get(&player(name)).is_some_and(|own| own.contains(&ticket.id));
             assert_eq!(lives, status == Status::Waiting, "{name} reads {status:?}");
+            let Polled::Ended(told) = now(world.ledger().poll(&ticket.id, &player(name), NOW_MS)).unwrap() else {
+                assert!(lives, "{name} reads {status:?}, and the ledger knows of no end");
+                continue;
+            };
+            let told = View::ended(&ticket.id, told, &player(name)).map(|view| view.status);
+            assert_eq!(told, Some(status), "what the ledger tells {name}, against what the phone reads");
         }
     }
 }

@@ -145,7 +145,8 @@ async fn a_match_is_shown_once_the_ledger_has_it_or_is_away_for_long() {
         if !asks {
             stage.tick().await;
             stage.pass(SETTLE_MS_MAX - 1).await;
-            assert_eq!(stage.poll(&cid, "cid").await.status, Status::Waiting);
+            let last = stage.poll(&cid, "cid").await;
+            assert_eq!((last.status, last.retry_after_ms), (Status::Waiting, Some(2)), "no earlier than it helps");
             stage.pass(1).await;
             assert_eq!(stage.poll(&cid, "cid").await.status, Status::Matched, "nobody waits for a ledger for ever");
         }

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBJECTS = ["template.yaml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/src", "tools/tests"]
+SUBJECTS = ["template.yaml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/src", "tools/tests", "tools/deploy.sh"]
 BIN = ROOT / ".local/sam/bin"
 CONTRACT = [str(BIN / "python"), str(ROOT / "tools/checks/contract.py")]
 ACL = [str(BIN / "python"), str(ROOT / "tools/checks/redis_acl.py")]
@@ -107,6 +107,8 @@ BREAKS = [
     ("other queues than the code's", replace("template.yaml", '"name":"casual-2v2"', '"name":"casual-3v3"'), CONTRACT, r"queues: the default .* differs"),
     ("a claim that nothing holds", replace("docs/security.md", "`nobody_in_particular_is_refused`", "`nobody_gets_in`"), CONTRACT, r"claims: .* found no nobody_gets_in"),
     ("an alarm without instructions", replace("template.yaml", "docs/operations.md#reclaims", "docs/operations.md#shrug"), CONTRACT, r"alarms: ReclaimsAlarm"),
+    ("functions that go on with old parameters", replace("template.yaml", "      AutoPublishCodeSha256: !Ref Release\n", ""), CONTRACT, r"release: JoinFunction: expected AutoPublishCodeSha256"),
+    ("a release that does not see parameters", replace("tools/deploy.sh", """ ${parameters[@]+"${parameters[@]}"} | sha256sum""", " | sha256sum"), CONTRACT, r"release: expected another of other parameters"),
     ("a throttle on no route", replace("template.yaml", "GET /ready: {", "GET /steady: {"), CONTRACT, r"RouteSettings names GET /steady"),
     ("a variable that nobody reads", replace("template.yaml", "AUTH_MODE: jwt", "AUTHORISATION_MODE: jwt"), CONTRACT, r"variables: template.yaml sets AUTHORISATION_MODE"),
     ("a metric that nobody emits", replace("template.yaml", "MetricName: OldestTicketMs", "MetricName: OldestTicketAgeMs"), CONTRACT, r"metrics: .* OldestTicketAgeMs"),

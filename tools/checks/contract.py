@@ -4,8 +4,12 @@
 """
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import breaks
@@ -213,6 +217,35 @@ def check_alarms(root, template, findings):
     findings.held("alarms", f"{len(alarms)}, each with its paragraph in docs/operations.md", before)
 
 
+def check_release(root, template, findings):
+    """Functions get a new version whenever the code or a parameter changes: by `Release`, which tools/deploy.sh computes of both."""
+    before = len(findings.wrong)
+    for name, function in template.of_type("AWS::Serverless::Function").items():
+        named = function.get("AutoPublishCodeSha256")
+        findings.need(named == {"Ref": "Release"}, f"release: {name}: expected AutoPublishCodeSha256: !Ref Release, found {named}")
+    findings.need("Default" not in template.raw["Parameters"].get("Release", {"Default": None}), "release: expected a parameter Release without a default")
+    with tempfile.TemporaryDirectory(prefix="muster-release-") as folder:
+        folder = Path(folder)
+        (folder / "tools").mkdir()
+        shutil.copy(root / "tools/deploy.sh", folder / "tools")
+        (folder / ".aws-sam/build/Join").mkdir(parents=True)
+        (folder / ".aws-sam/build/template.yaml").write_text("Resources: {}")
+        (folder / "sam").write_text('#!/bin/sh\necho "$@"\n')
+        (folder / "sam").chmod(0o755)
+
+        def release(code, *arguments):
+            (folder / ".aws-sam/build/Join/bootstrap").write_text(code)
+            path = f"{folder}:{os.environ['PATH']}"
+            said = subprocess.run([folder / "tools/deploy.sh", "dev", *arguments], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True).stdout
+            return re.search(r"Release=([0-9a-f]{64})", said)[1]
+
+        first = release("one")
+        findings.need(release("one") == first, "release: expected the same of the same code and parameters")
+        findings.need(release("two") != first, "release: expected another of other code")
+        findings.need(release("one", "LockTtl=20s") != first, "release: expected another of other parameters")
+    findings.held("release", "another with other code and with other parameters, and every function's version follows it", before)
+
+
 def check_claims(root, template, findings):
     """Every claim of docs/security.md names what holds it, and that is there."""
     page = root / "docs/security.md"
@@ -238,7 +271,7 @@ def check_claims(root, template, findings):
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     template, findings = Template(root), Findings()
-    for check in (check_functions, check_samples, check_doorbell, check_queues, check_routes, check_rights, check_variables, check_metrics, check_alarms, check_claims):
+    for check in (check_functions, check_samples, check_doorbell, check_queues, check_routes, check_rights, check_variables, check_metrics, check_alarms, check_release, check_claims):
         check(root, template, findings)
     for line in findings.wrong:
         print(f"  WRONG {line}", file=sys.stderr)

@@ -25,4 +25,4 @@ for binary in $(sed -n 's/.*BuildProperties: { Binary: \([a-z-]*\) }.*/\1/p' tem
 done
 
 .local/sam/bin/sam build --template "$template" --base-dir "$PWD" --build-dir .aws-sam/build \
-    --parameter-overrides "Architecture=$machine JwtIssuer=https://login.example.com JwtAudience=muster"
+    --parameter-overrides "Architecture=$machine JwtIssuer=https://login.example.com JwtAudience=muster Release=00000000"

@@ -87,7 +87,7 @@ class Session:
         return [
             "--template", str(BUILT / "template.yaml"), "--skip-pull-image", "--env-vars", str(path),
             "--add-host", "host.docker.internal:host-gateway",
-            "--parameter-overrides", f"Architecture={MACHINE} JwtIssuer=https://login.example.com JwtAudience=muster",
+            "--parameter-overrides", f"Architecture={MACHINE} JwtIssuer=https://login.example.com JwtAudience=muster Release=00000000",
         ]  # fmt: skip
 
     def invoke(self, name, event, runs=None):

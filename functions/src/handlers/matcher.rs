@@ -3,8 +3,7 @@
 //! The doorbell is the stream of the ledger: a new ticket's item starts a matcher where none leads. A matcher that the doorbell
 //! started finds out in one round trip that somebody leads already, and leaves.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use futures::channel::oneshot;
 use futures::future::join;
 use lambda_runtime::LambdaEvent;
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Upkeep};
@@ -55,14 +54,14 @@ where
         pace: config.pace,
     };
     let token = app.world.unique();
-    let leaving = AtomicBool::new(false);
+    let (leave, leaving) = oneshot::channel();
     let run = async {
         let ran = matcher::run(&app.store, &app.world, &app.world, &config.queues, token.as_str(), plan).await;
-        leaving.store(true, Ordering::Relaxed);
+        drop(leave);
         ran
     };
     let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
-    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, &leaving);
+    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, leaving);
     let (matcher::Ran { exit, ticks, total, failures, last_failure }, drained) = join(run, drained).await;
     let report = Report {
         exit: format!("{exit:?}").to_lowercase(),

@@ -2,8 +2,7 @@
 //!
 //! Two things side by side: sweeps of the pools, and the outbox as a backstop.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use futures::channel::oneshot;
 use futures::future::join;
 use lambda_runtime::LambdaEvent;
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Pools, Upkeep};
@@ -43,15 +42,15 @@ where
     let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
     let until_ms = leave_at_ms(event.context.deadline, world.now_ms(), config.sweeper_run_ms);
     let token = world.unique();
-    let leaving = AtomicBool::new(false);
+    let (leave, leaving) = oneshot::channel();
     let sweeps = async {
         let plan = Plan { until_ms, sweep_ms: config.sweep_ms, pace: config.pace };
         let swept = sweep::run(store, world, world, &config.queues, token.as_str(), plan).await;
-        leaving.store(true, Ordering::Relaxed);
+        drop(leave);
         swept
     };
     // At its own pace: whoever led a pool has mostly been faster.
-    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.sweep_ms, &leaving);
+    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.sweep_ms, leaving);
     let (swept, drained) = join(sweeps, drained).await;
     let Swept { sweeps, total, stood, failures, last_failure } = swept;
     let report = Report {

@@ -14,8 +14,9 @@ pub const LOBBIES_MAX: u64 = 405_000;
 /// How long the ledger keeps what a match asked: an hour, in milliseconds. It is kept for its stream, not for readers.
 pub const OFFER_KEEP_MS: u64 = 3_600_000;
 /// How long a poll keeps a match back that the ledger has not heard of, in milliseconds. Longer, and the ledger is away.
-pub const SETTLE_MS_MAX: u64 = 2_000;
-/// When a phone should ask again meanwhile, in milliseconds.
+pub const SETTLE_MS_MAX: u64 = 1_000;
+/// When a phone should ask again meanwhile, at first, in milliseconds; then after as long as it has been kept back, so that a
+/// ledger that is away brings few polls.
 pub const SETTLE_RETRY_MS: u64 = 100;
 /// When a phone should ask again while its match asks, in milliseconds.
 pub const PROPOSED_RETRY_MS: u64 = 1_000;
@@ -79,6 +80,8 @@ pub const CANCEL_ROUNDS_MAX: usize = 4;
 
 /// Entries of the outbox handed out at once.
 pub const OUTBOX_TAKE_MAX: usize = 100;
+/// How much longer the outbox is drained when its run is to end, in milliseconds.
+pub const LAST_ROUND_MS: u64 = 1_000;
 /// After so long another reader's unfinished entry is anybody's, in milliseconds.
 pub const OUTBOX_IDLE_MS: u64 = 5_000;
 /// An entry that the ledger refuses is put aside when it was handed out so often.

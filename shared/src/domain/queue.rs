@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::ids::{PoolId, QueueName, Region};
 use super::limits::{
-    ACCEPTANCE_MS_MAX, ACCEPTANCE_MS_MIN, COOLDOWN_MS_MAX, PING_MS_MAX, PLAYERS_PER_MATCH_MAX, POOLS_MAX, QUEUES_MAX,
-    REGIONS_PER_QUEUE_MAX,
+    ACCEPTANCE_MS_MAX, ACCEPTANCE_MS_MIN, COOLDOWN_MS_MAX, KEEP_MS, PING_MS_MAX, PLAYERS_PER_MATCH_MAX, POOLS_MAX,
+    QUEUES_MAX, REGIONS_PER_QUEUE_MAX,
 };
 use super::lobby::{self, Tag};
 use super::window::Window;
@@ -86,8 +86,9 @@ impl Default for Rules {
     }
 }
 
-/// Longest time to live of a ticket: an hour, in milliseconds.
-pub const TTL_MS_MAX: u64 = 3_600_000;
+/// Longest time to live of a ticket, in milliseconds: as long as its outcome is remembered. What the store has forgotten and the
+/// ledger has not heard of must not come back to life.
+pub const TTL_MS_MAX: u64 = KEEP_MS;
 
 impl Rules {
     /// Players of a match.
@@ -316,7 +317,7 @@ mod tests {
     #[case::too_many(Rules { team_size: 17, ..Rules::default() }, "expected 2 to 32 players, found 34")]
     #[case::nan(Rules { rating_max: f64::NAN, ..Rules::default() }, "expected rising numbers, found 0, NaN")]
     #[case::default_outside(Rules { rating_default: -1.0, ..Rules::default() }, "rating_default: expected 0 to 10000")]
-    #[case::no_time(Rules { ttl_ms: 0, ..Rules::default() }, "ttl_ms: expected 1 to 3600000, found 0")]
+    #[case::no_time(Rules { ttl_ms: 0, ..Rules::default() }, "ttl_ms: expected 1 to 600000, found 0")]
     #[case::no_time_to_accept(Rules { acceptance_ms: Some(ACCEPTANCE_MS_MIN - 1), ..Rules::default() }, "acceptance_ms: expected 1000 to 600000, found 999")]
     #[case::too_long_to_accept(Rules { acceptance_ms: Some(ACCEPTANCE_MS_MAX + 1), ..Rules::default() }, "acceptance_ms: expected 1000")]
     #[case::asks_and_claims_first(Rules { acceptance_ms: Some(9_000), claim_first: true, ..Rules::default() }, "claim_first: expected false")]

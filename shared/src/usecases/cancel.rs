@@ -2,13 +2,11 @@
 //!
 //! Round trips: two for a ticket in line (cancel, then its outcome), five for one that a match holds.
 
-use super::join::ended;
+use super::join::{bury, ended};
 use super::view::View;
 use crate::domain::limits::CANCEL_ROUNDS_MAX;
 use crate::domain::{CancelReason, Outcome, PlayerId, TicketId, Word};
-use crate::ports::{
-    Answered, Cancelled, Ledger, Matches, Polled, Probe, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
-};
+use crate::ports::{Answered, Cancelled, Ledger, Matches, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep};
 
 /// What a cancel came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +56,7 @@ pub async fn cancel(
             Cancelled::Ended(_) | Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {
                 Polled::Waiting { ticket, .. } => {
                     // The store was emptied, or has yet to import it. From here on it cannot come back to life there.
-                    if store.bury(id, now_ms).await? == Probe::Dead {
+                    if bury(store, &ticket, now_ms).await? {
                         let outcome = Outcome::Cancelled(CancelReason::Player);
                         ledger.record(&[ended(&ticket, outcome, now_ms)]).await?;
                         changed.cancelled += 1;

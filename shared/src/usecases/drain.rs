@@ -1,10 +1,12 @@
 //! Tells the ledger what the store has to tell: at least once each, in batches, while a matcher or a sweeper runs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
 
-use futures::future::{join_all, try_join_all};
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::{Either, join_all, select, try_join_all};
 
-use crate::domain::limits::{OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
+use crate::domain::limits::{LAST_ROUND_MS, OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
 use crate::domain::{CancelReason, EndedTicket, Event, Outcome, PlayerId, PoolId, Queues, Rules};
 use crate::ports::{Clock, Entry, Ledger, Outbox, Players, Recorded, Step, StoreError};
 
@@ -30,7 +32,8 @@ impl std::ops::AddAssign for Drained {
     }
 }
 
-/// Drains all pools again and again, until `leaving` is set and nothing is left to take.
+/// Drains all pools again and again, until `leaving` is heard of and nothing is left to take; then at most
+/// [`LAST_ROUND_MS`] longer, whatever the ledger does. What a round carried that was given up is handed out again.
 pub async fn run(
     store: &(impl Outbox + Players),
     ledger: &impl Ledger,
@@ -38,30 +41,49 @@ pub async fn run(
     queues: &Queues,
     reader: &str,
     pause_ms: u64,
-    leaving: &AtomicBool,
+    leaving: oneshot::Receiver<()>,
 ) -> Drained {
-    let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
+    let leaving = leaving.map(drop).shared();
     let mut total = Drained::default();
     loop {
         // Asked before the work, so that what is written while it goes on is taken by one more round.
-        let last = leaving.load(Ordering::Relaxed);
-        let mut round = Drained::default();
-        for answer in join_all(pools.iter().map(|(pool, rules)| drain(store, ledger, clock, pool, rules, reader))).await
-        {
-            match answer {
-                Ok(drained) => round += drained,
-                Err(_) => round.failures += 1,
-            }
-        }
+        let last = leaving.clone().now_or_never().is_some();
+        let late = async {
+            leaving.clone().await;
+            clock.sleep_ms(LAST_ROUND_MS).await;
+        };
+        let Either::Left((round, _)) = select(pin!(round(store, ledger, clock, queues, reader)), pin!(late)).await
+        else {
+            return Drained { failures: total.failures + 1, ..total };
+        };
         total += round;
         let moved = round.told + round.aside > 0;
         if last && !moved {
             return total;
         }
         if !moved {
-            clock.sleep_ms(pause_ms).await;
+            select(pin!(clock.sleep_ms(pause_ms)), leaving.clone()).await;
         }
     }
+}
+
+/// One batch of every pool.
+async fn round(
+    store: &(impl Outbox + Players),
+    ledger: &impl Ledger,
+    clock: &impl Clock,
+    queues: &Queues,
+    reader: &str,
+) -> Drained {
+    let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
+    let mut round = Drained::default();
+    for answer in join_all(pools.iter().map(|(pool, rules)| drain(store, ledger, clock, pool, rules, reader))).await {
+        match answer {
+            Ok(drained) => round += drained,
+            Err(_) => round.failures += 1,
+        }
+    }
+    round
 }
 
 /// Takes one batch of a pool and tells it.

@@ -163,6 +163,16 @@ async fn place(
     Ok((Reply::Contended, None))
 }
 
+/// Makes sure that a ticket never waits in the store. True if it never did: then how it ends is for the caller to say. False if
+/// it lives, or has an outcome of its own.
+pub(super) async fn bury(store: &impl Tickets, ticket: &Ticket, now_ms: u64) -> Result<bool, StoreError> {
+    if store.bury(&ticket.id, now_ms).await? == Probe::Live {
+        return Ok(false);
+    }
+    let polled = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?;
+    Ok(matches!(polled, Polled::Ended(over) if over.is_tombstone()))
+}
+
 /// A ticket that another of the same player took the place of.
 pub(super) fn superseded(ticket: &Ticket, now_ms: u64) -> Event {
     ended(ticket, Outcome::Cancelled(CancelReason::Superseded), now_ms)

@@ -10,9 +10,9 @@
 
 use crate::domain::limits::PLAYER_GRACE_MS;
 use crate::domain::{Outcome, Rules, Ticket};
-use crate::ports::{Joined, Ledger, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
+use crate::ports::{Joined, Ledger, Players, Probe, Reserved, StoreError, Terms, Tickets};
 
-use super::join::{ended, superseded};
+use super::join::{bury, ended, superseded};
 
 /// Lets a ticket wait that waits in the ledger and that the store does not know; or ends it, if it is too old or one of its
 /// players has another ticket by now. A ticket that is over by now, in either, is left alone.
@@ -28,7 +28,7 @@ pub async fn restore(
 ) -> Result<(), StoreError> {
     if ticket.expires_ms <= now_ms {
         // Nobody may let it wait after this, also not a slow restorer with an older clock.
-        if store.bury(&ticket.id, now_ms).await? == Probe::Dead {
+        if bury(store, ticket, now_ms).await? {
             ledger.record(&[ended(ticket, Outcome::Expired, now_ms)]).await?;
         }
         return Ok(());
@@ -41,7 +41,7 @@ pub async fn restore(
             Probe::Dead => store.reserve(player, &ticket.id, Some(&other), &terms).await? != Reserved::Done,
         };
         if taken {
-            if store.bury(&ticket.id, now_ms).await? == Probe::Dead {
+            if bury(store, ticket, now_ms).await? {
                 ledger.record(&[superseded(ticket, now_ms)]).await?;
             }
             return Ok(());
@@ -53,9 +53,7 @@ pub async fn restore(
         return Ok(());
     }
     // Over in the store: by an outcome that the ledger will hear of, or buried by somebody who died before telling it.
-    if let Polled::Ended(over) = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?
-        && over.is_tombstone()
-    {
+    if bury(store, ticket, now_ms).await? {
         ledger.record(&[superseded(ticket, now_ms)]).await?;
     }
     Ok(())

@@ -184,7 +184,14 @@ impl View {
 
     /// A ticket in a match that the ledger has yet to hear of, as it was a moment ago: what a phone has read must not be
     /// taken back, should the store be lost. None for whom it is not.
-    fn settling(id: &TicketId, over: Ended, player: &PlayerId, rules: Option<&Rules>, now_ms: u64) -> Option<Self> {
+    fn settling(
+        id: &TicketId,
+        over: Ended,
+        player: &PlayerId,
+        rules: Option<&Rules>,
+        since_ms: u64,
+        now_ms: u64,
+    ) -> Option<Self> {
         let Some(game) = &over.played else { return Self::ended(id, over, player) };
         let member = game.members().find(|member| member.ticket == *id && member.players.contains(player))?;
         let mut view = Self::in_line(InLine::of(member), Estimate::default(), rules, now_ms);
@@ -196,7 +203,8 @@ impl View {
             view.version = version(member.attempts, Status::Proposed, parties);
             view.proposal = Some(Proposal { id, parties, accepted: parties, answered: true, deadline_ms, left_ms: 0 });
         }
-        view.retry_after_ms = Some(SETTLE_RETRY_MS);
+        let kept_ms = now_ms.saturating_sub(since_ms);
+        view.retry_after_ms = Some(kept_ms.max(SETTLE_RETRY_MS).min(SETTLE_MS_MAX.saturating_sub(kept_ms) + 1));
         Some(view)
     }
 
@@ -212,7 +220,7 @@ impl View {
                 Some(view)
             }
             Polled::Settling { over, since_ms } if now_ms < since_ms + SETTLE_MS_MAX => {
-                Self::settling(id, over, player, rules, now_ms)
+                Self::settling(id, over, player, rules, since_ms, now_ms)
             }
             Polled::Settling { over, .. } | Polled::Ended(over) => Self::ended(id, over, player),
             Polled::Unknown => None,

@@ -70,6 +70,10 @@ const SWEEPER_RUN_S: f64 = 55.0;
 const SCHEDULE_S: f64 = 60.0;
 /// Memory at which Lambda gives a whole processor, in GB. Less memory, less processor.
 const GB_PER_PROCESSOR: f64 = 1769.0 / 1024.0;
+/// Bytes that one ECPU moves.
+const BYTES_PER_ECPU: f64 = 1_024.0;
+/// A matcher's looks at the line each second (`TICK_INTERVAL`).
+const TICKS_S: f64 = 10.0;
 /// What Serverless bills at least, in GB.
 const REDIS_GB_MIN: f64 = 0.1;
 /// How long results stay in Redis after a match, in seconds.
@@ -82,8 +86,8 @@ const MESSAGES_HEARD: f64 = 2.0;
 const LINES_CONNECTION: f64 = 2.0;
 /// How long the ledger keeps a ticket, in months.
 const KEPT_MONTHS: f64 = 30.0 * 24.0 / HOURS_PER_MONTH;
-/// Alarms in `template.yaml`.
-const ALARMS: f64 = 8.0;
+/// Alarms in `template.yaml`, the one over five metrics as five.
+const ALARMS: f64 = 13.0;
 const GB: f64 = 1e9;
 
 /// Polls of a phone whose match is there after `wait_s`, the one that sees it included, where nine of ten wait `usual_s`; the
@@ -139,7 +143,7 @@ pub fn bill(plan: &Plan, counted: &Measured, assumed: &Assumed, prices: &Prices)
     };
     api_and_phones(&mut lines, plan, polls, counted, assumed, prices);
     jobs(&mut lines, plan, assumed, prices);
-    redis(&mut lines, plan, polls, counted, prices);
+    redis(&mut lines, plan, polls, counted, assumed, prices);
     ledger(&mut lines, plan, counted, prices);
     let Plan { players, hours, .. } = *plan;
     lines.add("EventBridge", "events", players * counted.events.value, &prices.events);
@@ -203,7 +207,7 @@ fn jobs(lines: &mut Lines, plan: &Plan, assumed: &Assumed, prices: &Prices) {
     lines.add("Lambda", "doorbell and notifier, time", ms / 1_000.0, &prices.lambda_gb_seconds);
 }
 
-fn redis(lines: &mut Lines, plan: &Plan, polls: f64, counted: &Measured, prices: &Prices) {
+fn redis(lines: &mut Lines, plan: &Plan, polls: f64, counted: &Measured, assumed: &Assumed, prices: &Prices) {
     let (players, seconds) = (plan.players, plan.hours * 3_600.0);
     if plan.redis == RedisKind::Nodes {
         lines.hourly("ElastiCache", "two nodes", 2.0 * plan.hours, &prices.redis_node_hours);
@@ -221,6 +225,10 @@ fn redis(lines: &mut Lines, plan: &Plan, polls: f64, counted: &Measured, prices:
         counted.redis_commands_idle_runs.value / SCHEDULE_S
     };
     lines.hourly("ElastiCache", "processing of jobs", seconds * plan.pools * second, &prices.redis_processing);
+    // A command of more than a KB is billed by the KB: a look at all who wait, ten times a second.
+    let waiting = players / seconds * plan.wait_s;
+    let looked_at = waiting * assumed.snapshot_bytes.value / BYTES_PER_ECPU * TICKS_S;
+    lines.add("ElastiCache", "processing of looks", seconds * looked_at, &prices.redis_processing);
     let held = players / seconds * (plan.wait_s + RESULT_S) * counted.redis_bytes_ticket.value / GB;
     lines.hourly("ElastiCache", "storage", held.max(REDIS_GB_MIN) * plan.hours, &prices.redis_storage);
 }

@@ -110,6 +110,8 @@ counts! { Assumed: "What was not counted. A file with one missing or one too man
     head_bytes,
     /// Bytes of a line of the API's access log.
     access_log_bytes,
+    /// Bytes by which each waiting ticket makes a matcher's look at the line larger.
+    snapshot_bytes,
     /// Milliseconds of a matcher's or sweeper's run that finds nobody.
     idle_run_ms,
     /// WebSocket: milliseconds that each Lambda call waits for its store.

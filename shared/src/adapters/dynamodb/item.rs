@@ -29,6 +29,8 @@ const EXPIRES: &str = "expires_ms";
 const LOBBY: &str = "lobby";
 const MATCH: &str = "match";
 const PLAYERS: &str = "players";
+/// There if the ticket's phones are told over a connection.
+const PUSH: &str = "push";
 const RATING: &str = "rating";
 const REASON: &str = "reason";
 const SINCE: &str = "since_ms";
@@ -79,7 +81,7 @@ fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
 
 /// A ticket that waits. Should nobody ever tell its outcome, it goes 30 days after it would have expired.
 pub(super) fn write_waiting(ticket: &Ticket, mode: Mode) -> Item {
-    item([
+    let mut written = item([
         (KEY, text(&ticket.id)),
         (STATUS, text(TicketState::Waiting.as_str())),
         (MODE, text(mode_text(mode))),
@@ -89,7 +91,11 @@ pub(super) fn write_waiting(ticket: &Ticket, mode: Mode) -> Item {
         (EXPIRES, number(ticket.expires_ms)),
         (ATTEMPTS, number(ticket.attempts)),
         (TTL, ttl(ticket.expires_ms)),
-    ])
+    ]);
+    if ticket.push {
+        written.insert(PUSH.to_owned(), number(1));
+    }
+    written
 }
 
 /// A ticket that is over. Nothing in it depends on when it is written, so that writing it again changes nothing.
@@ -278,7 +284,15 @@ impl Stored {
                 };
                 let (party, expires_ms) = (Party::restored(players), read.number(EXPIRES)?);
                 return Ok(Self::Waiting(
-                    Ticket { id: ticket, party, rating, joined_ms, expires_ms, attempts, push: false },
+                    Ticket {
+                        id: ticket,
+                        party,
+                        rating,
+                        joined_ms,
+                        expires_ms,
+                        attempts,
+                        push: found.contains_key(PUSH),
+                    },
                     mode,
                 ));
             }

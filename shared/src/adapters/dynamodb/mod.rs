@@ -1,4 +1,4 @@
-//! The ledger on DynamoDB: one table, one key, a sparse index of what still waits, a stream of changes.
+//! The ledger on DynamoDB: one table, one key, a stream of changes.
 //!
 //! - `item`: what the items look like, and every attribute's name.
 //! - `client`: made when first used, bounded time, the few calls that everything else is made of.
@@ -15,7 +15,6 @@
 //! | offer | `o.<match id>` | a match that asks its parties, once more when it asks something else or falls through |
 //! | connection | `c.<player>` | a phone that connects; the newest stays |
 //!
-//! A ticket that still waits carries the attribute `waiting` = `<pool>#<shard>`, the key of the index; no other item does.
 //! Absent on purpose: transactions. Every write is right by itself, in any order, however often.
 //!
 //! The table is defined in `template.yaml` and nowhere else.
