@@ -18,6 +18,9 @@ const RATING_DEVIATION: f64 = 200.0;
 /// The scale of the default rules. A window as wide as it reaches everybody.
 pub const WINDOW: f64 = 10_000.0;
 
+/// They joined within so long, in milliseconds: nobody counts as absent yet.
+const JOINED_WITHIN_MS: u64 = 5_000;
+
 /// The default rules for one against one, but that a ticket reaches everybody at once: every ticket can be matched.
 pub fn rules() -> Rules {
     let usual = Rules::default();
@@ -37,7 +40,8 @@ pub fn queues() -> Result<(Queues, PoolId), Error> {
     Ok((queues.map_err(|problems| wrong(problems.join("; ")))?, pool))
 }
 
-/// So many who join at `now_ms`. The same seed gives the same ratings in the same order.
+/// So many, the last of whom joins at `now_ms` and the first a while before. The same seed gives the same ratings in the same
+/// order.
 ///
 /// # Errors
 /// None, unless a player's id is not lawful.
@@ -48,12 +52,13 @@ pub fn tickets(count: usize, seed: u64, pool: &PoolId, ids: &impl Ids, now_ms: u
         // As long as the common identity providers make them.
         let player = format!("auth0|{n:024x}").parse().map_err(|error| Error::Wrong(format!("{error}")))?;
         let rating = normal.sample(&mut random).clamp(0.0, WINDOW);
+        let joined_ms = now_ms - JOINED_WITHIN_MS * (count - 1 - n) as u64 / count as u64;
         Ok(Ticket {
             id: TicketId::new(pool.clone(), ids.unique()),
             party: Party::solo(player),
             rating: muster::domain::ticket::round_rating(rating),
-            joined_ms: now_ms,
-            expires_ms: now_ms + Rules::default().ttl_ms,
+            joined_ms,
+            expires_ms: joined_ms + Rules::default().ttl_ms,
             attempts: 0,
             push: false,
         })
