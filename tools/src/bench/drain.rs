@@ -67,6 +67,8 @@ pub struct Plan {
 pub struct Run {
     /// From the start of the workers to the last match.
     pub took: Duration,
+    /// Tickets counted in Redis afterwards, each in exactly one match.
+    pub played: usize,
     /// What Redis was busy for.
     pub busy: Duration,
     /// Where the time of the matcher that worked most went; nothing for the other design.
@@ -119,7 +121,7 @@ impl Lab {
         let () = redis::cmd("FLUSHALL").arg("SYNC").query_async(&mut self.redis).await?;
         let (world, seed) = (System::default(), SEED + round as u64);
         let everyone = tickets::tickets(self.plan.tickets, seed, &self.pool, &world, world.now_ms())?;
-        let run = match design {
+        let mut run = match design {
             Design::Muster(setup) => self.muster(setup, &everyone).await?,
             Design::Published(calls) => self.published(calls, &everyone).await?,
         };
@@ -128,6 +130,7 @@ impl Lab {
             Design::Published(_) => published::played(&mut self.redis).await?,
         };
         tickets::each_once(&everyone, &played)?;
+        run.played = played.len();
         Ok(run)
     }
 
@@ -138,9 +141,14 @@ impl Lab {
         let (finish, times) = matchers::run(&url, setup, self.plan.matchers, &self.queues, everyone.len()).await?;
         let scripts = redis_time::by_script(&mut self.redis).await?;
         let calls = |name| scripts.get(name).copied().unwrap_or_default();
-        let most = times.into_iter().max_by_key(|times| times.matches).unwrap_or_default();
-        let busy = redis_time::busy(&mut self.redis, false).await?;
-        Ok(Run { took: finish.took()?, busy, times: most, snapshot: calls("snapshot"), matches: calls("match") })
+        Ok(Run {
+            took: finish.took()?,
+            played: 0,
+            busy: redis_time::busy(&mut self.redis, false).await?,
+            times: times.into_iter().max_by_key(|times| times.matches).unwrap_or_default(),
+            snapshot: calls("snapshot"),
+            matches: calls("match"),
+        })
     }
 
     async fn published(&mut self, calls: Calls, everyone: &[Ticket]) -> Result<Run, Error> {
@@ -152,8 +160,13 @@ impl Lab {
         redis_time::reset(&mut self.redis).await?;
         let world = System::default();
         let finish = published::run(connections, calls, world, world.now_ms(), everyone.len()).await?;
-        let busy = redis_time::busy(&mut self.redis, true).await?;
-        let none = ScriptCalls::default();
-        Ok(Run { took: finish.took()?, busy, times: Times::default(), snapshot: none, matches: none })
+        Ok(Run {
+            took: finish.took()?,
+            played: 0,
+            busy: redis_time::busy(&mut self.redis, true).await?,
+            times: Times::default(),
+            snapshot: ScriptCalls::default(),
+            matches: ScriptCalls::default(),
+        })
     }
 }

@@ -52,7 +52,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
         return Err(format!("expected at least 1 matcher and 1 round, found {matchers} and {rounds}").into());
     }
     let runs = drain::run(Plan { tickets, matchers, rounds }).await?;
-    println!("{tickets} tickets, {matchers} matchers, {rounds} rounds; each ticket matched exactly once in every run");
+    println!("{tickets} tickets, solo, one against one, everybody may meet everybody; {matchers} matchers or workers");
+    let played: usize = runs.iter().flat_map(|(_, runs)| runs).map(|run| run.played).sum();
+    let count = runs.iter().map(|(_, runs)| runs.len()).sum::<usize>();
+    println!("{count} runs, and {played} tickets counted in Redis after them, each in exactly one match");
     println!("{}", speeds(tickets, &runs));
     println!("Muster's time, and what of it Redis was busy in the scripts, ms, means of the rounds:");
     println!("{}", parts(of(&runs, Design::MUSTER)));
