@@ -95,7 +95,7 @@ struct Lab {
 /// # Errors
 /// The server does not run, or a ticket was not matched exactly once.
 pub async fn run(plan: Plan) -> Result<Runs, Error> {
-    if plan.tickets == 0 || plan.tickets % 2 != 0 {
+    if plan.tickets == 0 || !plan.tickets.is_multiple_of(2) {
         return Err(Error::Wrong(format!("--tickets: expected an even number of them, found {}", plan.tickets)));
     }
     let settings = redis_time::SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
