@@ -25,50 +25,55 @@ local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local forget_ms, outbox_max, lobbies_max, numbers = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local asked, ids, everyone = {}, {}, {}
+-- A table for each match would cost more than all else that is done here for it: its tickets are places in ARGV.
+local ids, firsts, lasts, everyone = {}, {}, {}, {}
 local at = 5
 while at <= #ARGV do
-  local group = { id = ARGV[at], record = ARGV[at + 1], tickets = {} }
-  ids[#ids + 1] = group.id
-  for i = 1, tonumber(ARGV[at + 2]) do
-    group.tickets[i] = ARGV[at + 2 + i]
-    everyone[#everyone + 1] = ARGV[at + 2 + i]
+  local first, last = at + 3, at + 2 + tonumber(ARGV[at + 2])
+  ids[#ids + 1], firsts[#firsts + 1], lasts[#lasts + 1] = ARGV[at], first, last
+  for i = first, last do
+    everyone[#everyone + 1] = ARGV[i]
   end
-  asked[#asked + 1] = group
-  at = at + 3 + #group.tickets
+  at = last + 1
 end
 
+-- Of each ticket: false once it no longer waits, else its order or the last match that asked for it.
 local free = {}
 for i, order in ipairs(redis.call('ZMSCORE', waiting, unpack(everyone))) do
   free[everyone[i]] = order
 end
 local known = redis.call('HMGET', matches, unpack(ids))
 local room = redis.call('ZCARD', lobbies) < lobbies_max
+local lobby = tonumber(redis.call('HGET', stats, 'lobbies') or 0)
 local words, gone, made, outcomes, forgets, meets = {}, {}, {}, {}, {}, {}
-for i, group in ipairs(asked) do
-  local whole, mine = true, {}
-  for _, ticket in ipairs(group.tickets) do
-    whole = whole and free[ticket] and not mine[ticket]
-    mine[ticket] = true
+for i, id in ipairs(ids) do
+  local whole = true
+  for t = firsts[i], lasts[i] do
+    local state = free[ARGV[t]]
+    whole = whole and state and state ~= i
+    free[ARGV[t]] = state and i
   end
   if known[i] then
     words[i] = cjson.decode(known[i]).state == 'confirmed' and 'MATCHED' or 'TAKEN'
   elseif whole then
     words[i] = 'MATCHED'
+    local record = ARGV[firsts[i] - 2]
     if room then
-      local number = redis.call('HINCRBY', stats, 'lobbies', 1) % numbers
-      group.record = string.sub(group.record, 1, -2) .. ',"lobby":' .. number .. '}'
-      meets[#meets + 1], meets[#meets + 2] = number, group.id
+      lobby = lobby + 1
+      local number = tostring(lobby % numbers)
+      record = string.sub(record, 1, -2) .. ',"lobby":' .. number .. '}'
+      meets[#meets + 1], meets[#meets + 2] = number, id
     end
-    made[#made + 1], made[#made + 2] = group.id, group.record
-    forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, group.id
-    local outcome = '{"status":"matched","match":"' .. group.id .. '"}'
+    made[#made + 1], made[#made + 2] = id, record
+    forgets[#forgets + 1], forgets[#forgets + 2] = forget_ms, id
+    local outcome = '{"status":"matched","match":"' .. id .. '"}'
     if outbox_max ~= '0' then
       local entry =
-        redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', group.id, 'body', group.record)
-      outcome = '{"status":"matched","match":"' .. group.id .. '","entry":"' .. entry .. '"}'
+        redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'matched', 'id', id, 'body', record)
+      outcome = '{"status":"matched","match":"' .. id .. '","entry":"' .. entry .. '"}'
     end
-    for _, ticket in ipairs(group.tickets) do
+    for t = firsts[i], lasts[i] do
+      local ticket = ARGV[t]
       free[ticket] = false
       gone[#gone + 1] = ticket
       outcomes[#outcomes + 1], outcomes[#outcomes + 2] = ticket, outcome
@@ -87,6 +92,7 @@ if #gone > 0 then
   redis.call('ZADD', forget, unpack(forgets))
   redis.call('HINCRBY', stats, 'matched', #gone)
   if room then
+    redis.call('HINCRBY', stats, 'lobbies', #made / 2)
     redis.call('ZADD', lobbies, unpack(meets))
   end
 end

@@ -24,8 +24,14 @@ pub type Actor<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 impl Turns {
     /// Waits for a turn and takes it.
     pub async fn take(&self) {
-        let taken =
-            |_: &mut Context<'_>| if self.0.swap(false, Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending };
+        let taken = |context: &mut Context<'_>| {
+            if self.0.swap(false, Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            // Of several calls under way only those are asked again that say they want to be.
+            context.waker().wake_by_ref();
+            Poll::Pending
+        };
         std::future::poll_fn(taken).await;
     }
 

@@ -26,6 +26,8 @@ enum Command {
     Cost(command::cost::Arguments),
     /// Say how long each release binary takes to start, beside a bare Lambda, and how large it is.
     StartUp(command::start_up::Arguments),
+    /// Measure Muster beside a baseline in the same run. Wants a release build.
+    Bench(command::bench::Arguments),
     /// Write docs/openapi.json, the HTTP API as OpenAPI 3.1, from the types of the functions.
     Openapi,
 }
@@ -38,6 +40,7 @@ async fn main() -> ExitCode {
         Command::DeadLetters(arguments) => command::dead_letters::run(arguments).await,
         Command::Cost(arguments) => command::cost::run(arguments).await,
         Command::StartUp(arguments) => command::start_up::run(arguments).await,
+        Command::Bench(arguments) => command::bench::run(arguments).await,
         Command::Openapi => command::openapi::run(),
     };
     done.unwrap_or_else(|error| {

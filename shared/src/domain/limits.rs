@@ -46,6 +46,9 @@ pub const SNAPSHOT_TICKETS_MAX: usize = 10_000;
 pub const SNAPSHOT_PAGE_TICKETS: usize = 1_000;
 /// Tickets moved by one claim call: keeps the script under its time limit.
 pub const CLAIM_BATCH_TICKETS: usize = 200;
+/// Calls of one kind that a tick has under way at once: one that the store works on and one that it finds when it is done. More
+/// would only stand in the way of those whom phones send.
+pub const CALLS_UNDER_WAY_MAX: usize = 2;
 /// Arguments of one script call, keys included. ElastiCache Serverless refuses 4,000.
 pub const SCRIPT_ARGUMENTS_MAX: usize = 3_900;
 /// Matches that one reclaim call drops.

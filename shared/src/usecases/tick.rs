@@ -6,10 +6,16 @@
 //! Round trips: 2 (upkeep and snapshot of up to a page), 1 for each further page, 1 for each batch of matches, 1 to note the
 //! waits of those who were matched. Queues that claim first: 1 more for each batch. Matches that ask their parties are claimed
 //! and asked in 1; the last answer confirms them.
+//!
+//! Of further pages, and of batches, the next is under way while the answer to the one before is read: the store need not wait
+//! for us, nor we for it.
 
 use futures::future::try_join;
+use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::domain::limits::{CLAIM_BATCH_TICKETS, SNAPSHOT_PAGE_TICKETS, SNAPSHOT_TICKETS_MAX, SWEEP_CALLS_MAX};
+use crate::domain::limits::{
+    CALLS_UNDER_WAY_MAX, CLAIM_BATCH_TICKETS, SNAPSHOT_PAGE_TICKETS, SNAPSHOT_TICKETS_MAX, SWEEP_CALLS_MAX,
+};
 use crate::domain::matching::{self, Candidate, Group};
 use crate::domain::{Match, MatchId, MatchState, Member, PoolId, Rules};
 use crate::ports::{Claim, Clock, Ids, Matches, Step, StoreError, Upkeep};
@@ -86,18 +92,12 @@ pub async fn tick(
     let candidates = snapshot(store, pool).await?;
     done.waiting = candidates.len();
 
-    // All matches of a call are in one state: those that ping before anything else make a batch of their own.
-    let (mut check, mut go) = (Batch::default(), Batch::default());
-    for group in matching::form(&candidates, rules, now_ms) {
-        let pings = rules.ping.is_some() && group.teams.iter().flatten().any(|i| candidates[*i].ticket.push);
-        let game = game(&group, &candidates, MatchId::new(pool.clone(), ids.unique()), pings, now_ms);
-        let batch = if pings { &mut check } else { &mut go };
-        if let Some(full) = batch.add(game, pace.claim_batch_tickets) {
-            play(store, clock, rules, pace, full, &mut done).await?;
-        }
-    }
-    for batch in [check, go] {
-        play(store, clock, rules, pace, batch.games, &mut done).await?;
+    let groups = matching::form(&candidates, rules, now_ms);
+    let batches = batches(groups, &candidates, ids, pool, rules, pace.claim_batch_tickets, now_ms);
+    let plays = batches.map(|games| play(store, clock, rules, pace, games));
+    let mut played = stream::iter(plays).buffered(CALLS_UNDER_WAY_MAX);
+    while let Some(batch) = played.try_next().await? {
+        done += batch;
     }
     if !done.waits_ms.is_empty() {
         store.note_waits(pool, &done.waits_ms).await?;
@@ -125,9 +125,15 @@ pub async fn upkeep(store: &impl Upkeep, pool: &PoolId, rules: &Rules, now_ms: u
 }
 
 async fn snapshot(store: &impl Matches, pool: &PoolId) -> Result<Vec<Candidate>, StoreError> {
-    let mut candidates = Vec::new();
-    while candidates.len() < SNAPSHOT_TICKETS_MAX {
-        let page = store.snapshot(pool, candidates.len(), SNAPSHOT_PAGE_TICKETS).await?;
+    let mut candidates = store.snapshot(pool, 0, SNAPSHOT_PAGE_TICKETS).await?;
+    // Most pools are one page. Where there are more, the next is asked for before it is known that this was not the last.
+    if candidates.len() < SNAPSHOT_PAGE_TICKETS {
+        return Ok(candidates);
+    }
+    let offsets = (SNAPSHOT_PAGE_TICKETS..SNAPSHOT_TICKETS_MAX).step_by(SNAPSHOT_PAGE_TICKETS);
+    let pages = offsets.map(|offset| store.snapshot(pool, offset, SNAPSHOT_PAGE_TICKETS));
+    let mut pages = stream::iter(pages).buffered(CALLS_UNDER_WAY_MAX);
+    while let Some(page) = pages.try_next().await? {
         let last = page.len() < SNAPSHOT_PAGE_TICKETS;
         candidates.extend(page);
         if last {
@@ -154,6 +160,33 @@ impl Batch {
         self.games.push(game);
         before
     }
+}
+
+/// The groups as matches, in batches of a call each. Made when they are asked for: those before are under way meanwhile.
+///
+/// All matches of a call are in one state: those that ping before anything else make a batch of their own.
+fn batches<'a>(
+    groups: Vec<Group>,
+    candidates: &'a [Candidate],
+    ids: &'a impl Ids,
+    pool: &'a PoolId,
+    rules: &'a Rules,
+    tickets_max: usize,
+    now_ms: u64,
+) -> impl Iterator<Item = Vec<Match>> + 'a {
+    let (mut check, mut go) = (Batch::default(), Batch::default());
+    let mut groups = groups.into_iter();
+    std::iter::from_fn(move || {
+        for group in groups.by_ref() {
+            let pings = rules.ping.is_some() && group.teams.iter().flatten().any(|i| candidates[*i].ticket.push);
+            let game = game(&group, candidates, MatchId::new(pool.clone(), ids.unique()), pings, now_ms);
+            let batch = if pings { &mut check } else { &mut go };
+            if let Some(full) = batch.add(game, tickets_max) {
+                return Some(full);
+            }
+        }
+        [&mut check, &mut go].into_iter().map(|rest| std::mem::take(rest).games).find(|games| !games.is_empty())
+    })
 }
 
 /// A match as it begins; if it `pings`, who cannot be pinged is ready.
@@ -183,8 +216,7 @@ async fn play(
     rules: &Rules,
     pace: Pace,
     mut games: Vec<Match>,
-    done: &mut Ticked,
-) -> Result<(), StoreError> {
+) -> Result<Ticked, StoreError> {
     let formed = games.len();
     if let Some((state, answer_ms)) = question(&games, rules) {
         let deadline_ms = clock.now_ms() + answer_ms;
@@ -194,12 +226,7 @@ async fn play(
         let claims = store.claim(&games, deadline_ms).await?;
         let asked = held(games, &claims).len();
         clock.reached(Step::Claimed).await;
-        done.asked += asked;
-        done.lost += formed - asked;
-        return Ok(());
-    }
-    if games.is_empty() {
-        return Ok(());
+        return Ok(Ticked { asked, lost: formed - asked, ..Ticked::default() });
     }
     if rules.claim_first {
         let claims = store.claim(&games, clock.now_ms() + pace.lease_ms).await?;
@@ -212,13 +239,15 @@ async fn play(
         if rules.claim_first { store.confirm(&games, now_ms).await? } else { store.match_now(&games, now_ms).await? };
     let confirmed = held(games, &claims);
     clock.reached(Step::Confirmed).await;
-    done.lost += formed - confirmed.len();
-    done.matches += confirmed.len();
-    for member in confirmed.iter().flat_map(Match::members) {
-        done.matched += 1;
-        done.waits_ms.push(now_ms.saturating_sub(member.joined_ms));
-    }
-    Ok(())
+    let waits_ms: Vec<u64> =
+        confirmed.iter().flat_map(Match::members).map(|member| now_ms.saturating_sub(member.joined_ms)).collect();
+    Ok(Ticked {
+        lost: formed - confirmed.len(),
+        matches: confirmed.len(),
+        matched: waits_ms.len(),
+        waits_ms,
+        ..Ticked::default()
+    })
 }
 
 fn held(games: Vec<Match>, claims: &[Claim]) -> Vec<Match> {

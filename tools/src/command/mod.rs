@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub mod bench;
 pub mod cost;
 pub mod dead_letters;
 pub mod demo;

@@ -48,12 +48,15 @@ impl Matches for Redis {
         if reply.word() != "SNAPSHOT" {
             return reply.unexpected();
         }
-        let (ids, records): (Vec<String>, Vec<Option<String>>) = (reply.part(1)?, reply.part(2)?);
-        let seen: Vec<Option<u64>> = reply.part(3)?;
-        let rows = ids.iter().zip(records).zip(seen).filter_map(|((id, record), seen)| Some((id, record?, seen?)));
-        rows.map(|(id, record, seen_ms)| {
+        let (ids, records, seen) = (reply.texts(1)?, reply.texts(2)?, reply.texts(3)?);
+        let rows =
+            ids.into_iter().zip(records).zip(seen).filter_map(|((id, record), seen)| Some((id?, record?, seen?)));
+        rows.map(|(id, record, seen)| {
             let id = TicketId::new(pool.clone(), record::unique(id)?);
-            Ok(Candidate { ticket: record::read_ticket(id, &record)?, seen_ms })
+            let seen_ms = seen.parse().map_err(|_| {
+                StoreError::Corrupt(format!("snapshot: {id}: expected when it was last heard of, found {seen:?}"))
+            })?;
+            Ok(Candidate { ticket: record::read_ticket(id, record)?, seen_ms })
         })
         .collect()
     }

@@ -33,8 +33,23 @@ impl Reply {
 
     /// Part `i`, as `T`; `Option` for a part that may be nil.
     pub(super) fn part<T: FromRedisValue>(&self, i: usize) -> Result<T, StoreError> {
-        let part = self.parts.get(i).cloned().unwrap_or(Value::Nil);
-        T::from_redis_value(part).map_err(|e| StoreError::Corrupt(format!("{}: part {i}: {e}", self.script)))
+        let part = self.parts.get(i).unwrap_or(&Value::Nil);
+        T::from_redis_value_ref(part).map_err(|e| StoreError::Corrupt(format!("{}: part {i}: {e}", self.script)))
+    }
+
+    /// Part `i`, a list whose elements are texts or nil. Nothing is copied: a page of a snapshot has thousands.
+    pub(super) fn texts(&self, i: usize) -> Result<Vec<Option<&str>>, StoreError> {
+        let corrupt =
+            |found: &Value| StoreError::Corrupt(format!("{}: part {i}: expected texts, found {found:?}", self.script));
+        let text = |value| match value {
+            &Value::Nil => Ok(None),
+            Value::BulkString(bytes) => std::str::from_utf8(bytes).map(Some).map_err(|_| corrupt(value)),
+            _ => Err(corrupt(value)),
+        };
+        match self.parts.get(i) {
+            Some(Value::Array(elements)) => elements.iter().map(text).collect(),
+            other => Err(corrupt(other.unwrap_or(&Value::Nil))),
+        }
     }
 
     /// Every part, as a word.
