@@ -56,7 +56,7 @@ pub const RECLAIM_BATCH_MATCHES: usize = 20;
 /// After so many tickets a reclaim call takes no further match: keeps the script under its time limit.
 pub const RECLAIM_BATCH_TICKETS: usize = 150;
 /// Tickets that one expire call ends, and records that it forgets.
-pub const EXPIRE_BATCH: usize = 100;
+pub const EXPIRE_BATCH: usize = 60;
 /// Tickets that one expire call passes over because they are urgent but not late, or silent but held by a match.
 pub const EXPIRE_LOOK_MAX: usize = 500;
 /// Calls in one sweep of one pool: a sweep is bounded, the next one goes on.
