@@ -76,8 +76,8 @@ pub(super) async fn a_match_settles_until_the_outside_has_heard_of_it<S: Store>(
     assert!(matches!(polled, Polled::Settling { .. }), "taken is not told: {polled:?}");
     w.told(&matched[..2]).await;
     w.put_aside(&matched[2..]).await;
-    for n in 0..6 {
-        let polled = w.poll(&tickets[n].id, &format!("p{n}"), T0 + 9).await;
+    for (n, ticket) in tickets.iter().enumerate() {
+        let polled = w.poll(&ticket.id, &format!("p{n}"), T0 + 9).await;
         assert!(matches!(polled, Polled::Ended(_)), "{n}: {polled:?}");
     }
 }
