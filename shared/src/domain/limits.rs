@@ -84,7 +84,7 @@ pub const CANCEL_ROUNDS_MAX: usize = 4;
 /// Entries of the outbox handed out at once.
 pub const OUTBOX_TAKE_MAX: usize = 100;
 /// How much longer the outbox is drained when its run is to end, in milliseconds.
-pub const LAST_ROUND_MS: u64 = 1_000;
+pub const LEAVE_MS_MAX: u64 = 1_000;
 /// After so long another reader's unfinished entry is anybody's, in milliseconds.
 pub const OUTBOX_IDLE_MS: u64 = 5_000;
 /// An entry that the ledger refuses is put aside when it was handed out so often.

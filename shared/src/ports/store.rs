@@ -107,6 +107,11 @@ pub enum Polled {
 }
 
 impl Polled {
+    /// Whether the ticket was buried: whose it was, and how it ended, only the ledger knows.
+    pub fn is_tombstone(&self) -> bool {
+        matches!(self, Self::Ended(over) if over.is_tombstone())
+    }
+
     /// For whoever sees to it that the ledger hears of it before anybody else does.
     #[must_use]
     pub fn settled(self) -> Self {

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, join_all, select, try_join_all};
 
-use crate::domain::limits::{LAST_ROUND_MS, OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
+use crate::domain::limits::{LEAVE_MS_MAX, OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
 use crate::domain::{CancelReason, EndedTicket, Event, Outcome, PlayerId, PoolId, Queues, Rules};
 use crate::ports::{Clock, Entry, Ledger, Outbox, Players, Recorded, Step, StoreError};
 
@@ -33,7 +33,7 @@ impl std::ops::AddAssign for Drained {
 }
 
 /// Drains all pools again and again, until `leaving` is heard of and nothing is left to take; then at most
-/// [`LAST_ROUND_MS`] longer, whatever the ledger does. What a round carried that was given up is handed out again.
+/// [`LEAVE_MS_MAX`] longer, whatever the ledger does. What a round carried that was given up is handed out again.
 pub async fn run(
     store: &(impl Outbox + Players),
     ledger: &impl Ledger,
@@ -44,16 +44,17 @@ pub async fn run(
     leaving: oneshot::Receiver<()>,
 ) -> Drained {
     let leaving = leaving.map(drop).shared();
+    // One for all rounds: an outbox that never runs dry must not keep the run either.
+    let mut late = pin!(async {
+        leaving.clone().await;
+        clock.sleep_ms(LEAVE_MS_MAX).await;
+    });
     let mut total = Drained::default();
     loop {
         // Asked before the work, so that what is written while it goes on is taken by one more round.
         let last = leaving.clone().now_or_never().is_some();
-        let late = async {
-            leaving.clone().await;
-            clock.sleep_ms(LAST_ROUND_MS).await;
-        };
-        let Either::Left((round, _)) = select(pin!(round(store, ledger, clock, queues, reader)), pin!(late)).await
-        else {
+        let round = pin!(round(store, ledger, clock, queues, reader));
+        let Either::Right((round, _)) = select(late.as_mut(), round).await else {
             return Drained { failures: total.failures + 1, ..total };
         };
         total += round;
@@ -143,5 +144,109 @@ fn refused(event: &Event) -> Option<&EndedTicket> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    use super::*;
+    use crate::adapters::memory::Memory;
+    use crate::domain::{Party, Queue, Ticket, TicketId, Unique};
+    use crate::ports::Tickets;
+
+    /// Time that moves only when somebody waits for it, a millisecond for each look.
+    #[derive(Default)]
+    struct World(AtomicU64);
+
+    impl Clock for World {
+        fn now_ms(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        async fn sleep_ms(&self, ms: u64) {
+            let until_ms = self.now_ms() + ms;
+            futures::future::poll_fn(|context| {
+                context.waker().wake_by_ref();
+                let now_ms = self.0.fetch_add(1, Ordering::Relaxed);
+                if now_ms < until_ms { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            })
+            .await;
+        }
+    }
+
+    /// A ledger that takes everything, and while it does brings the store one thing more to tell; or never answers.
+    struct Flood<'a> {
+        store: &'a Memory,
+        made: AtomicU64,
+        brings: bool,
+        hangs: bool,
+        heard: AtomicBool,
+    }
+
+    impl Ledger for Flood<'_> {
+        async fn note_join(&self, _: &Ticket) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn record(&self, events: &[Event]) -> Result<Vec<Recorded>, StoreError> {
+            self.heard.store(true, Ordering::Relaxed);
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            if self.brings {
+                untold(self.store, self.made.fetch_add(1, Ordering::Relaxed)).await;
+            }
+            Ok(vec![Recorded::Done; events.len()])
+        }
+
+        async fn imported(&self, _: &TicketId) -> Result<bool, StoreError> {
+            Ok(true)
+        }
+
+        async fn reachable(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    /// A ticket that ends, of which the ledger has to hear.
+    async fn untold(store: &Memory, n: u64) {
+        let (player, pool): (PlayerId, PoolId) = (format!("p{n}").parse().unwrap(), "duel.eu".parse().unwrap());
+        let id = TicketId::new(pool, Unique::from_bits(u128::from(n)));
+        let party = Party::solo(player.clone());
+        let ticket = Ticket { id, party, rating: 0.0, joined_ms: 0, expires_ms: 1, attempts: 0, push: false };
+        store.join(&ticket, 0).await.unwrap();
+        store.cancel(&ticket.id, &player, 0).await.unwrap();
+    }
+
+    /// A run that is to leave at once: what it did, and how long it took.
+    async fn leaving(brings: bool, hangs: bool) -> (Drained, u64) {
+        let queue =
+            Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules: Rules::default() };
+        let (store, queues, world) = (Memory::default(), Queues::new(vec![queue]).unwrap(), World::default());
+        untold(&store, 0).await;
+        let ledger = Flood { store: &store, made: AtomicU64::new(1), brings, hangs, heard: AtomicBool::new(false) };
+        let (leave, leaving) = oneshot::channel();
+        drop(leave);
+        let drained = run(&store, &ledger, &world, &queues, "a test", 60_000, leaving).await;
+        assert!(ledger.heard.load(Ordering::Relaxed));
+        (drained, world.now_ms())
+    }
+
+    #[tokio::test]
+    async fn a_run_that_leaves_tells_what_is_left_and_waits_for_no_pause() {
+        let (drained, took_ms) = leaving(false, false).await;
+        assert_eq!((drained.told, drained.failures), (1, 0));
+        assert!(took_ms < LEAVE_MS_MAX, "{took_ms}");
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_hangs_and_an_outbox_that_never_runs_dry_hold_up_no_run_that_leaves() {
+        for (brings, hangs) in [(false, true), (true, false)] {
+            let (drained, took_ms) = leaving(brings, hangs).await;
+            assert_eq!(drained.failures, 1, "{drained:?}");
+            assert!((LEAVE_MS_MAX..=LEAVE_MS_MAX + 2).contains(&took_ms), "{took_ms}");
+        }
     }
 }

@@ -169,8 +169,7 @@ pub(super) async fn bury(store: &impl Tickets, ticket: &Ticket, now_ms: u64) -> 
     if store.bury(&ticket.id, now_ms).await? == Probe::Live {
         return Ok(false);
     }
-    let polled = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?;
-    Ok(matches!(polled, Polled::Ended(over) if over.is_tombstone()))
+    Ok(store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?.is_tombstone())
 }
 
 /// A ticket that another of the same player took the place of.

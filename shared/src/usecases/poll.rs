@@ -96,9 +96,7 @@ async fn ask(
 ) -> Result<Polled, StoreError> {
     let in_store = || async {
         let polled = store.poll(id, player, now_ms).await?;
-        // Whose a buried ticket was, and how it ended, only the ledger knows.
-        let buried = matches!(&polled, Polled::Ended(over) if over.is_tombstone());
-        Ok(if buried { Polled::Unknown } else { polled })
+        Ok(if polled.is_tombstone() { Polled::Unknown } else { polled })
     };
     let away = match in_store().await {
         Ok(Polled::Unknown) => None,

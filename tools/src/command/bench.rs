@@ -4,8 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Table, presets};
 use muster_tools::bench::drain::{self, Design, Plan, Run, Runs};
+
+use super::figures_right;
 
 /// Budget of the design: so many times the published design in the same run, and so many tickets a second.
 const TIMES_PUBLISHED_MIN: f64 = 5.0;
@@ -104,7 +106,7 @@ fn speeds(tickets: usize, runs: &Runs) -> Table {
             format!("{:.1}", busy_us / tickets as f64),
         ]);
     }
-    right(table)
+    figures_right(table)
 }
 
 fn parts(runs: &[Run]) -> Table {
@@ -138,10 +140,5 @@ fn parts(runs: &[Run]) -> Table {
     let rest = all - snapshot - form - matches;
     table.add_row(["rest".to_owned(), ms(rest), String::new(), String::new(), String::new()]);
     table.add_row(["all".to_owned(), ms(all), String::new(), ms(mean(&|run| run.busy)), String::new()]);
-    right(table)
-}
-
-fn right(mut table: Table) -> Table {
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    table
+    figures_right(table)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use muster_tools::local::{Deployment, Options, QUEUES, RedisKind};
 use muster_tools::phones::plan::{Mode, Scenario};
@@ -16,7 +16,7 @@ use muster_tools::phones::verdict::{Tally, Verdict, judge};
 use muster_tools::time::{now, pause};
 use serde_json::Value;
 
-use super::{asked_to_end, fresh_logs};
+use super::{asked_to_end, figures_right, fresh_logs};
 
 /// After the last join, everybody has so long to be matched; the local queues' deadline lifts every cap after 10 s.
 const LIMIT_AFTER_LAST_JOIN: Duration = Duration::from_secs(60);
@@ -194,8 +194,7 @@ fn table(scenario: &Scenario, verdict: &Verdict) -> Table {
     row("mean rating gap", &|t| format!("{:.1}", t.rating_gap_mean));
     row("double-booked", &|t| t.double_booked.to_string());
     row("lost", &|t| t.lost.to_string());
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    table
+    figures_right(table)
 }
 
 fn conclude(verdict: &Verdict, seed: u64, logs: &std::path::Path) -> ExitCode {

@@ -11,6 +11,7 @@ pub mod up;
 use std::io;
 use std::path::PathBuf;
 
+use comfy_table::{CellAlignment, Table};
 use muster_tools::local::workspace_root;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -27,6 +28,12 @@ pub async fn asked_to_end() -> io::Result<()> {
         _ = hangup.recv() => {}
     }
     Ok(())
+}
+
+/// The table with its figures, which are all columns but the first, to the right.
+pub fn figures_right(mut table: Table) -> Table {
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table
 }
 
 /// An empty directory for the logs of this run, below `.local/logs`.

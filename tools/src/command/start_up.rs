@@ -6,13 +6,15 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Table, presets};
 use hdrhistogram::Histogram;
 use muster_tools::local::workspace_root;
 use muster_tools::time::now;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::process::Command;
+
+use super::figures_right;
 
 /// The Lambda that does nothing: `functions/examples/bare.rs`.
 const BARE: &str = "bare";
@@ -136,6 +138,5 @@ fn table(rows: &[Row]) -> Table {
             format!("{:.2}", ms(row, 0.5) / bare_ms),
         ]);
     }
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    table
+    figures_right(table)
 }
