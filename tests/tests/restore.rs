@@ -15,6 +15,7 @@ use muster::usecases::cancel::cancel;
 use muster::usecases::drain::drain;
 use muster::usecases::join::{Request, join_queue};
 use muster::usecases::poll::{Target, poll};
+use muster::usecases::restore::restore;
 use muster::usecases::tick::{Pace, tick};
 use muster::usecases::view::{Status, View};
 use muster_tests::edge::number;
@@ -184,6 +185,18 @@ fn a_ticket_comes_back_at_its_own_place_in_line() {
     let line = now(world.store.snapshot(&pool("one.eu"), 0, 10)).unwrap();
     let line: Vec<_> = line.iter().map(|candidate| (&candidate.ticket.id, candidate.seen_ms)).collect();
     assert_eq!(line[0], (&lost.id, NOW_MS), "first, and heard of now");
+}
+
+/// Whoever brings it back has read that it waits; then its player cancels it where the store cannot be reached.
+#[test]
+fn a_ticket_that_was_cancelled_in_the_ledger_meanwhile_does_not_come_back() {
+    let world = World::new();
+    let read = ticket(&pool("one.eu"), 1, &["ann"], T0);
+    now(Tickets::join(world.ledger(), &read, T0)).unwrap();
+    now(Tickets::cancel(world.ledger(), &read.id, &player("ann"), NOW_MS)).unwrap();
+    now(restore(&world.store, world.ledger(), &read, &Rules::default(), NOW_MS)).unwrap();
+    assert!(world.live().is_empty());
+    assert_eq!(world.read(&read.id, "ann"), Some(Status::Cancelled(CancelReason::Player)));
 }
 
 #[test]

@@ -53,6 +53,17 @@ pub async fn a_fallback_ticket_is_readable_at_once_and_joins_once(ledger: impl A
     assert_eq!(ledger.poll(&duo.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&duo));
 }
 
+pub async fn a_ticket_reads_back_whether_its_phones_are_told(ledger: impl AnyLedger, _: Hands) {
+    for (number, push) in [(1, true), (3, false)] {
+        let (noted, joined) =
+            (Ticket { push, ..ticket(number, &["ann"]) }, Ticket { push, ..ticket(number + 1, &["bob"]) });
+        ledger.note_join(&noted).await.unwrap();
+        ledger.join(&joined, NOW_MS).await.unwrap();
+        assert_eq!(ledger.poll(&noted.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&noted));
+        assert_eq!(ledger.poll(&joined.id, &player("bob"), NOW_MS).await.unwrap(), waiting(&joined));
+    }
+}
+
 pub async fn a_ticket_that_was_buried_never_begins_to_wait(ledger: impl AnyLedger, _: Hands) {
     let buried = ticket(1, &["ann"]);
     assert_eq!(ledger.bury(&buried.id, NOW_MS).await.unwrap(), Probe::Dead);

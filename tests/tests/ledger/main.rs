@@ -33,6 +33,7 @@ macro_rules! on_both {
 
 on_both! {
     a_fallback_ticket_is_readable_at_once_and_joins_once
+    a_ticket_reads_back_whether_its_phones_are_told
     a_ticket_that_was_buried_never_begins_to_wait
     of_a_join_and_a_burial_exactly_one_happens
     a_player_is_spoken_for_until_given_up_dead_or_run_out
