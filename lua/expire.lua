@@ -28,6 +28,12 @@ local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies =
 local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local joined_before_ms, abandon_ms, look_max, gap_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
+-- A record that cannot be read is a later version's. It is left to that version.
+local function read(ticket)
+  local fine, record = pcall(cjson.decode, redis.call('HGET', tickets, ticket) or '')
+  return fine and type(record) == 'table' and tonumber(record[4]) and record or nil
+end
+
 local function finish(ticket, record, status, reason)
   local players, rating, joined_ms, _, attempts = unpack(record)
   local text = cjson.encode({
@@ -50,9 +56,8 @@ local expired, passed = 0, 0
 while expired < limit and passed < look_max do
   local page = redis.call('ZRANGEBYSCORE', waiting, '-inf', joined_before_ms, 'LIMIT', passed, limit - expired)
   for _, ticket in ipairs(page) do
-    local record = cjson.decode(redis.call('HGET', tickets, ticket))
-    local expires_ms = record[4]
-    if expires_ms <= now_ms then
+    local record = read(ticket)
+    if record and record[4] <= now_ms then
       finish(ticket, record, 'expired', nil)
       expired = expired + 1
     else
@@ -72,8 +77,9 @@ local abandoned, held = 0, 0
 while now_ms >= grace_ms and abandoned < limit and held < look_max do
   local page = redis.call('ZRANGEBYSCORE', seen, '-inf', now_ms - abandon_ms, 'LIMIT', held, limit - abandoned)
   for _, ticket in ipairs(page) do
-    if redis.call('ZSCORE', waiting, ticket) then
-      finish(ticket, cjson.decode(redis.call('HGET', tickets, ticket)), 'cancelled', 'abandoned')
+    local record = redis.call('ZSCORE', waiting, ticket) and read(ticket)
+    if record then
+      finish(ticket, record, 'cancelled', 'abandoned')
       abandoned = abandoned + 1
     else
       held = held + 1

@@ -37,7 +37,11 @@ local function tell(kind, id, text)
   end
 end
 
+-- A record that cannot be read is a later version's. It is left as it is, and its ticket waits again.
 local function requeue(ticket, record)
+  if not record then
+    return redis.call('ZADD', waiting, now_ms, ticket)
+  end
   record[5] = record[5] + 1
   redis.call('HSET', tickets, ticket, cjson.encode(record))
   local order = record[3] - step_ms * math.min(record[5], steps_max)
@@ -69,10 +73,11 @@ for _, match in ipairs(due) do
     for _, member in ipairs(team) do
       local ticket = member.ticket
       if redis.call('HGET', claims, ticket) == match then
-        local record = cjson.decode(redis.call('HGET', tickets, ticket))
+        local fine, record = pcall(cjson.decode, redis.call('HGET', tickets, ticket) or '')
+        record = fine and type(record) == 'table' and tonumber(record[5]) and record or nil
         redis.call('HDEL', claims, ticket)
         verdicts[ticket] = verdicts[ticket] or (not member.ready and silent[held.state] or nil)
-        if verdicts[ticket] then
+        if verdicts[ticket] and record then
           cancel(ticket, record, verdicts[ticket])
           cancelled = cancelled + 1
         else

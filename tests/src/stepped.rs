@@ -6,11 +6,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use muster::domain::matching::Candidate;
 use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
-    Answer, Answered, Cancelled, Claim, Dropped, Entry, Expired, Joined, Matches, Outbox, Players, Polled, Probe,
-    Proposals, Reclaimed, Reserved, Terms, Tickets, Upkeep,
+    Answer, Answered, Cancelled, Claim, Dropped, Entry, Expired, Joined, Matches, Outbox, Page, Players, Polled, Probe,
+    Proposals, Recalled, Reclaimed, Reserved, Terms, Tickets, Upkeep,
 };
 use tokio::runtime::Runtime;
 
@@ -103,7 +102,7 @@ in_turns! {
         fn unreserve(player: &PlayerId, ticket: &TicketId) -> ();
     }
     Matches {
-        fn snapshot(pool: &PoolId, offset: usize, limit: usize) -> Vec<Candidate>;
+        fn snapshot(pool: &PoolId, offset: usize, limit: usize) -> Page;
         fn match_now(matches: &[Match], now_ms: u64) -> Vec<Claim>;
         fn claim(matches: &[Match], lease_ms: u64) -> Vec<Claim>;
         fn confirm(matches: &[Match], now_ms: u64) -> Vec<Claim>;
@@ -124,6 +123,8 @@ in_turns! {
     Outbox {
         fn take(pool: &PoolId, reader: &str, limit: usize, idle_ms: u64) -> Vec<Entry>;
         fn told(pool: &PoolId, ids: &[String]) -> ();
+        fn put_off(pool: &PoolId, ids: &[String]) -> ();
+        fn recall(pool: &PoolId, after: Option<&str>, limit: usize) -> Recalled;
         fn put_aside(pool: &PoolId, ids: &[String]) -> ();
         fn aside(pool: &PoolId, limit: usize) -> Vec<(String, String)>;
         fn replay(pool: &PoolId, limit: usize) -> usize;

@@ -71,7 +71,7 @@ fn note(live: &mut Live, ticket: &TicketId, players: &[PlayerId]) {
 async fn live_in(store: &impl Matches, pools: &[PoolId]) -> Live {
     let mut live = Live::new();
     for pool in pools {
-        for candidate in store.snapshot(pool, 0, 1_000).await.unwrap() {
+        for candidate in store.snapshot(pool, 0, 1_000).await.unwrap().candidates {
             note(&mut live, &candidate.ticket.id, candidate.ticket.party.players());
         }
     }
@@ -134,7 +134,7 @@ async fn any_cancel(stepped: Stepped<'_, Memory>, mut rng: fastrand::Rng) {
 async fn any_match(stepped: Stepped<'_, Memory>, mut rng: fastrand::Rng, n: usize) {
     let pool = &pools()[rng.usize(..2)];
     stepped.turns.take().await;
-    let line = stepped.store.snapshot(pool, 0, 2).await.unwrap();
+    let line = stepped.store.snapshot(pool, 0, 2).await.unwrap().candidates;
     if let [one, two] = &line[..] {
         stepped.turns.take().await;
         let game = confirmed(&forming(pool, n, &[&[&one.ticket], &[&two.ticket]], T0));

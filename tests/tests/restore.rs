@@ -62,7 +62,7 @@ impl World {
 
     fn live(&self) -> BTreeMap<PlayerId, BTreeSet<TicketId>> {
         let mut live = BTreeMap::<_, BTreeSet<_>>::new();
-        for candidate in now(self.store.snapshot(&pool("one.eu"), 0, 1_000)).unwrap() {
+        for candidate in now(self.store.snapshot(&pool("one.eu"), 0, 1_000)).unwrap().candidates {
             for player in candidate.ticket.party.players() {
                 live.entry(player.clone()).or_default().insert(candidate.ticket.id.clone());
             }
@@ -182,7 +182,7 @@ fn a_ticket_comes_back_at_its_own_place_in_line() {
     assert_eq!(world.live().len(), 1, "and not brought back for it");
 
     assert_eq!(world.read(&lost.id, "ann"), Some(Status::Waiting));
-    let line = now(world.store.snapshot(&pool("one.eu"), 0, 10)).unwrap();
+    let line = now(world.store.snapshot(&pool("one.eu"), 0, 10)).unwrap().candidates;
     let line: Vec<_> = line.iter().map(|candidate| (&candidate.ticket.id, candidate.seen_ms)).collect();
     assert_eq!(line[0], (&lost.id, NOW_MS), "first, and heard of now");
 }

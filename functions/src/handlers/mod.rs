@@ -31,6 +31,8 @@ fn worked(total: Ticked, drained: Drained) -> Noted {
         .field("lost", total.lost)
         .field("told", drained.told)
         .field("aside", drained.aside)
+        .field("put_off", drained.put_off)
+        .field("unreadable", total.unreadable)
 }
 
 /// Time kept back before the deadline of an invocation, to let go of what is held, in milliseconds.

@@ -19,8 +19,8 @@ use crate::domain::{
     Word,
 };
 use crate::ports::{
-    Answered, Cancelled, Claim, Dropped, Ended, Expired, Joined, Matches, Players, Polled, PoolStatus, Pools, Probe,
-    Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Upkeep,
+    Answered, Cancelled, Claim, Dropped, Ended, Expired, Joined, Matches, Page, Players, Polled, PoolStatus, Pools,
+    Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Upkeep,
 };
 
 /// A store in memory. Clones are not the same store: share it by reference or `Arc`.
@@ -175,11 +175,13 @@ impl Players for Memory {
 }
 
 impl Matches for Memory {
-    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Result<Vec<Candidate>, StoreError> {
+    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Result<Page, StoreError> {
         self.with(pool, |pool| {
             let line = pool.first_in_line();
             let page = line.into_iter().skip(offset).take(limit);
-            page.map(|live| Candidate { ticket: live.ticket.clone(), seen_ms: live.seen_ms }).collect()
+            let candidate = |live: &Live| Candidate { ticket: live.ticket.clone(), seen_ms: live.seen_ms };
+            let candidates: Vec<Candidate> = page.map(candidate).collect();
+            Page { looked: candidates.len(), candidates }
         })
     }
 

@@ -102,10 +102,13 @@ pub enum MatchState {
     Confirmed,
     /// It fell through; its willing tickets wait again.
     Dropped,
+    /// In a step that a later version knows, and this one does not. It holds its tickets and asks them nothing that this version
+    /// understands. Only ever read.
+    Other,
 }
 
 impl MatchState {
-    /// Every state.
+    /// Every state that this version knows.
     pub const ALL: [Self; 5] = [Self::Forming, Self::Checking, Self::Proposed, Self::Confirmed, Self::Dropped];
 
     /// The state's stable text.
@@ -116,6 +119,7 @@ impl MatchState {
             Self::Proposed => "proposed",
             Self::Confirmed => "confirmed",
             Self::Dropped => "dropped",
+            Self::Other => "other",
         }
     }
 

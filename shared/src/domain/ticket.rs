@@ -133,12 +133,21 @@ pub enum CancelReason {
     Abandoned,
     /// A newer join of the same player took its place before it began to wait.
     Superseded,
+    /// For a reason that a later version knows, and this one does not.
+    Other,
 }
 
 impl CancelReason {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Player, Self::Declined, Self::NoAnswer, Self::Disconnected, Self::Abandoned, Self::Superseded];
+    pub const ALL: [Self; 7] = [
+        Self::Player,
+        Self::Declined,
+        Self::NoAnswer,
+        Self::Disconnected,
+        Self::Abandoned,
+        Self::Superseded,
+        Self::Other,
+    ];
 
     /// The reason's stable text.
     pub fn as_str(self) -> &'static str {
@@ -149,6 +158,7 @@ impl CancelReason {
             Self::Disconnected => "disconnected",
             Self::Abandoned => "abandoned",
             Self::Superseded => "superseded",
+            Self::Other => "other",
         }
     }
 

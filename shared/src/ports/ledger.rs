@@ -49,8 +49,26 @@ pub struct Entry {
     pub id: String,
     /// How often it was handed out, this time included.
     pub deliveries: u64,
-    /// What happened; none if nobody of this version can read it.
-    pub event: Option<Event>,
+    /// What happened, or why this version cannot say.
+    pub event: Result<Event, Unreadable>,
+}
+
+/// Why an entry cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// A later version wrote it: its kind, or a word in it, is one that this version does not know.
+    Unknown,
+    /// No version reads this.
+    Corrupt,
+}
+
+/// What came of looking through entries that were put off.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recalled {
+    /// Entries that this version can read; they are in the outbox again.
+    pub back: usize,
+    /// Where to go on; none if that was all.
+    pub next: Option<String>,
 }
 
 /// What the store still has to tell.
@@ -67,6 +85,14 @@ pub trait Outbox: Send + Sync {
 
     /// Entries that were told; they go.
     fn told(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Entries that a later version wrote; they wait out of the way for a reader of that version.
+    fn put_off(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Looks through up to `limit` entries that were put off, from the first or behind `after`, and puts those back that this
+    /// version can read.
+    fn recall(&self, pool: &PoolId, after: Option<&str>, limit: usize)
+    -> impl Future<Output = Answer<Recalled>> + Send;
 
     /// Entries that cannot be told; they are put aside, to be looked at by a person.
     fn put_aside(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = Answer<()>> + Send;

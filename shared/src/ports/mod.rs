@@ -12,11 +12,11 @@ mod store;
 mod system;
 
 pub use connections::Connections;
-pub use ledger::{Entry, Ledger, Mode, Outbox, Recorded};
+pub use ledger::{Entry, Ledger, Mode, Outbox, Recalled, Recorded, Unreadable};
 pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
 pub use store::{
-    Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Players, Polled,
+    Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Page, Players, Polled,
     PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Totals, Upkeep,
 };
 pub use system::{Clock, Ids, Step};

@@ -135,6 +135,22 @@ pub enum Cancelled {
     Unknown,
 }
 
+/// A piece of the line.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    /// Those who wait, first in line first.
+    pub candidates: Vec<Candidate>,
+    /// Places in line that were looked at.
+    pub looked: usize,
+}
+
+impl Page {
+    /// Tickets that this version cannot read. They keep their places for one that can.
+    pub fn unreadable(&self) -> usize {
+        self.looked - self.candidates.len()
+    }
+}
+
 /// What became of one match in a claim, a confirmation or a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
@@ -329,12 +345,7 @@ pub trait Players: Send + Sync {
 /// [`crate::domain::limits::CLAIM_BATCH_TICKETS`] tickets; the answer has one element for each.
 pub trait Matches: Send + Sync {
     /// Those who wait, first in line first, a page at a time. Claims nothing.
-    fn snapshot(
-        &self,
-        pool: &PoolId,
-        offset: usize,
-        limit: usize,
-    ) -> impl Future<Output = Answer<Vec<Candidate>>> + Send;
+    fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> impl Future<Output = Answer<Page>> + Send;
 
     /// Claims and confirms in one step. All or nothing for each match.
     fn match_now(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;

@@ -1,5 +1,9 @@
 //! Tells the ledger what the store has to tell: at least once each, in batches, while a matcher or a sweeper runs.
+//!
+//! Two versions may share a store. An entry that only a later version can read is put off: it stands in nobody's way, and each run
+//! begins with a look through what was put off before, so that the first run of that version tells it.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures::FutureExt;
@@ -8,7 +12,7 @@ use futures::future::{Either, join_all, select, try_join_all};
 
 use crate::domain::limits::{LEAVE_MS_MAX, OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
 use crate::domain::{CancelReason, EndedTicket, Event, Outcome, PlayerId, PoolId, Queues, Rules};
-use crate::ports::{Clock, Entry, Ledger, Outbox, Players, Recorded, Step, StoreError};
+use crate::ports::{Clock, Ledger, Outbox, Players, Recorded, Step, StoreError, Unreadable};
 
 /// What was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,6 +21,8 @@ pub struct Drained {
     pub told: usize,
     /// Entries put aside.
     pub aside: usize,
+    /// Entries put off for a later version.
+    pub put_off: usize,
     /// Calls of the store that failed; what they carried is handed out again.
     pub failures: usize,
     /// Calls of the ledger that failed; what they carried is handed out again.
@@ -27,6 +33,7 @@ impl std::ops::AddAssign for Drained {
     fn add_assign(&mut self, other: Self) {
         self.told += other.told;
         self.aside += other.aside;
+        self.put_off += other.put_off;
         self.failures += other.failures;
         self.ledger_failures += other.ledger_failures;
     }
@@ -50,15 +57,17 @@ pub async fn run(
         clock.sleep_ms(LEAVE_MS_MAX).await;
     });
     let mut total = Drained::default();
+    // Where to go on looking through what was put off, for each pool that has not been looked through.
+    let mut put_off: BTreeMap<PoolId, Option<String>> = queues.pools().map(|(pool, _)| (pool, None)).collect();
     loop {
         // Asked before the work, so that what is written while it goes on is taken by one more round.
         let last = leaving.clone().now_or_never().is_some();
-        let round = pin!(round(store, ledger, clock, queues, reader));
+        let round = pin!(round(store, ledger, clock, queues, reader, &mut put_off));
         let Either::Right((round, _)) = select(late.as_mut(), round).await else {
             return Drained { failures: total.failures + 1, ..total };
         };
         total += round;
-        let moved = round.told + round.aside > 0;
+        let moved = round.told + round.aside + round.put_off > 0;
         if last && !moved {
             return total;
         }
@@ -75,9 +84,10 @@ async fn round(
     clock: &impl Clock,
     queues: &Queues,
     reader: &str,
+    put_off: &mut BTreeMap<PoolId, Option<String>>,
 ) -> Drained {
     let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
-    let mut round = Drained::default();
+    let mut round = Drained { failures: recall(store, put_off).await, ..Drained::default() };
     for answer in join_all(pools.iter().map(|(pool, rules)| drain(store, ledger, clock, pool, rules, reader))).await {
         match answer {
             Ok(drained) => round += drained,
@@ -85,6 +95,22 @@ async fn round(
         }
     }
     round
+}
+
+/// Looks through a page of what was put off in each pool that has some left; how many calls failed.
+async fn recall(store: &impl Outbox, put_off: &mut BTreeMap<PoolId, Option<String>>) -> usize {
+    let pages = put_off.iter().map(|(pool, after)| store.recall(pool, after.as_deref(), OUTBOX_TAKE_MAX));
+    let answers = join_all(pages).await;
+    let mut failures = 0;
+    let pools: Vec<PoolId> = put_off.keys().cloned().collect();
+    for (pool, answer) in pools.into_iter().zip(answers) {
+        match answer.map(|recalled| recalled.next) {
+            Ok(None) => drop(put_off.remove(&pool)),
+            Ok(next) => drop(put_off.insert(pool, next)),
+            Err(_) => failures += 1,
+        }
+    }
+    failures
 }
 
 /// Takes one batch of a pool and tells it.
@@ -103,10 +129,21 @@ pub async fn drain(
     if entries.is_empty() {
         return Ok(Drained::default());
     }
-    let (readable, unreadable): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| entry.event.is_some());
-    let (ids, events): (Vec<(String, u64)>, Vec<Event>) =
-        readable.into_iter().filter_map(|entry| Some(((entry.id, entry.deliveries), entry.event?))).unzip();
+    let (mut ids, mut events, mut put_off, mut aside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for entry in entries {
+        match entry.event {
+            Ok(event) => {
+                ids.push((entry.id, entry.deliveries));
+                events.push(event);
+            }
+            Err(Unreadable::Unknown) => put_off.push(entry.id),
+            Err(Unreadable::Corrupt) => aside.push(entry.id),
+        }
+    }
     clock.reached(Step::Taken).await;
+    // First, and whatever the ledger says: it has nothing to do with these.
+    store.put_off(pool, &put_off).await?;
+    let mut drained = Drained { put_off: put_off.len(), ..Drained::default() };
     if let Some(cooldown) = rules.cooldown {
         try_join_all(
             refusals(&events)
@@ -115,11 +152,10 @@ pub async fn drain(
         .await?;
     }
     let Ok(answers) = ledger.record(&events).await else {
-        return Ok(Drained { ledger_failures: 1, ..Drained::default() });
+        return Ok(Drained { ledger_failures: 1, ..drained });
     };
     clock.reached(Step::Recorded).await;
     let mut told = Vec::new();
-    let mut aside: Vec<String> = unreadable.into_iter().map(|entry| entry.id).collect();
     for ((id, deliveries), answer) in ids.into_iter().zip(answers) {
         match answer {
             Recorded::Done => told.push(id),
@@ -129,7 +165,8 @@ pub async fn drain(
     }
     store.told(pool, &told).await?;
     store.put_aside(pool, &aside).await?;
-    Ok(Drained { told: told.len(), aside: aside.len(), ..Drained::default() })
+    (drained.told, drained.aside) = (told.len(), aside.len());
+    Ok(drained)
 }
 
 /// Players who refused a match, by a no or by silence, and their tickets.

@@ -18,7 +18,7 @@ use crate::domain::limits::{
 };
 use crate::domain::matching::{self, Candidate, Group};
 use crate::domain::{Match, MatchId, MatchState, Member, PoolId, Rules};
-use crate::ports::{Claim, Clock, Ids, Matches, Step, StoreError, Upkeep};
+use crate::ports::{Claim, Clock, Ids, Matches, Page, Step, StoreError, Upkeep};
 
 /// How matches are made, apart from the rules of the queue.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,8 @@ impl Default for Pace {
 pub struct Ticked {
     /// Tickets looked at.
     pub waiting: usize,
+    /// Tickets in line that this version cannot read; of several ticks, the most in one.
+    pub unreadable: usize,
     /// Matches that ask their parties.
     pub asked: usize,
     /// Matches confirmed.
@@ -63,6 +65,7 @@ pub struct Ticked {
 impl std::ops::AddAssign for Ticked {
     fn add_assign(&mut self, other: Self) {
         self.waiting += other.waiting;
+        self.unreadable = self.unreadable.max(other.unreadable);
         self.asked += other.asked;
         self.matches += other.matches;
         self.matched += other.matched;
@@ -89,8 +92,8 @@ pub async fn tick(
 ) -> Result<Ticked, StoreError> {
     let now_ms = clock.now_ms();
     let mut done = upkeep(store, pool, rules, now_ms).await?;
-    let candidates = snapshot(store, pool).await?;
-    done.waiting = candidates.len();
+    let Page { candidates, looked } = snapshot(store, pool).await?;
+    (done.waiting, done.unreadable) = (candidates.len(), looked - candidates.len());
 
     let groups = matching::form(&candidates, rules, now_ms);
     let batches = batches(groups, &candidates, ids, pool, rules, pace.claim_batch_tickets, now_ms);
@@ -124,23 +127,24 @@ pub async fn upkeep(store: &impl Upkeep, pool: &PoolId, rules: &Rules, now_ms: u
     Ok(done)
 }
 
-async fn snapshot(store: &impl Matches, pool: &PoolId) -> Result<Vec<Candidate>, StoreError> {
-    let mut candidates = store.snapshot(pool, 0, SNAPSHOT_PAGE_TICKETS).await?;
+async fn snapshot(store: &impl Matches, pool: &PoolId) -> Result<Page, StoreError> {
+    let mut line = store.snapshot(pool, 0, SNAPSHOT_PAGE_TICKETS).await?;
     // Most pools are one page. Where there are more, the next is asked for before it is known that this was not the last.
-    if candidates.len() < SNAPSHOT_PAGE_TICKETS {
-        return Ok(candidates);
+    if line.looked < SNAPSHOT_PAGE_TICKETS {
+        return Ok(line);
     }
     let offsets = (SNAPSHOT_PAGE_TICKETS..SNAPSHOT_TICKETS_MAX).step_by(SNAPSHOT_PAGE_TICKETS);
     let pages = offsets.map(|offset| store.snapshot(pool, offset, SNAPSHOT_PAGE_TICKETS));
     let mut pages = stream::iter(pages).buffered(CALLS_UNDER_WAY_MAX);
     while let Some(page) = pages.try_next().await? {
-        let last = page.len() < SNAPSHOT_PAGE_TICKETS;
-        candidates.extend(page);
+        let last = page.looked < SNAPSHOT_PAGE_TICKETS;
+        line.looked += page.looked;
+        line.candidates.extend(page.candidates);
         if last {
             break;
         }
     }
-    Ok(candidates)
+    Ok(line)
 }
 
 /// Matches for one call.

@@ -232,6 +232,7 @@ cases! {
         the_oldest_untold_entry_says_since_when
         what_cannot_be_told_is_put_aside
         what_was_put_aside_can_be_told_after_all
+        what_was_put_off_is_out_of_the_way_until_it_is_recalled
         pools_tell_of_themselves
     }
     players {

@@ -2,14 +2,14 @@
 
 use muster::domain::limits::{OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
 use muster::domain::{CancelReason, EndedTicket, Event, Outcome, Ticket, Word};
-use muster::ports::{Claim, Entry, Polled};
+use muster::ports::{Claim, Entry, Polled, Recalled, Unreadable};
 
 use super::Store;
 use super::world::World;
 use crate::samples::{T0, confirmed, forming, played, proposed, ticket};
 
 fn events(entries: &[Entry]) -> Vec<Event> {
-    entries.iter().map(|entry| entry.event.clone().unwrap_or_else(|| panic!("{}: unreadable", entry.id))).collect()
+    entries.iter().map(|entry| entry.event.clone().unwrap_or_else(|why| panic!("{}: {why:?}", entry.id))).collect()
 }
 
 fn deliveries(entries: &[Entry]) -> Vec<u64> {
@@ -44,10 +44,11 @@ async fn cancelled<S: Store>(w: &World<'_, S>, count: usize) -> Vec<Event> {
 pub(super) async fn a_quiet_pool_has_nothing_to_tell<S: Store>(w: &World<'_, S>) {
     assert_eq!(everything(w).await, []);
     assert_eq!((w.untold(&w.pool).await, w.aside(10).await, w.replay(10).await), (0, 0, 0));
-    let nobody = Entry { id: "1-1".to_owned(), deliveries: 1, event: None };
+    let nobody = Entry { id: "1-1".to_owned(), deliveries: 1, event: Err(Unreadable::Corrupt) };
     w.told(&[&nobody]).await;
     w.put_aside(&[&nobody]).await;
-    assert_eq!(w.aside(10).await, 0);
+    w.put_off(&[&nobody]).await;
+    assert_eq!((w.aside(10).await, w.recall(None, 10).await), (0, Recalled::default()));
 }
 
 pub(super) async fn a_match_settles_until_the_outside_has_heard_of_it<S: Store>(w: &World<'_, S>) {
@@ -71,7 +72,7 @@ pub(super) async fn a_match_settles_until_the_outside_has_heard_of_it<S: Store>(
         assert_eq!((since_ms, over.played.is_some()), (since, true));
     }
     let entries = everything(w).await;
-    let matched: Vec<&Entry> = entries.iter().filter(|entry| matches!(entry.event, Some(Event::Matched(_)))).collect();
+    let matched: Vec<&Entry> = entries.iter().filter(|entry| matches!(entry.event, Ok(Event::Matched(_)))).collect();
     let polled = w.poll(&tickets[0].id, "p0", T0 + 9).await;
     assert!(matches!(polled, Polled::Settling { .. }), "taken is not told: {polled:?}");
     w.told(&matched[..2]).await;
@@ -228,6 +229,24 @@ pub(super) async fn what_was_put_aside_can_be_told_after_all<S: Store>(w: &World
     assert_eq!((events(&again), deliveries(&again)), (expected[..1].to_vec(), vec![1]), "the oldest first, as if new");
     assert_eq!((w.replay(10).await, w.replay(10).await, w.aside(10).await), (1, 0, 0));
     assert_eq!(events(&everything(w).await), expected[2..]);
+}
+
+pub(super) async fn what_was_put_off_is_out_of_the_way_until_it_is_recalled<S: Store>(w: &World<'_, S>) {
+    let expected = cancelled(w, 5).await;
+    let entries = everything(w).await;
+    w.put_off(&[&entries[0], &entries[1], &entries[3]]).await;
+    w.put_off(&[&entries[3]]).await;
+    w.put_off(&[]).await;
+    assert_eq!((w.untold(&w.pool).await, w.aside(10).await), (2, 0));
+    assert_eq!(events(&w.take("two", 10, 0).await), [expected[2].clone(), expected[4].clone()]);
+    let first = w.recall(None, 2).await;
+    assert_eq!(first.back, 2);
+    let last = w.recall(first.next.as_deref(), 2).await;
+    assert_eq!((last.back, last.next), (1, None), "a page that is not full is the last");
+    let again = everything(w).await;
+    let back = [0, 1, 3].map(|n| expected[n].clone());
+    assert_eq!((events(&again), deliveries(&again)), (back.to_vec(), vec![1; 3]), "the oldest first, as if new");
+    assert_eq!(w.recall(None, 2).await, Recalled::default());
 }
 
 pub(super) async fn pools_tell_of_themselves<S: Store>(w: &World<'_, S>) {

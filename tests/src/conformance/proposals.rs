@@ -49,7 +49,7 @@ async fn pinged<S: Store>(w: &World<'_, S>) -> (Ticket, Ticket, Match) {
 
 async fn told<S: Store>(w: &World<'_, S>) -> Vec<Event> {
     let entries = w.take("reader", OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await;
-    entries.into_iter().map(|entry| entry.event.unwrap_or_else(|| panic!("{}: unreadable", entry.id))).collect()
+    entries.into_iter().map(|entry| entry.event.unwrap_or_else(|why| panic!("{}: {why:?}", entry.id))).collect()
 }
 
 pub(super) async fn a_proposed_match_holds_its_tickets_and_shows_the_deadline<S: Store>(w: &World<'_, S>) {

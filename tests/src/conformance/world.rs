@@ -7,8 +7,8 @@ use muster::domain::limits::UPKEEP_GAP_MS_MAX;
 use muster::domain::matching::Candidate;
 use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
-    Answered, Cancelled, Claim, Dropped, Ended, Entry, Expired, Joined, Polled, PoolStatus, Probe, Reclaimed, Reserved,
-    StoreError, Terms,
+    Answered, Cancelled, Claim, Dropped, Ended, Entry, Expired, Joined, Polled, PoolStatus, Probe, Recalled, Reclaimed,
+    Reserved, StoreError, Terms,
 };
 
 use super::Store;
@@ -233,7 +233,9 @@ impl<'a, S: Store> World<'a, S> {
     /// The port's call on the case's own pool.
     pub async fn snapshot(&self, offset: usize, limit: usize) -> Vec<Candidate> {
         self.said("snapshot", "SNAPSHOT");
-        done("snapshot", self.store.snapshot(&self.pool, offset, limit).await)
+        let page = done("snapshot", self.store.snapshot(&self.pool, offset, limit).await);
+        assert_eq!(page.unreadable(), 0);
+        page.candidates
     }
 
     /// Those in line, in order.
@@ -321,6 +323,21 @@ impl<'a, S: Store> World<'a, S> {
     pub async fn put_aside(&self, entries: &[&Entry]) {
         self.said("aside", "ASIDE");
         done("put_aside", self.store.put_aside(&self.pool, &ids(entries)).await);
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn put_off(&self, entries: &[&Entry]) {
+        self.said("putoff", "PUT_OFF");
+        done("put_off", self.store.put_off(&self.pool, &ids(entries)).await);
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn recall(&self, after: Option<&str>, limit: usize) -> Recalled {
+        let recalled = done("recall", self.store.recall(&self.pool, after, limit).await);
+        if recalled.back > 0 {
+            self.said("recall", "RECALLED");
+        }
+        recalled
     }
 
     /// How many entries of the case's own pool were put aside, up to `limit`.

@@ -159,6 +159,7 @@ impl Facts {
             }
             Some(CancelReason::Abandoned) => need(was.state == TicketState::Waiting, "its match decides"),
             Some(CancelReason::Superseded) => need(false, "it lived"),
+            Some(CancelReason::Other) => need(false, "there is one version"),
             None => {}
         }
     }
@@ -185,7 +186,7 @@ impl Facts {
             Some(Forming) => matches!(is.state, Confirmed | Dropped),
             Some(Checking) => matches!(is.state, Proposed | Confirmed | Dropped),
             Some(Proposed) => matches!(is.state, Confirmed | Dropped),
-            Some(Confirmed | Dropped) => false,
+            Some(Confirmed | Dropped | MatchState::Other) => false,
         };
         need(lawful, "no lawful step");
         let members = was.map_or(&is.members, |was| &was.members);

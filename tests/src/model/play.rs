@@ -292,7 +292,7 @@ fn tell<S: Store>(stage: &Stage<'_, S>, pool: &PoolId, runtime: Option<&Runtime>
             return;
         }
         let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-        let events: Vec<Event> = entries.into_iter().filter_map(|entry| entry.event).collect();
+        let events: Vec<Event> = entries.into_iter().filter_map(|entry| entry.event.ok()).collect();
         assert_eq!(events.len(), ids.len(), "{pool}: an entry cannot be read");
         on(None, stage.ledger.record(&events)).unwrap_or_else(|error| panic!("{error}"));
         on(runtime, store.told(pool, &ids)).unwrap_or_else(|error| panic!("{error}"));

@@ -68,7 +68,7 @@ fn now<T>(call: impl Future<Output = Result<T, muster::ports::StoreError>>) -> T
 impl Look for &Memory {
     fn look(&mut self, pool: &PoolId, before: &Seen) -> Seen {
         let mut seen = Seen::default();
-        let line = now(self.snapshot(pool, 0, usize::MAX));
+        let line = now(self.snapshot(pool, 0, usize::MAX)).candidates;
         let mut players: BTreeMap<Unique, PlayerId> =
             line.iter().map(|c| (c.ticket.id.unique, c.ticket.party.players()[0].clone())).collect();
         let known = before.tickets.iter().filter_map(|(id, ticket)| Some((*id, ticket.players.first()?.clone())));

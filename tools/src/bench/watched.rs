@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use muster::adapters::redis::Redis;
-use muster::domain::matching::Candidate;
 use muster::domain::{CancelReason, Match, MatchId, PoolId, Rules, TicketId};
-use muster::ports::{Answer, Claim, Dropped, Expired, Matches, Reclaimed, Upkeep};
+use muster::ports::{Answer, Claim, Dropped, Expired, Matches, Page, Reclaimed, Upkeep};
 
 use super::finish::Finish;
 use crate::time::now;
@@ -82,7 +81,7 @@ impl Watched {
 }
 
 impl Matches for Watched {
-    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Answer<Vec<Candidate>> {
+    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Answer<Page> {
         if self.finish.is_over() {
             return self.store.snapshot(pool, offset, limit).await;
         }

@@ -171,7 +171,7 @@ pub(super) fn read_offer(found: &Item) -> Result<Event, StoreError> {
     let verdicts =
         found.get(VERDICTS).map(|value| value.as_m().map_err(|_| read.wrong(VERDICTS, "a map"))).transpose()?;
     let verdict = |(ticket, reason): (&String, &AttributeValue)| {
-        let reason = reason.as_s().ok().and_then(|reason| CancelReason::from_text(reason));
+        let reason = reason.as_s().ok().map(|reason| CancelReason::from_text(reason).unwrap_or(CancelReason::Other));
         ticket.parse().ok().zip(reason).ok_or_else(|| read.wrong(VERDICTS, "tickets and reasons"))
     };
     let mut verdicts: Vec<_> = verdicts.into_iter().flatten().map(verdict).collect::<Result<_, _>>()?;
@@ -298,11 +298,12 @@ impl Stored {
             }
             Some(TicketState::Matched) => Outcome::Matched(read.parsed(MATCH)?),
             Some(TicketState::Cancelled) => {
-                let reason = CancelReason::from_text(read.text(REASON)?);
-                Outcome::Cancelled(reason.ok_or_else(|| read.wrong(REASON, "a reason"))?)
+                Outcome::Cancelled(CancelReason::from_text(read.text(REASON)?).unwrap_or(CancelReason::Other))
             }
             Some(TicketState::Expired) => Outcome::Expired,
-            Some(TicketState::Claimed) | None => return Err(read.wrong(STATUS, "a ticket's status")),
+            Some(TicketState::Claimed) => return Err(read.wrong(STATUS, "a ticket's status")),
+            // A later version's word for an end.
+            None => Outcome::Cancelled(CancelReason::Other),
         };
         let ended_ms = read.number(ENDED)?;
         Ok(Self::Over(EndedTicket { ticket, players, rating, joined_ms, attempts, outcome, ended_ms }))
@@ -321,7 +322,7 @@ pub(super) fn read_match(found: &Item) -> Result<Match, StoreError> {
 }
 
 fn read_game(id: MatchId, read: &Reader<'_>) -> Result<Match, StoreError> {
-    let state = MatchState::from_text(read.text(STATE)?).ok_or_else(|| read.wrong(STATE, "a match's state"))?;
+    let state = MatchState::from_text(read.text(STATE)?).unwrap_or(MatchState::Other);
     let teams = serde_json::from_str(read.text(TEAMS)?).map_err(corrupt)?;
     let teams = member::read_teams(&id.pool, teams)?;
     let (deadline_ms, lobby) = (read.optional_number(DEADLINE)?, read.optional_number(LOBBY)?);

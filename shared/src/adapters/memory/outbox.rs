@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::Memory;
 use crate::domain::{Event, MatchId, PoolId};
-use crate::ports::{Entry, Outbox, StoreError};
+use crate::ports::{Entry, Outbox, Recalled, StoreError};
 
 #[derive(Debug, Default)]
 pub(super) struct Told {
     made: u64,
     entries: BTreeMap<u64, Pending>,
     aside: BTreeMap<u64, Pending>,
+    later: BTreeMap<u64, Pending>,
 }
 
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Outbox for Memory {
             let hand_out = |(_, id): (bool, u64)| {
                 let pending = pool.told.entries.get_mut(&id)?;
                 pending.deliveries += 1;
-                let event = Some(pending.event.clone());
+                let event = Ok(pending.event.clone());
                 Some(Entry { id: id.to_string(), deliveries: pending.deliveries, event })
             };
             ids.into_iter().filter_map(hand_out).collect()
@@ -75,6 +76,31 @@ impl Outbox for Memory {
             for id in ids {
                 pool.told.entries.remove(&number(id));
             }
+        })
+    }
+
+    async fn put_off(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.with(pool, |pool| {
+            for id in ids {
+                if let Some(pending) = pool.told.entries.remove(&number(id)) {
+                    pool.told.later.insert(number(id), pending);
+                }
+            }
+        })
+    }
+
+    /// This store has no other version beside it: it can read all that was put off.
+    async fn recall(&self, pool: &PoolId, after: Option<&str>, limit: usize) -> Result<Recalled, StoreError> {
+        self.with(pool, |pool| {
+            let from = after.map_or(0, |after| number(after) + 1);
+            let ids: Vec<u64> = pool.told.later.range(from..).map(|(id, _)| *id).take(limit).collect();
+            for id in &ids {
+                if let Some(pending) = pool.told.later.remove(id) {
+                    pool.told.push(pending.event, pending.written_ms);
+                }
+            }
+            let next = if ids.len() == limit { ids.last().map(u64::to_string) } else { None };
+            Recalled { back: ids.len(), next }
         })
     }
 

@@ -25,6 +25,8 @@ pub enum Key {
     Outbox,
     /// what the outside could not be told
     Dead,
+    /// what a later version must tell the outside
+    Later,
     /// who leads
     Leader,
     /// counters and percentiles
@@ -55,6 +57,7 @@ impl Key {
             Self::Forget => ("forget", "zset"),
             Self::Outbox => ("outbox", "stream"),
             Self::Dead => ("dead", "stream"),
+            Self::Later => ("later", "stream"),
             Self::Leader => ("leader", "string"),
             Self::Stats => ("stats", "hash"),
             Self::Waits => ("waits", "list"),

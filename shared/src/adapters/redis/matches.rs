@@ -7,7 +7,7 @@ use crate::domain::limits::{KEEP_MS, LOBBIES_MAX, RECENT_WAITS_MAX};
 use crate::domain::lobby;
 use crate::domain::matching::Candidate;
 use crate::domain::{CancelReason, Match, MatchId, PoolId, TicketId};
-use crate::ports::{Claim, Dropped, Matches, StoreError};
+use crate::ports::{Claim, Dropped, Matches, Page, StoreError};
 
 impl Redis {
     /// Runs a script that takes groups of tickets and answers a word for each: `held` as asked, any other not.
@@ -42,23 +42,20 @@ fn claims(script: &Script, words: &[String], held: &str, expected: usize) -> Res
 }
 
 impl Matches for Redis {
-    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Result<Vec<Candidate>, StoreError> {
+    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Result<Page, StoreError> {
         let args = [Arg::Int(offset as u64), Arg::Int(limit as u64)];
         let reply = self.run(&scripts::SNAPSHOT, pool, &args).await?;
         if reply.word() != "SNAPSHOT" {
             return reply.unexpected();
         }
         let (ids, records, seen) = (reply.texts(1)?, reply.texts(2)?, reply.texts(3)?);
-        let rows =
-            ids.into_iter().zip(records).zip(seen).filter_map(|((id, record), seen)| Some((id?, record?, seen?)));
-        rows.map(|(id, record, seen)| {
-            let id = TicketId::new(pool.clone(), record::unique(id)?);
-            let seen_ms = seen.parse().map_err(|_| {
-                StoreError::Corrupt(format!("snapshot: {id}: expected when it was last heard of, found {seen:?}"))
-            })?;
-            Ok(Candidate { ticket: record::read_ticket(id, record)?, seen_ms })
-        })
-        .collect()
+        let looked = ids.len();
+        // A ticket that cannot be read is a later version's: it must not keep those from playing who stand beside it.
+        let candidate = |((id, record), seen): ((Option<&str>, Option<&str>), Option<&str>)| {
+            let id = TicketId::new(pool.clone(), record::unique(id?).ok()?);
+            Some(Candidate { ticket: record::read_ticket(id, record?).ok()?, seen_ms: seen?.parse().ok()? })
+        };
+        Ok(Page { candidates: ids.into_iter().zip(records).zip(seen).filter_map(candidate).collect(), looked })
     }
 
     async fn match_now(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {

@@ -6,7 +6,7 @@
 //! - `connection`: one server or a cluster, with bounded time and one lawful retry.
 //! - `tickets`, `players`, `matches`, `proposals`, `upkeep`, `outbox`: the ports.
 //!
-//! Round trips: every call of a port is one, except a pool's first after a restart of Redis, which loads the script.
+//! Round trips: every call of a port is one (`recall` two, where something comes back), except a pool's first after a restart of Redis, which loads the script.
 
 mod connection;
 mod keys;

@@ -4,8 +4,8 @@ use super::connection::{Arg, Redis};
 use super::keys::Key;
 use super::record;
 use super::scripts;
-use crate::domain::PoolId;
-use crate::ports::{Entry, Outbox, StoreError};
+use crate::domain::{Event, PoolId};
+use crate::ports::{Entry, Outbox, Recalled, StoreError, Unreadable};
 
 /// An entry of a stream: its id, then names and values in turn.
 type Row = (String, Vec<String>);
@@ -13,6 +13,13 @@ type Row = (String, Vec<String>);
 fn field<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
     let mut pairs = row.1.chunks_exact(2);
     pairs.find(|pair| pair[0] == name).map(|pair| pair[1].as_str())
+}
+
+fn event(pool: &PoolId, row: &Row) -> Result<Event, Unreadable> {
+    match (field(row, "kind"), field(row, "id"), field(row, "body")) {
+        (Some(kind), Some(id), Some(body)) => record::read_event(pool, kind, id, body),
+        _ => Err(Unreadable::Corrupt),
+    }
 }
 
 impl Redis {
@@ -35,11 +42,7 @@ impl Outbox for Redis {
         }
         let (rows, deliveries): (Vec<Row>, Vec<u64>) = (reply.part(1)?, reply.part(2)?);
         let entry = |(row, deliveries): (Row, u64)| {
-            let parts = (field(&row, "kind"), field(&row, "id"), field(&row, "body"));
-            let event = match parts {
-                (Some(kind), Some(id), Some(body)) => record::read_event(pool, kind, id, body).ok(),
-                _ => None,
-            };
+            let event = event(pool, &row);
             Entry { id: row.0, deliveries, event }
         };
         Ok(rows.into_iter().zip(deliveries).map(entry).collect())
@@ -47,6 +50,22 @@ impl Outbox for Redis {
 
     async fn told(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
         self.run_ids(&scripts::TOLD, pool, ids).await
+    }
+
+    async fn put_off(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.run_ids(&scripts::PUT_OFF, pool, ids).await
+    }
+
+    async fn recall(&self, pool: &PoolId, after: Option<&str>, limit: usize) -> Result<Recalled, StoreError> {
+        let start = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+        let mut command = redis::cmd("XRANGE");
+        command.arg(Key::Later.of_pool(pool)).arg(start).arg("+").arg("COUNT").arg(limit);
+        let rows: Vec<Row> = self.query(&command).await?;
+        let next = if rows.len() == limit { rows.last().map(|row| row.0.clone()) } else { None };
+        let known = |row: &Row| event(pool, row) != Err(Unreadable::Unknown);
+        let back: Vec<String> = rows.into_iter().filter(known).map(|row| row.0).collect();
+        self.run_ids(&scripts::RECALL, pool, &back).await?;
+        Ok(Recalled { back: back.len(), next })
     }
 
     async fn put_aside(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {

@@ -1,28 +1,52 @@
 //! What the values in Redis look like: JSON, readable with `redis-cli`, written by Rust and by the scripts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::adapters::member::{self, TeamsRecord};
 use crate::domain::{
     CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, Party, PlayerId, PoolId,
     Ticket, TicketId, Unique,
 };
-use crate::ports::{Ended, StoreError};
+use crate::ports::{Ended, StoreError, Unreadable};
 
 /// A value of `tickets`: players, rating, joined_ms, expires_ms, attempts, and true if its phone can be pinged. Its id is the
 /// field's name. A list, because names of fields would take a third of the memory of a pool's records. A player's id has no
 /// character that JSON would escape.
-#[derive(Debug, Serialize, Deserialize)]
-struct TicketRecord<'a>(
-    #[serde(borrow)] Vec<&'a str>,
-    f64,
-    u64,
-    u64,
-    u32,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")] bool,
-);
+///
+/// A later version may add fields at the end. They are passed over here, and the scripts keep them.
+#[derive(Debug, Serialize)]
+struct TicketRecord<'a>(Vec<&'a str>, f64, u64, u64, u32, #[serde(skip_serializing_if = "std::ops::Not::not")] bool);
+
+impl<'de: 'a, 'a> Deserialize<'de> for TicketRecord<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = TicketRecord<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a ticket: a list of players, rating, joined_ms, expires_ms, attempts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+                macro_rules! field {
+                    ($at:literal) => {
+                        fields.next_element()?.ok_or_else(|| A::Error::invalid_length($at, &self))?
+                    };
+                }
+                let (players, rating, joined_ms) = (field!(0), field!(1), field!(2));
+                let (expires_ms, attempts) = (field!(3), field!(4));
+                let push = fields.next_element()?.unwrap_or_default();
+                while fields.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(TicketRecord(players, rating, joined_ms, expires_ms, attempts, push))
+            }
+        }
+        deserializer.deserialize_seq(Fields)
+    }
+}
 
 /// A value of `results`.
 #[derive(Debug, Deserialize)]
@@ -101,51 +125,61 @@ pub(super) fn write_match(game: &Match) -> String {
 }
 
 pub(super) fn read_match(id: MatchId, text: &str) -> Result<Match, StoreError> {
-    read_dropped(id, text).map(|dropped| dropped.game)
+    read_dropped(id, text).map(|(dropped, _)| dropped.game)
 }
 
-fn read_dropped(id: MatchId, text: &str) -> Result<DroppedMatch, StoreError> {
+/// The match, and whether this version knows all its words. Those that it does not know read as `Other`.
+fn read_dropped(id: MatchId, text: &str) -> Result<(DroppedMatch, bool), StoreError> {
     let MatchRecord { state, created_ms, teams, deadline_ms, lobby, verdicts } = read(text)?;
     let teams = member::read_teams(&id.pool, teams)?;
-    let state = MatchState::from_text(&state).ok_or_else(|| corrupt(format!("match state {state:?}")))?;
+    let known_state = MatchState::from_text(&state);
+    let mut known = known_state.is_some();
+    let state = known_state.unwrap_or(MatchState::Other);
     let verdict = |(ticket, reason): (String, String)| {
-        let reason = CancelReason::from_text(&reason).ok_or_else(|| corrupt(format!("verdict {reason:?}")))?;
-        Ok((TicketId::new(id.pool.clone(), unique(&ticket)?), reason))
+        let reason = CancelReason::from_text(&reason);
+        known &= reason.is_some();
+        Ok((TicketId::new(id.pool.clone(), unique(&ticket)?), reason.unwrap_or(CancelReason::Other)))
     };
     let verdicts = verdicts.into_iter().map(verdict).collect::<Result<_, StoreError>>()?;
-    Ok(DroppedMatch { game: Match { id, state, created_ms, teams, deadline_ms, lobby }, verdicts })
+    Ok((DroppedMatch { game: Match { id, state, created_ms, teams, deadline_ms, lobby }, verdicts }, known))
 }
 
 impl OutcomeRecord {
-    fn outcome(&self, pool: &PoolId) -> Result<Outcome, StoreError> {
-        match (self.status.as_str(), self.reason.as_deref().and_then(CancelReason::from_text), &self.game) {
-            ("matched", _, Some(id)) => Ok(Outcome::Matched(match_id(pool, id)?)),
-            ("cancelled", Some(reason), _) => Ok(Outcome::Cancelled(reason)),
-            ("expired", _, _) => Ok(Outcome::Expired),
-            _ => Err(corrupt(format!("outcome {} {:?}", self.status, self.reason))),
-        }
+    /// None for one that this version does not know.
+    fn outcome(&self, pool: &PoolId) -> Result<Option<Outcome>, StoreError> {
+        let reason = self.reason.as_deref().and_then(CancelReason::from_text);
+        Ok(match (self.status.as_str(), &self.game) {
+            ("matched", Some(id)) => Some(Outcome::Matched(match_id(pool, id)?)),
+            ("matched", None) => return Err(corrupt("a matched ticket without its match")),
+            ("cancelled", _) => reason.map(Outcome::Cancelled),
+            ("expired", _) => Some(Outcome::Expired),
+            _ => None,
+        })
     }
 }
 
 /// What an entry of the outbox tells.
-pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Result<Event, StoreError> {
+pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Result<Event, Unreadable> {
+    let corrupt = |_: StoreError| Unreadable::Corrupt;
+    let game = || read_dropped(match_id(pool, id)?, body);
+    let known = |(dropped, known): (DroppedMatch, bool)| known.then_some(dropped).ok_or(Unreadable::Unknown);
     match kind {
-        "matched" => Ok(Event::Matched(read_match(match_id(pool, id)?, body)?)),
-        "asked" => Ok(Event::Asked(read_match(match_id(pool, id)?, body)?)),
-        "dropped" => Ok(Event::Dropped(read_dropped(match_id(pool, id)?, body)?)),
+        "matched" => Ok(Event::Matched(game().map_err(corrupt)?.0.game)),
+        "asked" => Ok(Event::Asked(known(game().map_err(corrupt)?)?.game)),
+        "dropped" => Ok(Event::Dropped(known(game().map_err(corrupt)?)?)),
         "ended" => {
-            let record: OutcomeRecord = read(body)?;
+            let record: OutcomeRecord = read(body).map_err(corrupt)?;
             Ok(Event::Ended(EndedTicket {
-                ticket: TicketId::new(pool.clone(), unique(id)?),
-                players: players(&record.players)?,
+                ticket: TicketId::new(pool.clone(), unique(id).map_err(corrupt)?),
+                players: players(&record.players).map_err(corrupt)?,
                 rating: record.rating,
                 joined_ms: record.joined_ms,
                 attempts: record.attempts,
-                outcome: record.outcome(pool)?,
+                outcome: record.outcome(pool).map_err(corrupt)?.ok_or(Unreadable::Unknown)?,
                 ended_ms: record.ended_ms,
             }))
         }
-        _ => Err(corrupt(format!("outbox entry of kind {kind:?}"))),
+        _ => Err(Unreadable::Unknown),
     }
 }
 
@@ -153,7 +187,7 @@ pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Res
 pub(super) fn read_ended(ticket: &TicketId, text: &str, game: Option<String>) -> Result<Ended, StoreError> {
     let record: OutcomeRecord = read(text)?;
     let (joined_ms, attempts) = (record.joined_ms, record.attempts);
-    let outcome = record.outcome(&ticket.pool)?;
+    let outcome = record.outcome(&ticket.pool)?.unwrap_or(Outcome::Cancelled(CancelReason::Other));
     let mut ended = Ended { outcome, players: players(&record.players)?, joined_ms, attempts, played: None };
     if let (Outcome::Matched(id), Some(text)) = (&ended.outcome, game) {
         let game = read_match(id.clone(), &text)?;

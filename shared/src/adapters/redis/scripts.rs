@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 
 use super::keys::Key::{
-    self, Blame, Claims, Dead, Forget, Leader, Leases, Lobbies, Matches, Outbox, Player, Rate, Results, Seen, Stats,
-    Tickets, Waiting, Waits,
+    self, Blame, Claims, Dead, Forget, Later, Leader, Leases, Lobbies, Matches, Outbox, Player, Rate, Results, Seen,
+    Stats, Tickets, Waiting, Waits,
 };
 
 /// One atomic transition.
@@ -76,6 +76,8 @@ scripts! {
     TAKE = "take", [Outbox], ["TAKEN"];
     TOLD = "told", [Outbox], ["TOLD"];
     ASIDE = "aside", [Outbox, Dead], ["ASIDE"];
+    PUT_OFF = "putoff", [Outbox, Later], ["PUT_OFF"];
+    RECALL = "recall", [Outbox, Later], ["RECALLED"];
     REPLAY = "replay", [Outbox, Dead], ["REPLAYED"];
     STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets], ["STATUS"];
 }

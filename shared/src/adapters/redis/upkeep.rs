@@ -61,7 +61,7 @@ impl Pools for Redis {
         }
         // The first in line is asked for its joining time only, so it needs no name.
         let nameless = TicketId::new(pool.clone(), Unique::from_bits(0));
-        let first = reply.part::<Option<String>>(6)?.map(|text| record::read_ticket(nameless, &text)).transpose()?;
+        let first = reply.part::<Option<String>>(6)?.and_then(|text| record::read_ticket(nameless, &text).ok());
         let stats: BTreeMap<String, u64> = reply.part(7)?;
         let count = |name: &str| stats.get(name).copied().unwrap_or_default();
         Ok(PoolStatus {
