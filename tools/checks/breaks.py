@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBJECTS = ["template.yaml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/src", "tools/tests", "tools/deploy.sh"]
+SUBJECTS = ["template.yaml", "README.md", "Makefile", "samconfig.toml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/src", "tools/tests", "tools/deploy.sh", "tools/setup.sh"]
 BIN = ROOT / ".local/sam/bin"
 CONTRACT = [str(BIN / "python"), str(ROOT / "tools/checks/contract.py")]
 ACL = [str(BIN / "python"), str(ROOT / "tools/checks/redis_acl.py")]
@@ -25,6 +25,7 @@ VALIDATE = [str(BIN / "sam"), "validate", "--lint", "--template", "template.yaml
 # Two combinations of all: the first and the last have every choice in both ways.
 LINTED = [str(BIN / "python"), str(ROOT / "tools/checks/transform.py"), "--two"]
 TRANSFORM = [*LINTED, "--own"]
+COMMANDS = [str(BIN / "python"), str(ROOT / "tools/checks/commands.py")]
 POLICY = [str(BIN / "python"), str(ROOT / "tools/checks/policy.py")]
 
 
@@ -122,7 +123,7 @@ BREAKS = [
     ("a claim that nothing holds", replace("docs/security.md", "`nobody_in_particular_is_refused`", "`nobody_gets_in`"), CONTRACT, r"claims: .* found no nobody_gets_in"),
     ("an alarm without instructions", replace("template.yaml", "docs/operations.md#reclaims", "docs/operations.md#shrug"), CONTRACT, r"alarms: ReclaimsAlarm"),
     ("functions that go on with old parameters", replace("template.yaml", "      AutoPublishCodeSha256: !Ref Release\n", ""), CONTRACT, r"release: JoinFunction: expected AutoPublishCodeSha256"),
-    ("a release that does not see parameters", replace("tools/deploy.sh", """ ${parameters[@]+"${parameters[@]}"} | sha256sum""", " | sha256sum"), CONTRACT, r"release: expected another of other parameters"),
+    ("a release that does not see parameters", replace("tools/deploy.sh", """ "${parameters[@]}" | sha256sum""", " | sha256sum"), CONTRACT, r"release: expected another of other parameters"),
     ("a throttle on no route", replace("template.yaml", "GET /ready: {", "GET /steady: {"), CONTRACT, r"RouteSettings names GET /steady"),
     ("a variable that nobody reads", replace("template.yaml", "AUTH_MODE: jwt", "AUTHORISATION_MODE: jwt"), CONTRACT, r"variables: template.yaml sets AUTHORISATION_MODE"),
     ("a metric that nobody emits", replace("template.yaml", "MetricName: OldestTicketMs", "MetricName: OldestTicketAgeMs"), CONTRACT, r"metrics: .* OldestTicketAgeMs"),
@@ -150,6 +151,11 @@ TOOLS = [
     ("alarms that judge the deployment that mends their cause", replace("template.yaml", "[!Ref JobErrorsAlarm], [!Ref AWS::NoValue]]", "[!Ref JobErrorsAlarm], [!Ref JobErrorsAlarm]]"), TRANSFORM, r"deployments: DeploymentAlarms=off"),
     ("events that are given up after three tries", replace("template.yaml", "MaximumRetryAttempts: -1", "MaximumRetryAttempts: 3"), TRANSFORM, r"events: NotifierFunction.*expected MaximumRetryAttempts -1"),
     ("joins that may use up the account's concurrency", replace("template.yaml", "      ReservedConcurrentExecutions: !If [IsProd, !Ref ApiConcurrency, !Ref AWS::NoValue]\n", ""), TRANSFORM, r"concurrency: .* found none on JoinFunction"),
+    ("a stage without its configuration", replace("samconfig.toml", "[dev.global", "[default.global"), COMMANDS, r"deploy.sh dev.* Missing option '--stack-name'"),
+    ("rules that break at their quotes", replace("tools/deploy.sh", r'''"${value//\"/\\\"}"''', '"$value"'), COMMANDS, r"--queues queues.json: expected"),
+    ("a second password that cannot be taken away", replace("tools/deploy.sh", '[A-Z]*=*) parameters+=("$(parameter "$1")")', '[A-Z]*=*) parameters+=("$1")'), COMMANDS, r"RedisSecretVersionAlso="),
+    ("a stack for another machine than was built for", replace("tools/deploy.sh", """parameters+=("Architecture""", """: ("Architecture"""), COMMANDS, r"deploy.sh dev: expected .*Architecture"),
+    ("a command of a document that SAM does not know", replace("docs/operations.md", "sam delete --stack-name", "sam delete --stack"), COMMANDS, r"sam delete --stack muster-dev: No such option"),
     ("a key that never rotates", replace("template.yaml", "EnableKeyRotation: true", "EnableKeyRotation: false"), POLICY, r"CKV_AWS_7"),
 ]
 # Breaks whose check the code cannot satisfy yet; the check itself says so when it runs.

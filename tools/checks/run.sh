@@ -38,6 +38,7 @@ begin_once validate .local/sam/bin/sam validate --lint
 begin_once cfn-lint .local/sam/bin/cfn-lint --regions us-east-1 eu-west-1 ap-southeast-1 -- template.yaml
 begin_once transform .local/sam/bin/python tools/checks/transform.py
 begin contract .local/sam/bin/python tools/checks/contract.py
+begin commands .local/sam/bin/python tools/checks/commands.py
 begin redis-user .local/sam/bin/python tools/checks/redis_acl.py
 begin_once proof-of-tools .local/sam/bin/python tools/checks/breaks.py --tools
 begin proof .local/sam/bin/python tools/checks/breaks.py
