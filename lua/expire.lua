@@ -17,6 +17,7 @@
 -- ARGV[6] abandon_ms, whoever was not heard of for so long is abandoned
 -- ARGV[7] look_max, tickets to look at besides, each for lateness and for silence
 -- ARGV[8] gap_ms, after a longer gap between two calls everyone may be heard of again first
+-- ARGV[9] pause_ms, a longer gap is noted for reclaim: it counts against nobody's time to answer
 -- Returns {"EXPIRED", tickets expired, tickets abandoned, outcomes forgotten}
 -- Limits  limit <= EXPIRE_BATCH, look_max <= EXPIRE_LOOK_MAX; O(log n + limit + look_max)
 --
@@ -26,7 +27,8 @@
 local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
-local joined_before_ms, abandon_ms, look_max, gap_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local joined_before_ms, abandon_ms, look_max = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local gap_ms, pause_ms = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 -- A record that cannot be read is a later version's. It is left to that version.
 local function read(ticket)
@@ -66,15 +68,16 @@ while expired < limit and passed < look_max do
   end
   if #page == 0 then break end
 end
-local times = redis.call('HMGET', stats, 'upkeep_ms', 'grace_ms')
-local upkeep_ms, grace_ms = tonumber(times[1] or 0), tonumber(times[2] or 0)
-if now_ms > upkeep_ms + gap_ms then
-  grace_ms = now_ms + abandon_ms
+local times = redis.call('HMGET', stats, 'upkeep_ms', 'away_ms')
+local upkeep_ms, away_ms = tonumber(times[1] or 0), tonumber(times[2] or 0)
+if upkeep_ms > 0 and now_ms > upkeep_ms + pause_ms then
+  redis.call('HSET', stats, 'pause_from_ms', upkeep_ms, 'pause_to_ms', now_ms)
 end
-redis.call('HSET', stats, 'upkeep_ms', math.max(now_ms, upkeep_ms), 'grace_ms', grace_ms)
+away_ms = now_ms > upkeep_ms + gap_ms and now_ms or away_ms
+redis.call('HSET', stats, 'upkeep_ms', math.max(now_ms, upkeep_ms), 'away_ms', away_ms)
 -- Those who were silent for too long, and some that a match holds.
 local abandoned, held = 0, 0
-while now_ms >= grace_ms and abandoned < limit and held < look_max do
+while now_ms >= away_ms + abandon_ms and abandoned < limit and held < look_max do
   local page = redis.call('ZRANGEBYSCORE', seen, '-inf', now_ms - abandon_ms, 'LIMIT', held, limit - abandoned)
   for _, ticket in ipairs(page) do
     local record = redis.call('ZSCORE', waiting, ticket) and read(ticket)

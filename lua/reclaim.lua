@@ -17,17 +17,21 @@
 -- ARGV[5] priority_step_ms, by which a ticket moves forward in line for each match that fell through
 -- ARGV[6] priority_steps_max
 -- ARGV[7] limit, tickets: after so many no further match is begun
+-- ARGV[8] gap_ms, see expire
+-- ARGV[9] pause_ms, see expire
 -- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled}
 -- Limits  matches <= RECLAIM_BATCH_MATCHES, tickets < RECLAIM_BATCH_TICKETS + PLAYERS_PER_MATCH_MAX
 --
 -- One place for every way in which a match falls through: its matcher died (forming), somebody did not answer in time
 -- (checking, proposed), it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far
--- and further in front.
+-- and further in front. Nobody is at fault who could be heard for less than half of the time to answer: as in expire, a pause in
+-- upkeep is a time in which Redis was away.
 
 local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local gap_ms, pause_ms = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 local silent = { checking = 'disconnected', proposed = 'no_answer' }
 
@@ -63,11 +67,29 @@ end
 
 local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)
 local taken, requeued, cancelled, crashed = 0, 0, 0, 0
+local from_ms, to_ms = 0, 0
+if #due > 0 then
+  local times = redis.call('HMGET', stats, 'upkeep_ms', 'pause_from_ms', 'pause_to_ms', 'away_ms')
+  local upkeep_ms, away_ms = tonumber(times[1] or 0), tonumber(times[4] or 0)
+  from_ms, to_ms = tonumber(times[2] or 0), tonumber(times[3] or 0)
+  if upkeep_ms > 0 and now_ms > upkeep_ms + pause_ms then
+    from_ms, to_ms, away_ms = upkeep_ms, now_ms, now_ms > upkeep_ms + gap_ms and now_ms or away_ms
+    redis.call('HSET', stats, 'upkeep_ms', now_ms, 'away_ms', away_ms, 'pause_from_ms', from_ms, 'pause_to_ms', to_ms)
+  end
+end
+
+-- What silence means in a match: nothing where its parties could hardly be heard.
+local function silence(held)
+  local asked_ms, until_ms = held.created_ms, held.deadline_ms or now_ms
+  local unheard_ms = math.min(to_ms, until_ms) - math.max(from_ms, asked_ms)
+  return 2 * unheard_ms <= until_ms - asked_ms and silent[held.state] or nil
+end
+
 for _, match in ipairs(due) do
   if requeued + cancelled >= tickets_max then break end
   taken = taken + 1
   local held = cjson.decode(redis.call('HGET', matches, match))
-  local verdicts = held.verdicts or {}
+  local verdicts, reason = held.verdicts or {}, silence(held)
   crashed = crashed + (held.state == 'forming' and 1 or 0)
   for _, team in ipairs(held.teams) do
     for _, member in ipairs(team) do
@@ -76,7 +98,7 @@ for _, match in ipairs(due) do
         local fine, record = pcall(cjson.decode, redis.call('HGET', tickets, ticket) or '')
         record = fine and type(record) == 'table' and tonumber(record[5]) and record or nil
         redis.call('HDEL', claims, ticket)
-        verdicts[ticket] = verdicts[ticket] or (not member.ready and silent[held.state] or nil)
+        verdicts[ticket] = verdicts[ticket] or (not member.ready and reason or nil)
         if verdicts[ticket] and record then
           cancel(ticket, record, verdicts[ticket])
           cancelled = cancelled + 1

@@ -292,6 +292,12 @@ impl Upkeep for Memory {
             let mut expired: Vec<(u64, Unique)> =
                 pool.matches.iter().filter_map(|(id, held)| due(held).map(|lease_ms| (lease_ms, *id))).collect();
             expired.sort_unstable();
+            if !expired.is_empty() && pool.note_pause(now_ms) {
+                if now_ms > pool.upkeep_ms + UPKEEP_GAP_MS_MAX {
+                    pool.away_ms = now_ms;
+                }
+                pool.upkeep_ms = now_ms;
+            }
             let mut done = Reclaimed::default();
             for (_, id) in expired.into_iter().take(RECLAIM_BATCH_MATCHES) {
                 if done.requeued + done.cancelled >= RECLAIM_BATCH_TICKETS {
@@ -310,11 +316,12 @@ impl Upkeep for Memory {
             let expired = &expired[..expired.len().min(EXPIRE_BATCH)];
             expired.iter().for_each(|id| pool.end(*id, Outcome::Expired, now_ms));
 
+            pool.note_pause(now_ms);
             if now_ms > pool.upkeep_ms + UPKEEP_GAP_MS_MAX {
-                pool.grace_ms = now_ms + rules.abandon_ms;
+                pool.away_ms = now_ms;
             }
             pool.upkeep_ms = pool.upkeep_ms.max(now_ms);
-            let grace = now_ms < pool.grace_ms;
+            let grace = now_ms < pool.away_ms + rules.abandon_ms;
             let silent = |live: &&Live| !grace && live.seen_ms + rules.abandon_ms <= now_ms;
             let mut abandoned = pool.first_in_line();
             abandoned.sort_by_key(|live| (live.seen_ms, live.ticket.id.unique));

@@ -93,6 +93,9 @@ pub const OUTBOX_DELIVERIES_MAX: u64 = 5;
 pub const LEDGER_KEEP_MS: u64 = 30 * 24 * 3_600_000;
 /// A longer gap between two looks after a pool means that the store was away, in milliseconds.
 pub const UPKEEP_GAP_MS_MAX: u64 = 15_000;
+/// A longer pause between two looks after a pool counts against nobody's time to answer, in milliseconds. A sweeper alone looks
+/// every two seconds, a matcher ten times a second.
+pub const UPKEEP_PAUSE_MS_MAX: u64 = 2_500;
 
 /// No connection of a phone lives longer: two hours, in milliseconds. A limit of API Gateway.
 pub const CONNECTION_MS_MAX: u64 = 7_200_000;

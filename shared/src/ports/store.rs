@@ -404,6 +404,9 @@ pub trait Proposals: Send + Sync {
 /// What keeps a pool honest, whatever crashed. Bounded calls: go on while they find something.
 pub trait Upkeep: Send + Sync {
     /// Takes apart matches whose leases have run out.
+    ///
+    /// Nobody is at fault who could be heard for less than half of the time to answer: a pause in upkeep of more than
+    /// [`crate::domain::limits::UPKEEP_PAUSE_MS_MAX`] is one in which the store was away.
     fn reclaim(&self, pool: &PoolId, now_ms: u64) -> impl Future<Output = Answer<Reclaimed>> + Send;
 
     /// Ends tickets that waited too long or fell silent, and forgets old outcomes.

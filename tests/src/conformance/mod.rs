@@ -155,6 +155,9 @@ cases! {
         any_player_speaks_for_the_party
         one_no_drops_the_match_and_spares_everyone_else
         who_says_nothing_until_the_deadline_is_cancelled
+        who_could_not_be_heard_waits_again_without_blame
+        who_could_be_heard_for_half_of_the_time_is_at_fault
+        a_no_counts_however_long_the_store_was_away
         an_answer_at_the_deadline_comes_too_late
         saying_it_again_changes_nothing
         a_no_after_a_yes_counts_and_a_yes_after_a_no_does_not

@@ -119,6 +119,59 @@ pub(super) async fn who_says_nothing_until_the_deadline_is_cancelled<S: Store>(w
     assert_eq!(w.status().await.totals.reclaimed, 0, "nobody crashed");
 }
 
+/// The store was away: nobody could answer, so nobody is at fault.
+pub(super) async fn who_could_not_be_heard_waits_again_without_blame<S: Store>(w: &World<'_, S>) {
+    let outages: [&[u64]; 3] = [
+        &[0, 60_000],               // it lasted beyond the deadline
+        &[0, 9_000, 10_000],        // it ended a second before the deadline
+        &[0, 2_000, 4_999, 10_000], // one past half of the time
+    ];
+    for (n, looks) in outages.into_iter().enumerate() {
+        let began_ms = T0 + 100_000 * n as u64;
+        let (ann, bob) =
+            (w.waiting_since(2 * n, "ann", began_ms).await, w.waiting_since(2 * n + 1, "bob", began_ms).await);
+        w.expire(began_ms).await;
+        let game = Match { created_ms: began_ms, ..forming(&w.pool, n, &[&[&ann], &[&bob]], T0) };
+        w.claim(&[proposed(&game, began_ms + 10_000)], began_ms + 10_000).await;
+        let (last, before) = looks.split_last().expect("looks");
+        for ms in before {
+            assert_eq!(w.reclaim(began_ms + ms).await, Reclaimed::default());
+            w.expire(began_ms + ms).await;
+        }
+        let expected = Reclaimed { matches: 1, requeued: 2, cancelled: 0 };
+        assert_eq!(w.reclaim(began_ms + last).await, expected, "outage {n}");
+        let line = w.snapshot(0, 10).await;
+        assert!(line.iter().take(2).all(|candidate| candidate.ticket.attempts == 1), "{line:?}");
+        for (ticket, name) in [(&ann, "ann"), (&bob, "bob")] {
+            w.cancel(&ticket.id, name, began_ms + last).await;
+        }
+    }
+}
+
+pub(super) async fn who_could_be_heard_for_half_of_the_time_is_at_fault<S: Store>(w: &World<'_, S>) {
+    let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
+    let game = proposed(&forming(&w.pool, 1, &[&[&ann], &[&bob]], T0), T0 + 10_000);
+    w.expire(T0).await;
+    w.claim(&[game.clone()], T0 + 10_000).await;
+    w.answer(&game.id, "bob", Word::Accept, T0 + 1).await;
+    for ms in [2_500, 5_000] {
+        w.expire(T0 + ms).await;
+    }
+    assert_eq!(w.reclaim(T0 + 10_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::NoAnswer));
+}
+
+pub(super) async fn a_no_counts_however_long_the_store_was_away<S: Store>(w: &World<'_, S>) {
+    let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
+    let game = proposed(&forming(&w.pool, 1, &[&[&ann], &[&bob]], T0), T0 + 10_000);
+    w.expire(T0).await;
+    w.claim(&[game.clone()], T0 + 10_000).await;
+    w.answer(&game.id, "ann", Word::Decline, T0 + 9_999).await;
+    assert_eq!(w.reclaim(T0 + 60_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Declined));
+    assert_eq!(w.line().await, [bob.id]);
+}
+
 pub(super) async fn an_answer_at_the_deadline_comes_too_late<S: Store>(w: &World<'_, S>) {
     let (_, _, game) = asked(w).await;
     w.answer(&game.id, "ann", Word::Accept, UNTIL_MS - 1).await;

@@ -6,7 +6,7 @@ use super::header::Header;
 use super::tokens::{Token, tokens};
 
 /// A script is small enough to be read at once.
-const LINES_MAX: usize = 110;
+const LINES_MAX: usize = 130;
 
 /// The commands that scripts may call and the type of key that each works on; "" for any. What is not here is not lawful in a
 /// script: SCAN and KEYS look over the pool's border, TIME and RANDOMKEY differ between runs, XREAD would wait.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox;
-use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LOBBIES_MAX};
+use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LOBBIES_MAX, UPKEEP_PAUSE_MS_MAX};
 use crate::domain::{
     CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchState, Outcome, PlayerId, Ticket, TicketId, Unique,
     Word, lobby,
@@ -18,7 +18,10 @@ pub(super) struct Pool {
     pub(super) waits_ms: Vec<u64>,
     pub(super) leader: Option<String>,
     pub(super) upkeep_ms: u64,
-    pub(super) grace_ms: u64,
+    /// When the store was last found to have been away.
+    pub(super) away_ms: u64,
+    /// The last long pause between two looks.
+    pub(super) pause_ms: (u64, u64),
     /// Lobbies given out.
     pub(super) lobbies: u32,
     pub(super) totals: Totals,
@@ -223,12 +226,30 @@ impl Pool {
         }
     }
 
+    /// Notes that nobody could be heard since the last look, if that was long ago.
+    pub(super) fn note_pause(&mut self, now_ms: u64) -> bool {
+        let paused = self.upkeep_ms > 0 && now_ms > self.upkeep_ms + UPKEEP_PAUSE_MS_MAX;
+        if paused {
+            self.pause_ms = (self.upkeep_ms, now_ms);
+        }
+        paused
+    }
+
+    /// Whether the parties of a match could be heard for less than half of their time to answer.
+    fn unheard(&self, game: &Match, now_ms: u64) -> bool {
+        let (asked_ms, until_ms) = (game.created_ms, game.deadline_ms.unwrap_or(now_ms));
+        let unheard_ms = self.pause_ms.1.min(until_ms).saturating_sub(self.pause_ms.0.max(asked_ms));
+        2 * unheard_ms > until_ms.saturating_sub(asked_ms)
+    }
+
     pub(super) fn take_apart(&mut self, unique: Unique, now_ms: u64, done: &mut Reclaimed) {
+        let unheard = self.matches.get(&unique).is_some_and(|held| self.unheard(&held.game, now_ms));
         let Some(held) = self.matches.get_mut(&unique) else { return };
         if held.game.state == MatchState::Forming {
             self.totals.reclaimed += 1;
         }
         let silent = match held.game.state {
+            _ if unheard => None,
             MatchState::Checking => Some(CancelReason::Disconnected),
             MatchState::Proposed => Some(CancelReason::NoAnswer),
             _ => None,

@@ -9,7 +9,7 @@ use super::record;
 use super::scripts;
 use crate::domain::limits::{
     EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES,
-    RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX,
+    RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX, UPKEEP_PAUSE_MS_MAX,
 };
 use crate::domain::{PoolId, Rules, TicketId, Unique};
 use crate::ports::{Estimate, Expired, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
@@ -24,6 +24,8 @@ impl Upkeep for Redis {
             Arg::Int(PRIORITY_STEP_MS),
             Arg::Int(u64::from(PRIORITY_STEPS_MAX)),
             Arg::Int(RECLAIM_BATCH_TICKETS as u64),
+            Arg::Int(UPKEEP_GAP_MS_MAX),
+            Arg::Int(UPKEEP_PAUSE_MS_MAX),
         ];
         let reply = self.run(&scripts::RECLAIM, pool, &args).await?;
         match reply.word() {
@@ -44,6 +46,7 @@ impl Upkeep for Redis {
             Arg::Int(rules.abandon_ms),
             Arg::Int(EXPIRE_LOOK_MAX as u64),
             Arg::Int(UPKEEP_GAP_MS_MAX),
+            Arg::Int(UPKEEP_PAUSE_MS_MAX),
         ];
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
         match reply.word() {
