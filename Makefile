@@ -48,7 +48,8 @@ test:
 	cargo test --workspace --doc
 
 # Parts of `make test` that need what a plain machine may lack, and say so.
-sam: setup
+sam:
+	@sh tools/setup.sh test
 	@tools/sam/check.sh
 
 localstack:

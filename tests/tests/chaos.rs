@@ -24,7 +24,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
 
 #[tokio::test]
 async fn tickets_of_a_matcher_killed_while_it_holds_them_are_matched_within_a_lease_and_a_second() {
-    let mut deployment = Deployment::start(Options {
+    let deployment = Deployment::start(Options {
         schedules: false,
         // Without its stream nobody rings, and the matcher begins when all ten are there.
         ledger: false,

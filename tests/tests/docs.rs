@@ -93,18 +93,12 @@ fn every_json_example_can_be_read() {
 }
 
 #[test]
-fn the_routes_are_those_of_the_local_gateway() {
-    let manifest = text("Cargo.toml");
-    let router = manifest.split("[workspace.metadata.lambda.watch.router]").nth(1).expect("a router in Cargo.toml");
-    let mut served = BTreeSet::new();
-    for line in router.lines().skip(1).take_while(|line| !line.starts_with('[')) {
-        let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
-        let Some((path, pairs)) = quoted.split_first() else { continue };
-        served.extend(pairs.chunks(2).map(|pair| (format!("{} {path}", pair[1]), pair[0].to_owned())));
-    }
+fn the_routes_are_those_of_the_template() {
+    let routes = muster_tools::local::routes().unwrap_or_else(|error| panic!("{error}"));
+    let served = routes.into_iter().map(|route| (route.to_string(), route.function)).collect();
     let row = |row: &Vec<String>| (row[0].replace('`', ""), row[1].replace('`', ""));
     let documented = table("Endpoints").iter().map(row).collect();
-    none(&same("routes", ("Cargo.toml's router", served), ("README.md, Endpoints", documented)));
+    none(&same("routes", ("template.yaml", served), ("README.md, Endpoints", documented)));
 }
 
 #[test]

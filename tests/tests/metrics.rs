@@ -183,7 +183,7 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     let mut deployment = Deployment::start(Options {
         schedules: false,
         queues: QUEUES.to_owned(),
-        processes: vec![("matcher".to_owned(), 1), ("poll-match".to_owned(), 1)],
+        processes: ["join", "matcher", "poll-match"].map(|name| (name.to_owned(), 1)).to_vec(),
         // Metrics are no log lines: no level silences them.
         env: vec![pair("RUST_LOG", "off"), pair("SWEEPER_RUN", "100ms"), pair("IDLE_EXIT", "200ms")],
         ..Options::default()
@@ -195,7 +195,8 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     let (ann, bob, cid, dee, eve) = (phone("ann"), phone("bob"), phone("cid"), phone("dee"), phone("eve"));
 
     // Two whom the sweeper finds, because no matcher is there.
-    deployment.processes("matcher").for_each(|matcher| matcher.kill());
+    deployment.take_away("matcher");
+    assert_eq!(ann.join_with("{".to_owned(), None).await.status, 400);
     let first = ann.join("ranked-1v1", 1_500.0).await;
     assert_eq!([first.status, bob.join("ranked-1v1", 1_500.0).await.status], [202; 2]);
     assert_eq!(ann.join("ranked-1v1", 1_500.0).await.status, 200, "the same ticket again is no new one");
@@ -208,9 +209,7 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     assert_eq!(swept["OutboxLagMs"], json!(0), "nothing was to be told before the sweep");
 
     // Two whom a matcher finds, and one who leaves.
-    for matcher in deployment.processes("matcher") {
-        matcher.restart().unwrap();
-    }
+    deployment.reserve("matcher", 1);
     assert_eq!([cid.join("ranked-1v1", 1_500.0).await.status, dee.join("ranked-1v1", 1_500.0).await.status], [202; 2]);
     let matched = until(&deployment, "matcher", |event| event["Matched"] == 2).await;
     assert_eq!((&matched["exit"], matched["WaitMs"].as_array().map(Vec::len)), (&json!("idle"), Some(2)), "{matched}");
@@ -233,10 +232,10 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     }
     // One who reads that nobody came, before any job looks.
     let wes = phone("wes");
-    deployment.processes("matcher").for_each(|matcher| matcher.process().signal(libc::SIGSTOP));
+    deployment.processes("matcher").for_each(|matcher| matcher.signal(libc::SIGSTOP));
     let alone = wes.join("brief", 1_500.0).await;
     wes.until(alone.text("ticket_id"), "expired", PATIENCE).await;
-    deployment.processes("matcher").for_each(|matcher| matcher.process().signal(libc::SIGCONT));
+    deployment.processes("matcher").for_each(|matcher| matcher.signal(libc::SIGCONT));
     let last = eve.join("ranked-1v1", 1_500.0).await;
     for _ in 0..2 {
         assert_eq!(eve.cancel(last.text("ticket_id")).await.status, 200);
@@ -248,8 +247,7 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     let with = |status: u64| joins.iter().filter(|event| event["status"] == status).count();
     assert_eq!((with(202), with(200)), (8, 1), "an event for each request: {joins:#?}");
     assert_eq!(joins.iter().filter(|event| event["cold_start"] == true).count(), 1, "one process, one first time");
-    let refused =
-        joins.iter().find(|event| event["status"] == 401 || event["status"] == 400).expect("the first request");
+    let refused = joins.iter().find(|event| event["status"] == 400).expect("the first request");
     assert!(refused["code"].is_string(), "{refused}");
     for (function, metric, expected) in [
         ("join", Metric::Joined, 8),
@@ -272,7 +270,7 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     }
 
     // One while the ledger is away, and one while Redis is. The sweeper has an outcome that it cannot tell.
-    deployment.processes("matcher").for_each(|matcher| matcher.kill());
+    deployment.take_away("matcher");
     deployment.ledger().expect("there is a ledger").table.emulator().unwrap().stop();
     let (gus, hal) = (phone("gus"), phone("hal"));
     let unheard = gus.join("ranked-1v1", 1_500.0).await;

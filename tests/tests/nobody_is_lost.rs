@@ -104,7 +104,7 @@ async fn told(phones: Vec<tokio::task::JoinHandle<Story>>) -> Vec<Story> {
     join_all(phones).await.into_iter().map(|story| story.expect("no phone gives up")).collect()
 }
 
-/// Lets so many phones join. The local gateway takes about 100 requests for one function at once, so they come in batches.
+/// Lets so many phones join, fifty at a time.
 async fn join_many(url: &str, prefix: &str, count: usize) -> Vec<(String, Phone)> {
     let mut joined = Vec::new();
     for batch in (0..count).collect::<Vec<_>>().chunks(50) {
@@ -219,9 +219,8 @@ async fn the_ledger_ends_complete_wherever_a_matcher_dies_on_the_way_to_it() {
         let second = bob.join("duel", 1_500.0).await;
         assert_eq!((first.status, second.status), (202, 202), "{first:?} {second:?}");
         until_stopped(&deployment, "matcher", step).await; // the doorbell has started it
-        for matcher in deployment.processes("matcher") {
-            matcher.kill();
-        }
+        // Nor is it to be rung for again.
+        deployment.take_away("matcher");
         let invoker = deployment.invoker();
         tokio::spawn(async move { invoker.invoke("sweeper", scheduled_event("sweeper", 0), PATIENCE).await });
         until_drained(&ann).await;
@@ -257,7 +256,7 @@ async fn a_flushed_redis_gets_back_exactly_who_still_asks_and_every_match_stays_
     }
     until_drained(&matched[0].1).await;
     // From here on nobody makes matches.
-    deployment.processes("sweeper").for_each(|sweeper| sweeper.kill());
+    deployment.take_away("sweeper");
     let phones = join_many(&url, "w", WAITING + GONE).await;
     let redis = server(&mut deployment).connect().await.unwrap();
     let _: () = redis::cmd("FLUSHALL").query_async(&mut redis.clone()).await.unwrap();

@@ -120,7 +120,7 @@ async fn a_matcher_killed_between_asking_and_telling_leaves_a_match_that_players
         env_of: vec![pair_of("matcher", "STOP_AT", "claimed")],
         ..Options::default()
     };
-    let mut deployment = deployment(options).await;
+    let deployment = deployment(options).await;
     let url = deployment.url();
     let ((ann, one), (bob, two)) = join(joined(&url, "ann"), joined(&url, "bob")).await;
     let invoker = deployment.invoker();
@@ -143,7 +143,7 @@ fn pair_of(function: &str, name: &str, value: &str) -> (String, (String, String)
 #[tokio::test]
 async fn an_answer_counts_though_its_function_died_before_it_could_say_so() {
     let options = Options { env_of: vec![pair_of("answer", "STOP_AT", "answered")], ..Options::default() };
-    let mut deployment = deployment(options).await;
+    let deployment = deployment(options).await;
     let url = deployment.url();
     let ((ann, one), (bob, two)) = join(joined(&url, "ann"), joined(&url, "bob")).await;
     let game = asked(&ann, &one).await;

@@ -209,7 +209,7 @@ async fn pushes_that_are_refused_are_tried_again() {
 #[tokio::test]
 async fn a_notifier_killed_in_mid_push_leaves_nobody_without_news() {
     let stop = ("notifier".to_owned(), pair("STOP_AT", "pushing"));
-    let mut deployment = deployment(vec![stop]).await;
+    let deployment = deployment(vec![stop]).await;
     let (mut ann, mut bob) = two(&deployment).await;
     let (ann_ticket, bob_ticket) = (ann.join("duel").await, bob.join("duel").await);
     until_stopped(&deployment, "notifier", "pushing").await;

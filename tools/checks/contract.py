@@ -14,7 +14,7 @@ from pathlib import Path
 
 import breaks
 import rights
-from template import Template, binaries, documented, rust_sources, samples, served_locally
+from template import Template, binaries, documented, rust_sources, samples
 
 # Functions that the template has before their binary is written. A name leaves this list with its binary: a name here that
 # has one is a finding too.
@@ -87,16 +87,10 @@ def check_samples(root, template, findings):
 
 
 def check_routes(root, template, findings):
-    """Routes deployed = routes served locally = routes documented; open ones are those that the document leaves open."""
+    """Routes deployed, which local runs serve too = routes documented; open ones are those that the document leaves open."""
     deployed = {route: name for name, f in template.functions.items() for route in f.routes}
     open_routes = {route for f in template.functions.values() for route in f.open_routes}
     findings.same("open routes", ("the design", {"GET /health", "GET /ready"}), ("template.yaml", open_routes))
-    local = served_locally(root)
-    if local is None:
-        findings.skipped("routes", "Cargo.toml has no [workspace.metadata.lambda.watch.router]")
-    else:
-        deployed_now = {f"{route} -> {name}" for route, name in deployed.items() if name not in PLANNED}
-        findings.same("routes", ("template.yaml", deployed_now), ("Cargo.toml's router", {f"{r} -> {n}" for r, n in local.items()}))
     paths = documented(root)
     if paths is None:
         findings.skipped("routes", "there is no docs/openapi.json")

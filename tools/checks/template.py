@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,22 +101,6 @@ def samples(root: Path):
     for path in sorted((root / "events").glob("*.json")):
         found.setdefault(path.name.split(".")[0], {})[path.name] = json.loads(path.read_text())
     return found
-
-
-def served_locally(root: Path):
-    """Routes of the local router: "POST /queue/join" -> binary. None where there is no router."""
-    manifest = tomllib.loads((root / "Cargo.toml").read_text())
-    at = manifest.get("workspace", {}).get("metadata", {}).get("lambda", {}).get("watch", {}).get("router")
-    if at is None:
-        return None
-    routes = {}
-    for path, entries in at.items():
-        if isinstance(entries, str):
-            raise SystemExit(f"Cargo.toml: router: {path}: expected [{{ function, method }}], found one function for every method")
-        for entry in entries:
-            for method in [entry["method"]] if isinstance(entry["method"], str) else entry["method"]:
-                routes[f"{method} {path}"] = entry["function"]
-    return routes
 
 
 def documented(root: Path):

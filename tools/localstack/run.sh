@@ -6,7 +6,7 @@
 #
 # DynamoDB is among them where MUSTER_JAVA names a Java: LocalStack runs Amazon's DynamoDB Local, which listens on every
 # interface, so only in a network of its own. Else the caller has an emulator of its own. ElastiCache and the HTTP API are not
-# in the free edition: a redis-server and cargo-lambda's router stand in, as in `make up`.
+# in the free edition: a redis-server and the HTTP API of `make up` stand in.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 place=.local/localstack log=.local/logs/localstack.log

@@ -7,9 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use muster_tools::local::{
-    Deployment, Error, Options, RedisKind, RedisPart, Result, Schedule, free_port, scheduled_event, workspace_root,
+    Deployment, Error, Options, RedisKind, RedisPart, Result, Sandbox, Schedule, TABLE, free_port, scheduled_event,
+    workspace_root,
 };
 use muster_tools::time::{now, pause};
+use serde_json::json;
 
 /// Nothing here takes so long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,7 +56,7 @@ fn muster_up() -> (Child, Vec<u32>, u16) {
     // What it says later must have somewhere to go.
     std::thread::spawn(move || lines.for_each(drop));
     let children = children_of(up.id());
-    assert!(children.len() >= 9, "expected a server, the gateway and seven functions, found {}", children.len());
+    assert!(children.len() >= 13, "expected Redis, the emulator and eleven functions, found {}", children.len());
     (up, children, port)
 }
 
@@ -83,7 +85,7 @@ async fn muster_up_killed_leaves_no_process() {
 
 #[tokio::test]
 async fn a_dropped_deployment_leaves_no_process_and_no_logs() -> Result<()> {
-    let mut deployment = Deployment::start(quiet()).await?;
+    let deployment = Deployment::start(quiet()).await?;
     let pids: Vec<u32> = deployment.functions().iter().map(|function| function.pid()).collect();
     let logs = deployment.logs().to_owned();
     assert!(pids.iter().all(|pid| runs(*pid)) && logs.exists());
@@ -97,21 +99,48 @@ async fn a_dropped_deployment_leaves_no_process_and_no_logs() -> Result<()> {
 #[tokio::test]
 async fn a_dead_function_is_noticed_and_its_successor_serves_who_waits() -> Result<()> {
     let mut deployment = Deployment::start(quiet()).await?;
-    let killed = deployment.processes("health").map(|health| {
-        health.kill();
-        health.pid()
-    });
-    let killed: Vec<u32> = killed.collect();
-    let asked = tokio::spawn(reqwest::get(format!("{}/health", deployment.url())));
+    let killed: Vec<Sandbox> = deployment.processes("health").collect();
+    killed.iter().for_each(Sandbox::kill);
 
-    let news = deployment.revive()?;
+    assert_eq!(reqwest::get(format!("{}/health", deployment.url())).await?.status(), 200);
 
-    assert_eq!(news.len(), 1, "{news:?}");
+    let news = deployment.revive().await;
+    assert_eq!(news.len(), killed.len(), "{news:?}");
     assert!(news[0].contains("health") && news[0].contains("signal 9"), "{news:?}");
-    assert!(deployment.processes("health").all(|health| !killed.contains(&health.pid())));
-    assert_eq!(asked.await.unwrap()?.status(), 200);
-    assert!(deployment.revive()?.is_empty());
+    assert!(deployment.processes("health").all(|health| killed.iter().all(|dead| dead.pid() != health.pid())));
+    assert!(deployment.revive().await.is_empty());
     Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_redis_comes_back_empty_and_a_killed_emulator_with_its_data() -> Result<()> {
+    let mut deployment = Deployment::start(quiet()).await?;
+    let RedisPart::Single(redis) = deployment.redis() else { panic!("expected a single server") };
+    let _: () = redis::cmd("SET").arg("key").arg("value").query_async(&mut redis.connect().await?).await?;
+    let ledger = deployment.ledger().unwrap().table.api();
+    let item = json!({ "pk": { "S": "a test" } });
+    let (put, get) = (json!({ "TableName": TABLE, "Item": item }), json!({ "TableName": TABLE, "Key": item }));
+    ledger.call("DynamoDB_20120810.PutItem", &put).await?;
+    let pids = deployment.pids();
+    for service in ["redis", "dynamodb"] {
+        let (_, pid) = pids.iter().find(|(name, _)| name == service).unwrap();
+        kill(*pid);
+        until("it has ended", || !runs(*pid)).await;
+    }
+
+    let news = deployment.revive().await;
+
+    assert!(news.len() == 2 && news.iter().all(|line| line.contains("signal 9; started again")), "{news:?}");
+    let RedisPart::Single(redis) = deployment.redis() else { panic!("expected a single server") };
+    let keys: u64 = redis::cmd("DBSIZE").query_async(&mut redis.connect().await?).await?;
+    assert_eq!(keys, 0);
+    assert_eq!(ledger.call("DynamoDB_20120810.GetItem", &get).await?["Item"], item);
+    assert_eq!(reqwest::get(format!("{}/ready", deployment.url())).await?.status(), 200);
+    Ok(())
+}
+
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
 }
 
 #[tokio::test]
@@ -144,24 +173,26 @@ async fn functions_find_a_redis_behind_tls() -> Result<()> {
     Ok(())
 }
 
+/// A deployment in which one player waits, so that matchers stay, with a look into its Redis.
+async fn one_waits() -> Result<(Deployment, redis::aio::MultiplexedConnection)> {
+    let mut deployment = Deployment::start(Options { ledger: false, ..quiet() }).await?;
+    let join = reqwest::Client::new().post(format!("{}/queue/join", deployment.url())).header("x-muster-player", "ann");
+    let joined = join.json(&json!({ "queue": "ranked-1v1", "region": "eu" })).send().await?;
+    assert_eq!(joined.status(), 202);
+    let RedisPart::Single(redis) = deployment.redis() else { panic!("expected a single server") };
+    let redis = redis.connect().await?;
+    Ok((deployment, redis))
+}
+
 #[tokio::test]
 async fn a_schedule_fires_again_beside_a_run_that_is_still_going() -> Result<()> {
-    // Runs that outlast the test: if the second waited for the first, it would never begin.
-    let options = Options { env: vec![("MATCHER_RUN".to_owned(), "10m".to_owned())], ..quiet() };
-    let mut deployment = Deployment::start(options).await?;
-    let RedisPart::Single(redis) = deployment.redis() else { panic!("expected a single server") };
-    let mut redis = redis.connect().await?;
+    let (deployment, mut redis) = one_waits().await?;
     let before = connections(&mut redis).await?;
 
     let _schedule = Schedule::start(deployment.invoker(), "matcher", Duration::from_millis(200));
 
     // A process connects when its first run begins.
-    let began = now();
-    while connections(&mut redis).await? < before + 2 {
-        assert!(began.elapsed() < PATIENCE, "expected two matchers at work, found fewer");
-        pause(Duration::from_millis(10)).await;
-    }
-    Ok(())
+    until_connected(&mut redis, before + 2).await
 }
 
 async fn connections(redis: &mut redis::aio::MultiplexedConnection) -> Result<u64> {
@@ -191,4 +222,41 @@ fn a_scheduled_event_is_what_eventbridge_sends() {
     assert_eq!(made["detail-type"], sample["detail-type"]);
     let time = made["time"].as_str().unwrap();
     assert!(time.parse::<jiff::Timestamp>().is_ok() && time.len() == sample["time"].as_str().unwrap().len(), "{time}");
+}
+
+/// Waits until so many connections to Redis are open beside those that were.
+async fn until_connected(redis: &mut redis::aio::MultiplexedConnection, expected: u64) -> Result<()> {
+    let began = now();
+    while connections(redis).await? < expected {
+        assert!(began.elapsed() < PATIENCE, "expected {expected} connections to Redis");
+        pause(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_invocation_whose_process_is_killed_fails_at_once_and_the_next_has_a_new_one() -> Result<()> {
+    let (deployment, mut redis) = one_waits().await?;
+    let before = connections(&mut redis).await?;
+    for _ in 0..2 {
+        let invoker = deployment.invoker();
+        let run = tokio::spawn(async move { invoker.invoke("matcher", scheduled_event("matcher", 0), PATIENCE).await });
+        // It connects when its first run begins.
+        until_connected(&mut redis, before + 1).await?;
+        deployment.processes("matcher").for_each(|matcher| matcher.kill());
+        let error = run.await.unwrap().unwrap_err().to_string();
+        assert!(error.contains("Runtime.ExitError") && error.contains("signal 9"), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_beyond_what_the_processes_carry_wait_and_are_all_answered() -> Result<()> {
+    let deployment = Deployment::start(quiet()).await?;
+    let http = reqwest::Client::new();
+    let asked = (0..300).map(|_| http.get(format!("{}/health", deployment.url())).timeout(PATIENCE).send());
+    let answers = futures::future::join_all(asked).await;
+    let good = answers.iter().filter(|answer| answer.as_ref().is_ok_and(|answer| answer.status() == 200)).count();
+    assert_eq!(good, 300);
+    Ok(())
 }

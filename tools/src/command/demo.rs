@@ -1,5 +1,6 @@
 //! `muster demo`: a deployment of its own, phones that play, and a table of what they saw.
 
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -115,7 +116,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
     let stage = Arc::new(Stage::new(scenario, &deployment.url(), limit));
     let records = tokio::select! {
         records = stage.play() => records,
-        never = watch(&stage, &mut deployment) => return Err(never),
+        never = watch(&stage, &mut deployment) => match never {},
         asked = &mut ended => {
             deployment.stop().await;
             return Ok(asked.map(|()| ExitCode::FAILURE)?);
@@ -131,8 +132,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
     Ok(conclude(&verdict, seed, &logs))
 }
 
-/// Shows what is going on and keeps all processes alive, until the play is over. Only a broken deployment ends it.
-async fn watch(stage: &Stage, deployment: &mut Deployment) -> Box<dyn std::error::Error> {
+/// Shows what is going on and keeps Redis and the emulator alive, until the play is over.
+async fn watch(stage: &Stage, deployment: &mut Deployment) -> Infallible {
     let live = std::io::stderr().is_terminal();
     let bar = ProgressBar::with_draw_target(Some(stage.scenario.phones as u64), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} settled · {msg}") {
@@ -150,10 +151,7 @@ async fn watch(stage: &Stage, deployment: &mut Deployment) -> Box<dyn std::error
         } else {
             println!("{:4.1} s  {line}", stage.elapsed().as_secs_f64());
         }
-        match deployment.revive() {
-            Ok(news) => news.iter().for_each(|line| bar.suspend(|| println!("{line}"))),
-            Err(error) => return error.into(),
-        }
+        deployment.revive().await.iter().for_each(|line| bar.suspend(|| println!("{line}")));
     }
 }
 

@@ -9,7 +9,7 @@ use muster_tools::time::{now, pause};
 
 use super::{asked_to_end, fresh_logs};
 
-/// Between two looks at whether all processes live.
+/// Between two looks at whether Redis and the emulator live, and at what there is to say.
 const WATCH_PERIOD: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
@@ -51,16 +51,14 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
     greet(&deployment, began.elapsed());
     let outcome = loop {
         tokio::select! {
-            asked = &mut ended => break asked.map_err(Into::into),
-            () = pause(WATCH_PERIOD) => match deployment.revive() {
-                Ok(news) => news.iter().for_each(|line| println!("{line}")),
-                Err(error) => break Err(error.into()),
-            },
+            asked = &mut ended => break asked,
+            () = pause(WATCH_PERIOD) => deployment.revive().await.iter().for_each(|line| println!("{line}")),
         }
     };
     println!("\nending all parts");
     deployment.stop().await;
-    outcome.map(|()| ExitCode::SUCCESS)
+    outcome?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn greet(deployment: &Deployment, took: Duration) {

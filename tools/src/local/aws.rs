@@ -11,6 +11,8 @@ use super::{Error, Result};
 
 /// The region of everything local.
 pub(super) const REGION: &str = "eu-central-1";
+/// The account of everything local.
+pub(super) const ACCOUNT: &str = "123456789012";
 /// Access key and secret of everything local: an emulator wants some.
 pub(super) const CREDENTIAL: &str = "local";
 /// Longest time that one call of ours may take.

@@ -8,13 +8,13 @@ use tempfile::TempDir;
 use super::aws::Endpoints;
 use super::cluster::RedisCluster;
 use super::event_bus::EventBus;
-use super::function::{self, Function};
-use super::gateway::{Gateway, Invoker};
+use super::http_api::HttpApi;
+use super::lambda::{Invoker, Lambda, Sandbox, Setup};
 use super::ledger_table::LedgerTable;
 use super::redis_server::{RedisOptions, RedisServer};
 use super::schedule::{self, Schedule};
 use super::stream_pump::StreamPump;
-use super::template;
+use super::template::{self, Deployed};
 use super::websocket::{WebSocketGateway, WebSocketOptions};
 use super::{Error, Result};
 use crate::time::{now, pause};
@@ -22,23 +22,11 @@ use crate::time::{now, pause};
 /// The queues of the local deployment: quicker rules than a large game would choose, because few play here.
 pub const QUEUES: &str = include_str!("../../local/queues.json");
 
-/// Functions that answer HTTP, with a harmless request that each answers once it runs.
-const HTTP_FUNCTIONS: [(&str, reqwest::Method, &str); 6] = [
-    ("health", reqwest::Method::GET, "/ready"),
-    ("join", reqwest::Method::POST, "/queue/join"),
-    ("poll-match", reqwest::Method::GET, "/match/none"),
-    ("answer", reqwest::Method::POST, "/match/none/accept"),
-    ("cancel", reqwest::Method::DELETE, "/queue/none"),
-    ("queue-status", reqwest::Method::GET, "/queue/status"),
-];
 /// Functions that a schedule fires.
 pub const SCHEDULED_FUNCTIONS: [&str; 2] = ["matcher", "sweeper"];
 
-/// Functions that the stream of the ledger feeds, and nothing else does.
-const STREAM_FUNCTIONS: [&str; 1] = ["notifier"];
-
-/// Functions behind the WebSocket front.
-const WEBSOCKET_FUNCTIONS: [&str; 2] = ["authorizer", "websocket"];
+/// Processes of a function at most, where nothing else is said. They are started on demand. AWS would start a thousand.
+pub const PROCESSES_DEFAULT: usize = 8;
 
 /// A function answers its first request within this time or is given up.
 const READY_LIMIT: Duration = Duration::from_secs(20);
@@ -72,7 +60,8 @@ pub struct Options {
     pub redis: RedisKind,
     /// The queues document.
     pub queues: String,
-    /// Processes of each function; functions not named here run in one process.
+    /// Processes of each function at most, started on demand; [`PROCESSES_DEFAULT`] of those not named here. With 0 every
+    /// invocation is throttled.
     pub processes: Vec<(String, usize)>,
     /// Whether there is a ledger, with its stream and the event bus. Without one Muster runs on Redis alone.
     pub ledger: bool,
@@ -92,14 +81,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        // Polls are the most frequent by far. Two processes of what is scheduled: a run may overlap the one before it.
-        let processes = [("join", 2), ("poll-match", 3), ("matcher", 2), ("sweeper", 2), ("websocket", 2)];
         Self {
             port: None,
             websocket_port: None,
             redis: RedisKind::Single,
             queues: QUEUES.to_owned(),
-            processes: processes.map(|(name, count)| (name.to_owned(), count)).to_vec(),
+            processes: Vec::new(),
             ledger: true,
             endpoints: Endpoints::default(),
             schedules: true,
@@ -130,6 +117,24 @@ impl RedisPart {
             }
             RedisKind::Cluster => Self::Cluster(RedisCluster::start().await?),
         })
+    }
+
+    /// Starts servers again that have ended, empty, as ElastiCache replaces a node. Says what happened, a line each.
+    async fn revive(&mut self) -> Vec<String> {
+        let nodes = match self {
+            Self::Single(server) => std::slice::from_mut(server.as_mut()),
+            Self::Cluster(cluster) => cluster.nodes(),
+        };
+        let mut news = Vec::new();
+        for node in nodes {
+            let Some(ended) = node.process().ended() else { continue };
+            let again = match node.restart_empty().await {
+                Ok(()) => "started again, empty".to_owned(),
+                Err(error) => format!("expected it to start again: {error}"),
+            };
+            news.push(format!("{} ended by {ended}; {again}", node.process().what()));
+        }
+        news
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -164,17 +169,28 @@ impl LedgerPart {
         let table = LedgerTable::start(endpoints.dynamodb.as_deref()).await?;
         Ok(Some(Self { pump: None, table, bus: EventBus::start(endpoints.eventbridge.as_deref()).await? }))
     }
+
+    /// Starts the emulator again if it has ended, with all that was written, as DynamoDB keeps it.
+    async fn revive(&mut self) -> Option<String> {
+        let emulator = self.table.emulator()?;
+        let ended = emulator.process().ended()?;
+        let again = match emulator.restart().await {
+            Ok(()) => "started again, with its data".to_owned(),
+            Err(error) => format!("expected it to start again: {error}"),
+        };
+        Some(format!("{} ended by {ended}; {again}", emulator.process().what()))
+    }
 }
 
 /// A running deployment. Dropping it kills every part; [`Deployment::stop`] asks first.
 #[derive(Debug)]
 pub struct Deployment {
-    // Dropped in this order: nobody shall miss what it stands on while it ends.
+    // Dropped in this order: nothing shall miss what it stands on while it ends.
     schedules: Vec<Schedule>,
-    ledger: Option<LedgerPart>,
-    functions: Vec<Function>,
+    http: HttpApi,
     websocket: WebSocketGateway,
-    gateway: Gateway,
+    lambda: Lambda,
+    ledger: Option<LedgerPart>,
     redis: RedisPart,
     logs: PathBuf,
     _logs_owned: Option<TempDir>,
@@ -186,47 +202,35 @@ impl Deployment {
     /// # Errors
     /// Whatever keeps a part from running.
     pub async fn start(options: Options) -> Result<Self> {
-        let (logs, logs_owned) = log_directory(options.logs)?;
-        let (redis, mut ledger, gateway) = futures::try_join!(
+        let (logs, logs_owned) = log_directory(options.logs.clone())?;
+        let lambda = Lambda::start().await?;
+        let http = HttpApi::start(options.port, lambda.caller(), template::routes()?).await?;
+        let websocket = WebSocketGateway::start(&lambda.url(), websocket(&options)).await?;
+        let (redis, mut ledger) = futures::try_join!(
             RedisPart::start(options.redis),
             LedgerPart::start(options.ledger, &options.endpoints),
-            Gateway::start(options.port, &logs)
         )?;
-        let front = WebSocketOptions {
-            port: options.websocket_port,
-            authorizer: Some("authorizer".to_owned()),
-            // As in template.yaml: one route for all messages, none for the end.
-            routes: Vec::new(),
-            disconnect_route: false,
-            ..WebSocketOptions::default()
-        };
-        let websocket = WebSocketGateway::start(&gateway.url(), front).await?;
         let mut env = redis.env();
         env.push(("WEBSOCKET_ENDPOINT".to_owned(), websocket.management_url()));
+        env.push(("AWS_ENDPOINT_URL_LAMBDA".to_owned(), lambda.url()));
         env.extend(fixed_env(&options.queues));
         match &ledger {
             Some(ledger) => env.extend(ledger.table.env().into_iter().chain(ledger.bus.env())),
             // No stream rings a doorbell, so a matcher that left would be missed until the next minute.
             None => env.push(("IDLE_EXIT".to_owned(), "15m".to_owned())),
         }
-        env.extend(options.env);
-        let binaries = options.binaries.map_or_else(function::binaries, Ok)?;
-        let mut functions = Vec::new();
-        let fed = STREAM_FUNCTIONS.into_iter().filter(|_| ledger.is_some());
-        let http = HTTP_FUNCTIONS.iter().map(|(name, ..)| *name);
-        for name in http.chain(WEBSOCKET_FUNCTIONS).chain(SCHEDULED_FUNCTIONS).chain(fed) {
-            let count = options.processes.iter().find(|(of, _)| of == name).map_or(1, |(_, count)| *count);
-            let mut env = env.clone();
-            env.extend(options.env_of.iter().filter(|(of, _)| of == name).map(|(_, pair)| pair.clone()));
-            for _ in 0..count {
-                functions.push(Function::start(&gateway, name, &env, &binaries, &logs)?);
+        env.extend(options.env.clone());
+        let binaries = options.binaries.clone().map_or_else(binaries, Ok)?;
+        for function in template::functions()? {
+            if ledger.is_some() || !function.only_fed {
+                lambda.deploy(setup(function, &options, &env, &binaries, &logs))?;
             }
         }
         if let Some(ledger) = &mut ledger {
-            ledger.pump = Some(StreamPump::start(ledger.table.api(), gateway.invoker(), template::mappings()?).await?);
+            ledger.pump = Some(StreamPump::start(ledger.table.api(), lambda.invoker(), template::mappings()?).await?);
         }
-        let mut deployment =
-            Self { schedules: Vec::new(), ledger, functions, websocket, gateway, redis, logs, _logs_owned: logs_owned };
+        let schedules = Vec::new();
+        let mut deployment = Self { schedules, http, websocket, lambda, ledger, redis, logs, _logs_owned: logs_owned };
         deployment.ready().await?;
         if options.schedules {
             for name in SCHEDULED_FUNCTIONS {
@@ -238,7 +242,7 @@ impl Deployment {
 
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
-        self.gateway.url()
+        self.http.url()
     }
 
     /// Where phones connect: `ws://127.0.0.1:PORT/`
@@ -266,41 +270,59 @@ impl Deployment {
         self.ledger.as_mut()
     }
 
-    /// All processes of a function.
-    pub fn processes<'a>(&'a mut self, name: &'a str) -> impl Iterator<Item = &'a mut Function> {
-        self.functions.iter_mut().filter(move |function| function.name() == name)
+    /// The processes of a function that run now.
+    pub fn processes(&self, name: &str) -> impl Iterator<Item = Sandbox> {
+        self.lambda.sandboxes(name).into_iter()
     }
 
-    /// All function processes.
-    pub fn functions(&mut self) -> &mut [Function] {
-        &mut self.functions
+    /// All function processes that run now.
+    pub fn functions(&self) -> Vec<Sandbox> {
+        self.lambda.all_sandboxes()
+    }
+
+    /// From now on a function has so many processes at most, and as many invocations at the same time; with 0, every
+    /// invocation is throttled, as with a reserved concurrency of 0 on AWS. Invocations in hand go on.
+    pub fn reserve(&self, name: &str, concurrency: usize) {
+        self.lambda.reserve(name, concurrency);
+    }
+
+    /// Throttles a function and kills its processes: nothing of it runs from now on.
+    pub fn take_away(&self, name: &str) {
+        self.reserve(name, 0);
+        self.processes(name).for_each(|process| process.kill());
     }
 
     /// The Lambda Invoke API of this deployment.
     pub fn invoker(&self) -> Invoker {
-        self.gateway.invoker()
+        self.lambda.invoker()
     }
 
-    /// Starts dead processes again, as Lambda replaces a crashed environment, and says what happened: a line for each
-    /// death and each failed scheduled run since the last call.
-    ///
-    /// # Errors
-    /// The front has ended, or a process cannot be started again.
-    pub fn revive(&mut self) -> Result<Vec<String>> {
-        self.gateway.process().check_running()?;
-        let mut news = Vec::new();
-        for function in &mut self.functions {
-            if let Some(ended) = function.ended() {
-                let pid = function.pid();
-                function.restart()?;
-                news.push(format!("{} (process {pid}) ended by {ended}; started again", function.name()));
-            }
+    /// Starts Redis and the emulator again if they have ended, and says what happened since the last call: a line for each
+    /// death, each run that failed, and each batch that was given up. Functions are started again without being asked for.
+    pub async fn revive(&mut self) -> Vec<String> {
+        let mut news = self.lambda.news();
+        news.extend(self.redis.revive().await);
+        if let Some(ledger) = &mut self.ledger {
+            news.extend(ledger.revive().await);
+            news.extend(ledger.pump.iter().flat_map(StreamPump::failures));
         }
         news.extend(self.schedules.iter().flat_map(Schedule::failures));
-        let pump = self.ledger.as_ref().and_then(|ledger| ledger.pump.as_ref());
-        news.extend(pump.into_iter().flat_map(StreamPump::failures));
         news.extend(self.websocket.failures());
-        Ok(news)
+        news
+    }
+
+    /// The ids of all processes: functions, Redis and the emulator.
+    pub fn pids(&mut self) -> Vec<(String, u32)> {
+        let mut pids: Vec<(String, u32)> =
+            self.functions().iter().map(|process| (process.name().to_owned(), process.pid())).collect();
+        let nodes = match &mut self.redis {
+            RedisPart::Single(server) => std::slice::from_mut(server.as_mut()),
+            RedisPart::Cluster(cluster) => cluster.nodes(),
+        };
+        pids.extend(nodes.iter_mut().map(|node| ("redis".to_owned(), node.process().pid())));
+        let emulator = self.ledger.as_mut().and_then(|ledger| ledger.table.emulator());
+        pids.extend(emulator.map(|emulator| ("dynamodb".to_owned(), emulator.process().pid())));
+        pids
     }
 
     /// Asks every part to end, kills those that do not, and returns when no process is left.
@@ -309,44 +331,57 @@ impl Deployment {
         if let Some(ledger) = &mut self.ledger {
             ledger.pump = None;
         }
-        futures::future::join_all(self.functions.iter_mut().map(|function| function.process().terminate(END_GRACE)))
-            .await;
-        self.gateway.process().terminate(END_GRACE).await;
+        self.lambda.stop(END_GRACE).await;
     }
 
     async fn ready(&mut self) -> Result<()> {
-        let http = reqwest::Client::new();
-        let base = self.gateway.url();
-        for (name, method, path) in HTTP_FUNCTIONS {
-            let started = now();
-            loop {
-                self.check_running()?;
-                let request = http.request(method.clone(), format!("{base}{path}")).timeout(ATTEMPT_LIMIT);
-                let found = request.send().await.map(|answer| answer.status());
-                // Only `/ready` promises success; a refusal by the others shows as well that they run.
-                match found {
-                    Ok(status) if status.is_success() || (status.is_client_error() && path != "/ready") => break,
-                    last if started.elapsed() > READY_LIMIT => return Err(self.not_ready(name, &last)),
-                    _ => pause(READY_POLL).await,
-                }
+        self.lambda.ready(READY_LIMIT).await?;
+        // And all the way through: phones, functions, Redis.
+        let (http, url, began) = (reqwest::Client::new(), format!("{}/ready", self.url()), now());
+        loop {
+            let last = match http.get(&url).timeout(ATTEMPT_LIMIT).send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => format!("it answered {}", answer.status()),
+                Err(error) => error.to_string(),
+            };
+            if began.elapsed() > READY_LIMIT {
+                let tail = super::process::tail(&self.logs.join("health.log"));
+                return Err(Error::NotReady { what: "health".to_owned(), limit: READY_LIMIT, last, tail });
             }
+            pause(READY_POLL).await;
         }
-        self.check_running()
     }
+}
 
-    fn check_running(&mut self) -> Result<()> {
-        self.gateway.process().check_running()?;
-        self.functions.iter_mut().try_for_each(|function| function.process().check_running())
+/// The WebSocket API as `template.yaml` has it: one route for all messages, none for the end.
+fn websocket(options: &Options) -> WebSocketOptions {
+    WebSocketOptions {
+        port: options.websocket_port,
+        authorizer: Some("authorizer".to_owned()),
+        routes: Vec::new(),
+        disconnect_route: false,
+        ..WebSocketOptions::default()
     }
+}
 
-    fn not_ready(&self, name: &str, last: &reqwest::Result<reqwest::StatusCode>) -> Error {
-        let tail = super::process::tail(&self.logs.join(format!("{name}.log")));
-        let last = match last {
-            Ok(status) => format!("it answered {status}"),
-            Err(error) => error.to_string(),
-        };
-        Error::NotReady { what: name.to_owned(), limit: READY_LIMIT, last, tail }
-    }
+fn setup(function: Deployed, options: &Options, env: &[(String, String)], binaries: &Path, logs: &Path) -> Setup {
+    let Deployed { name, timeout, terms, .. } = function;
+    let mut env = env.to_vec();
+    env.extend(options.env_of.iter().filter(|(of, _)| *of == name).map(|(_, pair)| pair.clone()));
+    let processes = options.processes.iter().find(|(of, _)| *of == name).map_or(PROCESSES_DEFAULT, |(_, most)| *most);
+    let (program, log) = (binaries.join(&name), logs.join(format!("{name}.log")));
+    Setup { name, program, env, log, timeout, processes, terms }
+}
+
+/// Where cargo puts the binaries of the build that this program belongs to.
+///
+/// # Errors
+/// [`Error::File`] when the system does not say where this program is.
+pub fn binaries() -> Result<PathBuf> {
+    let own = std::env::current_exe().map_err(Error::file("this program"))?;
+    // Tests are one level deeper, in `deps`.
+    let place = own.ancestors().skip(1).find(|place| !place.ends_with("deps"));
+    Ok(place.unwrap_or(Path::new(".")).to_owned())
 }
 
 fn log_directory(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> {

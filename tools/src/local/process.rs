@@ -13,6 +13,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::{Error, Result};
 use crate::time::{now, pause};
 
@@ -94,6 +96,19 @@ impl Process {
     /// How it ended, or `None` while it runs.
     pub fn ended(&mut self) -> Option<Ended> {
         self.child.try_wait().ok().flatten().map(Ended)
+    }
+
+    /// Told as soon as it has ended; asking [`Process::ended`] then says how. A thread waits for it, which costs nothing
+    /// meanwhile.
+    pub(crate) fn end(&self) -> oneshot::Receiver<()> {
+        let (told, end) = oneshot::channel();
+        let pid = self.pid();
+        std::thread::spawn(move || {
+            wait_for_end(pid);
+            // Not heard where the owner has ended it, too.
+            let _ = told.send(());
+        });
+        end
     }
 
     /// Kills it (SIGKILL) and waits until it is gone. Nothing to do if it has ended.
@@ -212,6 +227,17 @@ fn die_with_us(command: &mut Command) {
 
 #[cfg(not(target_os = "linux"))]
 fn die_with_us(_: &mut Command) {}
+
+/// Returns when this child of ours has ended, or was dealt with already. It is left for [`Process::ended`] to find.
+#[allow(unsafe_code, reason = "waitid(2) touches no memory of ours but `info`")]
+fn wait_for_end(pid: u32) {
+    let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+    while unsafe { libc::waitid(libc::P_PID, pid, info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) } != 0 {
+        if io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
+            return;
+        }
+    }
+}
 
 #[allow(unsafe_code, reason = "kill(2) and waitid(2) touch no memory of ours but `info`")]
 fn send(pid: u32, signal: i32) {

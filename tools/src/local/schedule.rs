@@ -1,23 +1,18 @@
 //! EventBridge's scheduled rules: an event at once, then one every minute.
 //!
-//! EventBridge invokes asynchronously: a run that is still going is not waited for, the next one starts beside it. So does
-//! this, as far as there are processes: run a scheduled function in two processes, or the second run waits in the queue
-//! until the first has ended.
+//! EventBridge invokes asynchronously: a run that is still going is not waited for, the next one starts beside it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
-use super::gateway::Invoker;
+use super::lambda::Invoker;
 use crate::time::pause;
 
 /// EventBridge cannot tick faster.
 pub const PERIOD: Duration = Duration::from_secs(60);
-/// Lambda's own limit for a run.
-const RUN_LIMIT: Duration = Duration::from_secs(900);
-
 /// A rule that fires until it is dropped. Runs that are going when it is dropped go on.
 #[derive(Debug)]
 pub struct Schedule {
@@ -33,7 +28,7 @@ impl Schedule {
         Self { task, failures }
     }
 
-    /// Runs that failed since the last call, one line each.
+    /// Runs that could not be started since the last call, one line each.
     pub fn failures(&self) -> Vec<String> {
         std::mem::take(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -46,16 +41,10 @@ impl Drop for Schedule {
 }
 
 async fn fire(invoker: Invoker, function: String, period: Duration, failures: Arc<Mutex<Vec<String>>>) {
-    // Dropped with this task, and with it the waiting for answers; the runs themselves are in other processes.
-    let mut runs = JoinSet::new();
     for number in 0_u64.. {
-        while runs.try_join_next().is_some() {}
-        let (invoker, function, failures) = (invoker.clone(), function.clone(), Arc::clone(&failures));
-        runs.spawn(async move {
-            if let Err(error) = invoker.invoke(&function, scheduled_event(&function, number), RUN_LIMIT).await {
-                failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("run of {function}: {error}"));
-            }
-        });
+        if let Err(error) = invoker.send_event(&function, scheduled_event(&function, number)).await {
+            failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("run of {function}: {error}"));
+        }
         pause(period).await;
     }
 }

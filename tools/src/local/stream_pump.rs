@@ -2,11 +2,12 @@
 //!
 //! As AWS does it: every mapping has a place of its own in the stream, a batch is handed over before the next is read, a
 //! failed batch is tried again, whole or in halves or from the record that the function names, and given up after so many
-//! retries. Who reads and under which terms stands in `template.yaml`.
+//! retries or when it is too old. A batch that is throttled is tried again until it is too old. Who reads and under which
+//! terms stands in `template.yaml`.
 //!
 //! Where it differs: the stream is read twenty times a second instead of four, a batch waits 100 ms and not seconds for
-//! its next try, what is given up is a line in [`StreamPump::failures`] instead of a message in a queue, and records do
-//! not grow old.
+//! its next try, what is given up is a line in [`StreamPump::failures`] instead of a message in a queue, and a batch grows
+//! old from its first try on.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,11 +16,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::Result;
-use super::gateway::Invoker;
+use super::lambda::Invoker;
 use super::ledger_table::DynamoDbApi;
 use super::template::Mapping;
-use crate::time::pause;
+use super::{Error, Result};
+use crate::time::{now, pause};
 
 /// Between two looks at a stream that had nothing new.
 const IDLE: Duration = Duration::from_millis(50);
@@ -152,6 +153,8 @@ enum Verdict {
     Failed(String),
     /// All before this record are done.
     FailedAt(usize),
+    /// The function was not called.
+    Throttled(String),
 }
 
 /// A function and its terms.
@@ -180,6 +183,8 @@ impl Target {
         }
         // Parts of the batch, each with its retries so far. In order: a later record is not handed over before an earlier one.
         let mut parts = VecDeque::from([(batch, 0)]);
+        let began = now();
+        let young = || self.mapping.age_max.is_none_or(|age_max| began.elapsed() < age_max);
         while let Some((mut part, retries)) = parts.pop_front() {
             let why = match self.invoke(&part).await {
                 Verdict::Done => continue,
@@ -200,8 +205,14 @@ impl Target {
                     }
                     "the function reported a failed record".to_owned()
                 }
+                Verdict::Throttled(_) if young() => {
+                    parts.push_front((part, retries));
+                    pause(RETRY).await;
+                    continue;
+                }
+                Verdict::Throttled(why) => why,
             };
-            if retries < self.mapping.retries_max {
+            if retries < self.mapping.retries_max && young() {
                 parts.push_front((part, retries + 1));
                 pause(RETRY).await;
             } else {
@@ -215,6 +226,7 @@ impl Target {
         match self.invoker.invoke(&self.mapping.function, event, RUN_LIMIT).await {
             Ok(answer) if self.mapping.reports_failures => reported(&answer, part),
             Ok(_) => Verdict::Done,
+            Err(error @ Error::Refused { status: 429, .. }) => Verdict::Throttled(error.to_string()),
             Err(error) => Verdict::Failed(error.to_string()),
         }
     }

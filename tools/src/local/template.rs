@@ -1,14 +1,18 @@
-//! What a local run takes from `template.yaml`: the ledger's table, and who reads its stream under which terms.
+//! What a local run takes from `template.yaml`: the functions with their terms, the routes of the HTTP API, the ledger's table,
+//! and who reads its stream under which terms.
 //!
 //! Only here because both are defined there and nowhere else. What the emulator has no use for (encryption, backups, alarms)
 //! is passed over; a detail of the table or of a reader that is not understood is an error, lest local runs differ silently.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::filter::Filter;
+use super::http_api::Route;
+use super::lambda::Terms as RetryTerms;
 use super::{Error, Result, tool};
 
 const FILE: &str = "template.yaml";
@@ -16,7 +20,15 @@ const FILE: &str = "template.yaml";
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Template {
+    #[serde(default)]
+    globals: Globals,
     resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Globals {
+    function: Properties,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +63,15 @@ struct Properties {
     time_to_live_specification: Option<TimeToLive>,
     stream_specification: Option<Stream>,
     events: BTreeMap<String, Trigger>,
+    timeout: Option<Value>,
+    event_invoke_config: EventInvokeConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct EventInvokeConfig {
+    maximum_retry_attempts: Option<Value>,
+    maximum_event_age_in_seconds: Option<Value>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -92,6 +113,9 @@ struct Trigger {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Terms {
+    method: Option<String>,
+    path: Option<String>,
+    maximum_record_age_in_seconds: Option<u64>,
     starting_position: Option<String>,
     batch_size: Option<usize>,
     bisect_batch_on_function_error: bool,
@@ -134,14 +158,31 @@ pub struct Mapping {
     pub bisects: bool,
     /// How often a failed batch is tried again.
     pub retries_max: usize,
+    /// A batch that is older is given up.
+    pub age_max: Option<Duration>,
     /// Whether the function says which record failed.
     pub reports_failures: bool,
     /// It gets records that fit one of these; all if there is none.
     pub filters: Vec<Filter>,
 }
 
+/// A function of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// `join`, `matcher`: the name of the binary.
+    pub name: String,
+    /// An invocation that takes longer is ended.
+    pub timeout: Duration,
+    /// How often an asynchronous invocation is tried.
+    pub terms: RetryTerms,
+    /// Whether the ledger's stream feeds it, and nothing else calls it.
+    pub only_fed: bool,
+}
+
 /// What the event source mapping of AWS does where the template says nothing.
 const BATCH_SIZE_DEFAULT: usize = 100;
+/// Lambda's timeout where the template names none, in seconds.
+const TIMEOUT_S_DEFAULT: u64 = 3;
 
 fn wrong(problem: impl ToString) -> Error {
     Error::Template { path: FILE.to_owned(), problem: problem.to_string() }
@@ -170,6 +211,77 @@ pub(super) fn table() -> Result<Table> {
 /// [`Error::File`] without a template, [`Error::Template`] when a reader's terms are not understood.
 pub fn mappings() -> Result<Vec<Mapping>> {
     mappings_of(&file()?)
+}
+
+/// All functions.
+///
+/// # Errors
+/// [`Error::File`] without a template, [`Error::Template`] when it cannot be read.
+pub fn functions() -> Result<Vec<Deployed>> {
+    functions_of(&file()?)
+}
+
+/// The routes of the HTTP API.
+///
+/// # Errors
+/// [`Error::File`] without a template, [`Error::Template`] when a route is not understood.
+pub fn routes() -> Result<Vec<Route>> {
+    routes_of(&file()?)
+}
+
+/// The binary of each function, with what else the template says of it.
+fn built(template: Template) -> impl Iterator<Item = Result<(String, Properties)>> {
+    let functions = template.resources.into_iter().filter(|(_, found)| found.r#type == "AWS::Serverless::Function");
+    functions.map(|(name, resource)| {
+        let binary = resource.metadata.build_properties.map(|build| build.binary);
+        let binary = binary.ok_or_else(|| wrong(format!("{name}: expected BuildProperties.Binary, found none")))?;
+        Ok((binary, resource.properties))
+    })
+}
+
+fn functions_of(text: &str) -> Result<Vec<Deployed>> {
+    let template = read(text)?;
+    let timeout_s = template.globals.function.timeout.as_ref().and_then(Value::as_u64).unwrap_or(TIMEOUT_S_DEFAULT);
+    let deployed = |(name, found): (String, Properties)| {
+        let default = RetryTerms::default();
+        let EventInvokeConfig { maximum_retry_attempts: retries, maximum_event_age_in_seconds: age_s } =
+            found.event_invoke_config;
+        // A parameter's value is not known here; Lambda's own default stands for it.
+        let number = |value: Option<Value>| value.and_then(|value| value.as_u64());
+        let retries_max = number(retries).and_then(|retries| u32::try_from(retries).ok());
+        let only_fed = !found.events.is_empty() && found.events.values().all(|trigger| trigger.r#type == "DynamoDB");
+        Deployed {
+            name,
+            timeout: Duration::from_secs(number(found.timeout).unwrap_or(timeout_s)),
+            terms: RetryTerms {
+                retries_max: retries_max.unwrap_or(default.retries_max),
+                age_max: number(age_s).map_or(default.age_max, Duration::from_secs),
+                ..default
+            },
+            only_fed,
+        }
+    };
+    built(template).map(|found| found.map(deployed)).collect()
+}
+
+fn routes_of(text: &str) -> Result<Vec<Route>> {
+    let mut routes = Vec::new();
+    for found in built(read(text)?) {
+        let (function, properties) = found?;
+        for (event, trigger) in properties.events.into_iter().filter(|(_, trigger)| trigger.r#type == "HttpApi") {
+            let Terms { method: Some(method), path: Some(path), .. } = trigger.properties else {
+                return Err(wrong(format!("{function}: {event}: expected Method and Path, found one of them or none")));
+            };
+            let odd = path.contains("+}") || !path.starts_with('/') || method == "ANY";
+            if odd {
+                return Err(wrong(format!(
+                    "{function}: expected a method and a path of texts and {{names}}, found {method} {path}"
+                )));
+            }
+            routes.push(Route { method, path, function: function.clone() });
+        }
+    }
+    Ok(routes)
 }
 
 fn table_of(text: &str) -> Result<Table> {
@@ -222,6 +334,7 @@ fn mappings_of(text: &str) -> Result<Vec<Mapping>> {
                         "{name}: expected MaximumRetryAttempts, else a bad record blocks its shard for a day"
                     ))
                 })?,
+                age_max: terms.maximum_record_age_in_seconds.map(Duration::from_secs),
                 reports_failures: terms.function_response_types.iter().any(|kind| kind == "ReportBatchItemFailures"),
                 filters: filters.collect::<Result<_>>()?,
             });
@@ -281,6 +394,29 @@ Resources:
         assert!(error.contains("ResourcePolicy"), "{error}");
         let error = table_of(&TAGGED.replace("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")).unwrap_err();
         assert!(error.to_string().contains("expected one AWS::DynamoDB::Table"), "{error}");
+    }
+
+    #[test]
+    fn functions_have_their_timeouts_and_retries_and_routes() {
+        let functions = functions().unwrap();
+        let of = |name: &str| functions.iter().find(|found| found.name == name).unwrap();
+        assert_eq!(of("join").timeout, Duration::from_secs(10), "the one of Globals");
+        assert_eq!(of("matcher").timeout, Duration::from_secs(75));
+        assert_eq!((of("matcher").terms.retries_max, of("join").terms.retries_max), (0, 2));
+        assert_eq!(of("sweeper").terms.age_max, Duration::from_secs(60));
+        assert!(of("notifier").only_fed && !of("websocket").only_fed && !of("join").only_fed);
+        let routes = routes().unwrap();
+        assert!(routes.iter().any(|route| route.to_string() == "GET /match/{id}" && route.function == "poll-match"));
+        let greedy = r#"
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildProperties: { Binary: join } }
+    Properties:
+      Events: { All: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: ANY, Path: "/{proxy+}" } } }
+"#;
+        let error = routes_of(greedy).unwrap_err().to_string();
+        assert!(error.contains("found ANY /{proxy+}"), "{error}");
     }
 
     #[test]

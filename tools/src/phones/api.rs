@@ -1,15 +1,12 @@
 //! Muster's HTTP API, as a phone's client library would speak it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::plan::{Mode, Party};
-use crate::local::IN_FLIGHT_MAX;
 
 /// A phone gives up on an answer after this time.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -114,18 +111,12 @@ pub enum ApiError {
 pub struct Api {
     http: reqwest::Client,
     base: String,
-    join: Arc<Semaphore>,
-    poll: Arc<Semaphore>,
-    cancel: Arc<Semaphore>,
-    answer: Arc<Semaphore>,
 }
 
 impl Api {
     /// For the API at `base`, `http://127.0.0.1:9000`.
     pub fn new(base: impl Into<String>) -> Self {
-        let slots = || Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-        let (join, poll, cancel, answer) = (slots(), slots(), slots(), slots());
-        Self { http: reqwest::Client::new(), base: base.into(), join, poll, cancel, answer }
+        Self { http: reqwest::Client::new(), base: base.into() }
     }
 
     /// `POST /queue/join` as the party's leader.
@@ -141,7 +132,7 @@ impl Api {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        self.send(&self.join, request).await
+        self.send(request).await
     }
 
     /// `GET /match/{id}` as one of its players; the id of a ticket or a match.
@@ -150,7 +141,7 @@ impl Api {
     /// [`ApiError`]
     pub async fn poll(&self, player: &str, id: &str) -> Result<Ticket, ApiError> {
         let request = self.request(Method::GET, &format!("/match/{id}"), player);
-        self.send(&self.poll, request).await
+        self.send(request).await
     }
 
     /// `DELETE /queue/{ticket_id}` as one of its players.
@@ -159,7 +150,7 @@ impl Api {
     /// [`ApiError`]
     pub async fn cancel(&self, player: &str, ticket_id: &str) -> Result<Ticket, ApiError> {
         let request = self.request(Method::DELETE, &format!("/queue/{ticket_id}"), player);
-        self.send(&self.cancel, request).await
+        self.send(request).await
     }
 
     /// `POST /match/{match_id}/accept` or `/decline` as one of its players. None if the match does not ask any more.
@@ -169,7 +160,7 @@ impl Api {
     pub async fn answer(&self, player: &str, match_id: &str, accept: bool) -> Result<Option<Ticket>, ApiError> {
         let word = if accept { "accept" } else { "decline" };
         let request = self.request(Method::POST, &format!("/match/{match_id}/{word}"), player);
-        match self.send(&self.answer, request).await {
+        match self.send(request).await {
             Ok(ticket) => Ok(Some(ticket)),
             Err(ApiError::Refused { status: 409, .. }) => Ok(None),
             Err(error) => Err(error),
@@ -180,14 +171,15 @@ impl Api {
         self.http.request(method, format!("{}{path}", self.base)).header("x-muster-player", player)
     }
 
-    async fn send(&self, slots: &Semaphore, request: reqwest::RequestBuilder) -> Result<Ticket, ApiError> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Ticket, ApiError> {
         let unavailable = |cause: String| ApiError::Unavailable { cause, retry_after: None };
-        let _slot = slots.acquire().await.map_err(|closed| unavailable(closed.to_string()))?;
         let answer = request.timeout(ANSWER_LIMIT).send().await.map_err(|e| unavailable(e.to_string()))?;
         let status = answer.status();
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let body = answer.text().await.map_err(|e| unavailable(e.to_string()))?;
-        if status.is_server_error() {
+        // What has no `code` comes from API Gateway itself: a throttle, not a refusal.
+        let throttled = status.as_u16() == 429 && !body.contains("\"code\"");
+        if status.is_server_error() || throttled {
             let cause = format!("status {}: {body}", status.as_u16());
             return Err(ApiError::Unavailable { cause, retry_after: retry_after.map(Duration::from_secs) });
         }

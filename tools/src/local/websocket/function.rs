@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
-use crate::local::{Error, IN_FLIGHT_MAX, Result};
+use crate::local::{Error, Result};
 
 /// API Gateway waits no longer for an integration.
 const CALL_LIMIT: Duration = Duration::from_secs(29);
@@ -16,13 +15,12 @@ pub(super) struct Function {
     name: String,
     url: String,
     http: reqwest::Client,
-    room: Semaphore,
 }
 
 impl Function {
     pub(super) fn new(lambda: &str, name: String) -> Self {
         let url = format!("{}/2015-03-31/functions/{name}/invocations", lambda.trim_end_matches('/'));
-        Self { name, url, http: reqwest::Client::new(), room: Semaphore::new(IN_FLIGHT_MAX) }
+        Self { name, url, http: reqwest::Client::new() }
     }
 
     /// Its answer to an event.
@@ -30,11 +28,9 @@ impl Function {
     /// # Errors
     /// [`Error::Refused`] when the function failed, with what it said as the body; [`Error::Http`] when nobody answered.
     pub(super) async fn call(&self, event: &Value) -> Result<Value> {
-        // Never closed. Without the limit cargo-lambda locks up.
-        let _room = self.room.acquire().await;
         let answer = self.http.post(&self.url).timeout(CALL_LIMIT).json(event).send().await?;
         let status = answer.status();
-        // AWS says that a function failed in this header, with status 200; cargo-lambda by the status.
+        // A function that failed is in this header, with status 200; that it could not be called is in the status.
         let failed = !status.is_success() || answer.headers().contains_key("x-amz-function-error");
         let body = answer.text().await?;
         let refused = |what: String| Error::Refused { what, status: status.as_u16(), body: body.clone() };
