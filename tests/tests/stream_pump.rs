@@ -185,6 +185,7 @@ fn plain(function: &str) -> Mapping {
         batch_size: 100,
         bisects: false,
         retries_max: 2,
+        age_max: None,
         reports_failures: false,
         filters: Vec::new(),
     }

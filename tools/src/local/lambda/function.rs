@@ -45,6 +45,8 @@ struct State {
     failed_start: Option<(String, Instant)>,
     /// Nothing is started any more.
     ending: bool,
+    /// Whether the keeper sleeps until something changes, because no invocation is in hand.
+    asleep: bool,
     /// Counts requests, and moments at which a sandbox became free.
     counter: u64,
 }
@@ -70,6 +72,7 @@ impl Function {
             asked: false,
             failed_start: None,
             ending: false,
+            asleep: false,
             counter: 0,
         };
         Self { setup, runtime_api, news, state: Mutex::new(state), changed: Notify::new() }
@@ -117,6 +120,10 @@ impl Function {
             // Refused where the sandbox has died, and its end is not noticed yet.
             if take.send(order).is_ok() {
                 sandbox.stage = Stage::Busy { id: waiting.order.id, reply: waiting.reply, began: now() };
+                // Later ones have later deadlines.
+                if std::mem::take(&mut state.asleep) {
+                    self.changed.notify_one();
+                }
                 return;
             }
         }
@@ -131,15 +138,11 @@ impl Function {
             state.asked = true;
             state.counter += 1;
             let freed = state.counter;
-            let waiting = state.line.pop_front();
-            let more = !state.line.is_empty();
-            let running = state.sandboxes.iter_mut().find(|running| running.id == sandbox)?;
+            let State { line, sandboxes, .. } = &mut *state;
+            let running = sandboxes.iter_mut().find(|running| running.id == sandbox)?;
             running.freed = freed;
-            if let Some(Waiting { order, reply, .. }) = waiting {
+            if let Some(Waiting { order, reply, .. }) = line.pop_front() {
                 running.stage = Stage::Busy { id: order.id.clone(), reply, began: now() };
-                if more {
-                    self.changed.notify_one();
-                }
                 return Some(order);
             }
             let (take, given) = oneshot::channel();
@@ -284,7 +287,9 @@ impl Function {
                 return None;
             }
             self.end_overdue(&mut state);
-            state.wanted(self.setup.timeout)
+            let (start, rest) = state.wanted(self.setup.timeout);
+            state.asleep = rest.is_none();
+            (start, rest)
         };
         if start && let Err(error) = self.start_sandbox(shared.sandboxes.fetch_add(1, Ordering::Relaxed)) {
             locked(&self.news).push(error.to_string());
