@@ -19,6 +19,7 @@
 -- ARGV[7] proposed_until_ms, of a match whose check is passed; 0 to confirm it
 -- ARGV[8] lobbies_max
 -- ARGV[9] numbers of lobbies that there are
+-- ARGV[10] bytes_max of the outbox, taking all entries for as long as the one that comes
 -- Returns {"NOTED", state} | {"BEFORE", state} | {"TOO_LATE"} | {"UNKNOWN"}
 -- Limits  tickets <= PLAYERS_PER_MATCH_MAX, lobbies <= LOBBIES_MAX
 --
@@ -29,6 +30,7 @@ local tickets, seen, claims, matches, leases, results, forget, stats, outbox, lo
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max, match, player, word = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local proposed_until_ms, lobbies_max, numbers = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local bytes_max = tonumber(ARGV[10])
 
 local text = redis.call('HGET', matches, match)
 local record = text and cjson.decode(text) or { teams = {} }
@@ -87,7 +89,8 @@ text = cjson.encode(record)
 redis.call('HSET', matches, match, text)
 local entry = nil
 if kind and outbox_max ~= '0' then
-  entry = redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', kind, 'id', match, 'body', text)
+  local kept_max = math.min(outbox_max, math.ceil(bytes_max / #text))
+  entry = redis.call('XADD', outbox, 'MAXLEN', '~', kept_max, '*', 'kind', kind, 'id', match, 'body', text)
 end
 for _, member in ipairs(kind == 'matched' and members or {}) do
   redis.call('HDEL', tickets, member.ticket)

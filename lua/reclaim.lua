@@ -19,7 +19,9 @@
 -- ARGV[7] limit, tickets: after so many no further match is begun
 -- ARGV[8] gap_ms, see expire
 -- ARGV[9] pause_ms, see expire
--- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled}
+-- ARGV[10] clock_ms, see expire
+-- ARGV[11] bytes_max of the outbox, taking all entries for as long as the one that comes
+-- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled, matches whose matcher died}
 -- Limits  matches <= RECLAIM_BATCH_MATCHES, tickets < RECLAIM_BATCH_TICKETS + PLAYERS_PER_MATCH_MAX
 --
 -- One place for every way in which a match falls through: its matcher died (forming), somebody did not answer in time
@@ -31,13 +33,18 @@ local tickets, waiting, seen, claims, matches, leases, results, forget, stats, o
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local gap_ms, pause_ms = tonumber(ARGV[8]), tonumber(ARGV[9])
+local gap_ms, pause_ms, clock_ms, bytes_max = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+if clock_ms > 0 then
+  local fine, time = pcall(redis.call, 'TIME')
+  now_ms = fine and math.min(now_ms, 1000 * time[1] + math.floor(time[2] / 1000) + clock_ms) or now_ms
+end
 
 local silent = { checking = 'disconnected', proposed = 'no_answer' }
 
 local function tell(kind, id, text)
   if outbox_max ~= '0' then
-    redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', kind, 'id', id, 'body', text)
+    local kept_max = math.min(outbox_max, math.ceil(bytes_max / #text))
+    redis.call('XADD', outbox, 'MAXLEN', '~', kept_max, '*', 'kind', kind, 'id', id, 'body', text)
   end
 end
 
@@ -124,4 +131,4 @@ if #due > 0 then
   redis.call('HINCRBY', stats, 'requeued', requeued)
   redis.call('HINCRBY', stats, 'cancelled', cancelled)
 end
-return { 'RECLAIMED', taken, requeued, cancelled }
+return { 'RECLAIMED', taken, requeued, cancelled, crashed }

@@ -70,7 +70,7 @@ metrics! {
     Expired "Count",
     /// Tickets that went back into line.
     Requeued "Count",
-    /// Matches that were taken apart.
+    /// Matches whose matcher died, so that they were taken apart.
     Reclaimed "Count",
     /// How long the oldest entry has waited that the ledger has not heard of, of the pool where that is longest.
     OutboxLagMs "Milliseconds",
@@ -112,8 +112,8 @@ impl Noted {
 
     /// What a call took apart.
     #[must_use]
-    pub fn reclaimed(self, Reclaimed { matches, requeued, cancelled }: Reclaimed) -> Self {
-        self.one(Metric::Cancelled, cancelled).one(Metric::Requeued, requeued).one(Metric::Reclaimed, matches)
+    pub fn reclaimed(self, Reclaimed { requeued, cancelled, crashed, .. }: Reclaimed) -> Self {
+        self.one(Metric::Cancelled, cancelled).one(Metric::Requeued, requeued).one(Metric::Reclaimed, crashed)
     }
 
     /// Nothing happened that the access log does not tell.

@@ -121,7 +121,7 @@ in_turns! {
         fn expire(pool: &PoolId, rules: &Rules, now_ms: u64) -> Expired;
     }
     Outbox {
-        fn take(pool: &PoolId, reader: &str, limit: usize, idle_ms: u64) -> Vec<Entry>;
+        fn take(pool: &PoolId, limit: usize, idle_ms: u64) -> Vec<Entry>;
         fn told(pool: &PoolId, ids: &[String]) -> ();
         fn put_off(pool: &PoolId, ids: &[String]) -> ();
         fn recall(pool: &PoolId, after: Option<&str>, limit: usize) -> Recalled;

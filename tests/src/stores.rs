@@ -60,7 +60,18 @@ impl Server {
     /// The settings are refused.
     pub fn store_with_outbox(&self, entries_max: usize) -> Redis {
         let settings = Settings::from_url(&self.urls()[0]).unwrap_or_else(|error| panic!("{error}"));
-        let settings = settings.cluster(matches!(self, Self::Cluster(_))).outbox_entries_max(entries_max);
+        let settings =
+            settings.cluster(matches!(self, Self::Cluster(_))).outbox_entries_max(entries_max).trust_any_clock();
+        Redis::new(settings).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A store that bounds its trust in its callers' clocks, as a deployed one does.
+    ///
+    /// # Panics
+    /// The settings are refused.
+    pub fn store_with_a_clock(&self) -> Redis {
+        let settings = Settings::from_url(&self.urls()[0]).unwrap_or_else(|error| panic!("{error}"));
+        let settings = settings.cluster(matches!(self, Self::Cluster(_))).outbox_entries_max(1_000);
         Redis::new(settings).unwrap_or_else(|error| panic!("{error}"))
     }
 

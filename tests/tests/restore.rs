@@ -135,7 +135,7 @@ fn interleave(seed: u64) {
         assert!(twice.is_none(), "expected at most one live ticket a player, found {twice:?}");
     });
     let one = pool("one.eu");
-    now(drain(&world.store, &world.ledger, &world.clock, &one, &Rules::default(), "a matcher")).unwrap();
+    now(drain(&world.store, &world.ledger, &world.clock, &one, &Rules::default())).unwrap();
     for (ticket, status) in promised.into_inner() {
         let (_, names) = lost.iter().zip(parties).find(|(lost, _)| lost.id == ticket).unwrap();
         // Why it is over without a match may differ: of two who end it at once the later one's reason stays.

@@ -210,9 +210,8 @@ async fn entries_that_this_version_does_not_know_wait_for_one_that_does_and_bloc
     let ann = world.joined(900, "ann").await;
     world.store.cancel(&ann.id, &player("ann"), T0 + 1).await.unwrap();
     let (mut told, mut aside, mut put_off) = (0, 0, 0);
-    for round in 0..4 {
-        let done =
-            drain(&world.store, &ledger, &clock, &world.pool, &Rules::default(), &format!("r{round}")).await.unwrap();
+    for _ in 0..4 {
+        let done = drain(&world.store, &ledger, &clock, &world.pool, &Rules::default()).await.unwrap();
         (told, aside, put_off) = (told + done.told, aside + done.aside, put_off + done.put_off);
     }
     assert_eq!((told, aside, put_off), (1, 0, 2 * OUTBOX_TAKE_MAX), "ours is told, and nothing is put aside");
@@ -231,14 +230,14 @@ async fn the_first_run_of_a_version_that_knows_them_tells_entries_that_were_put_
     }
     let ann = world.joined(900, "ann").await;
     world.store.cancel(&ann.id, &player("ann"), T0 + 1).await.unwrap();
-    let entry = world.store.take(&world.pool, "r", 1, 0).await.unwrap().remove(0);
+    let entry = world.store.take(&world.pool, 1, 0).await.unwrap().remove(0);
     world.store.put_off(&world.pool, &[entry.id]).await.unwrap();
 
     let (ledger, clock) = (MemoryLedger::new(VirtualClock::at(T0)), VirtualClock::at(T0));
     let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules: Rules::default() };
     let queues = Queues::new(vec![queue]).unwrap();
     let (leave, leaving) = oneshot::channel();
-    let run = drain::run(&world.store, &ledger, &clock, &queues, "run", 1_000, leaving);
+    let run = drain::run(&world.store, &ledger, &clock, &queues, 1_000, leaving);
     let told = async {
         loop {
             let polled = ledger.poll(&ann.id, &player("ann"), T0).await.unwrap();

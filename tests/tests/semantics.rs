@@ -63,6 +63,14 @@ impl Stage {
         }
     }
 
+    /// Time passes, and the pool is looked after meanwhile: nobody is called silent after a gap.
+    async fn pass_looked_after(&self, ms: u64) {
+        for _ in 0..ms / 1_000 {
+            self.pass(1_000).await;
+            self.look().await;
+        }
+    }
+
     /// A matcher looks, and tells the ledger.
     async fn look(&self) {
         self.tick().await;
@@ -74,7 +82,7 @@ impl Stage {
     }
 
     async fn tell(&self) {
-        drain(&self.store, &NO_LEDGER, &self.clock, &self.pool, self.rules(), "a matcher").await.unwrap();
+        drain(&self.store, &NO_LEDGER, &self.clock, &self.pool, self.rules()).await.unwrap();
     }
 
     async fn poll(&self, ticket: &TicketId, name: &str) -> View {
@@ -189,11 +197,10 @@ async fn an_app_that_was_killed_reads_where_its_ticket_is_now() {
     let stage = Stage::of(asking());
     let (ann, _) = (stage.join("ann").await, stage.join("bob").await);
     stage.look().await;
-    stage.pass(4_000).await;
+    stage.pass_looked_after(4_000).await;
     let Reply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
     assert_eq!(view.proposal.map(|proposal| proposal.left_ms), Some(6_000), "it knows no id, and joins again");
-    stage.pass(6_000).await;
-    stage.look().await;
+    stage.pass_looked_after(6_000).await;
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Cancelled(CancelReason::NoAnswer));
     assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(view) if view.ticket != ann));
 }
@@ -262,7 +269,7 @@ async fn a_party_waits_outside_with_the_one_who_is_kept_out() {
     stage.look().await;
     let Reply::Already(view) = stage.ask(&["ann", "amy"], false).await else { panic!("expected the same ticket") };
     stage.say(&view, "amy", Word::Decline).await;
-    drain(&stage.store, &NO_LEDGER, &stage.clock, &stage.pool, stage.rules(), "reader").await.unwrap();
+    drain(&stage.store, &NO_LEDGER, &stage.clock, &stage.pool, stage.rules()).await.unwrap();
     let kept_out = stage.ask(&["cid", "ann"], false).await;
     assert_eq!(kept_out, Reply::CoolingDown(player("ann"), 30_000));
     assert!(matches!(stage.ask(&["cid", "dan"], false).await, Reply::Queued(_)), "and nobody else is");

@@ -47,7 +47,7 @@ async fn put_aside(store: &Redis, pool: &PoolId, count: usize) -> Vec<Ticket> {
         tickets.push(ticket);
     }
     loop {
-        let taken = store.take(pool, "test", OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await.unwrap();
+        let taken = store.take(pool, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await.unwrap();
         let ids: Vec<String> = taken.into_iter().map(|entry| entry.id).collect();
         if ids.is_empty() {
             return tickets;
@@ -98,7 +98,7 @@ async fn a_dead_letter_is_listed_replayed_told_and_gone() {
     let replayed = said(muster(Some(&url), &["replay", "--pool", "ranked-1v1.eu"]));
     assert_eq!(replayed, "ranked-1v1.eu  1 put back\n1 dead letters of 1 pools put back\n");
     let ledger = MemoryLedger::new(System::default());
-    let drained = drain(&store, &ledger, &System::default(), &eu, &Rules::default(), "test").await.unwrap();
+    let drained = drain(&store, &ledger, &System::default(), &eu, &Rules::default()).await.unwrap();
     assert_eq!(drained, Drained { told: 1, ..Drained::default() });
     let told = ledger.poll(&ticket.id, &ticket.party.players()[0], ticket.joined_ms).await.unwrap();
     assert!(matches!(told, Polled::Ended(ended) if matches!(ended.outcome, Outcome::Cancelled(_))));

@@ -100,8 +100,7 @@ where
     W: Clock + Ids,
 {
     let (Some(rules), Some(_)) = (app.config.queues.rules(pool), &app.ledger) else { return noted };
-    let reader = app.world.unique();
-    let drained = drain(&app.store, &app.ledger, &app.world, pool, rules, reader.as_str()).await;
+    let drained = drain(&app.store, &app.ledger, &app.world, pool, rules).await;
     let failures = drained.map_or(1, |drained| drained.ledger_failures);
     if failures > 0 {
         tracing::warn!("the ledger hears of an answer later");

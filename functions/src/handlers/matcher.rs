@@ -61,7 +61,7 @@ where
         ran
     };
     let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
-    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.drain_ms, leaving);
+    let drained = drain::run(store, ledger, world, &config.queues, config.drain_ms, leaving);
     let (matcher::Ran { exit, ticks, total, failures, last_failure }, drained) = join(run, drained).await;
     let report = Report {
         exit: format!("{exit:?}").to_lowercase(),

@@ -50,7 +50,7 @@ where
         swept
     };
     // At its own pace: whoever led a pool has mostly been faster.
-    let drained = drain::run(store, ledger, world, &config.queues, token.as_str(), config.sweep_ms, leaving);
+    let drained = drain::run(store, ledger, world, &config.queues, config.sweep_ms, leaving);
     let (swept, drained) = join(sweeps, drained).await;
     let Swept { sweeps, total, stood, failures, last_failure } = swept;
     let report = Report {

@@ -73,6 +73,15 @@ pub const PRIORITY_STEPS_MAX: u32 = 6;
 pub const KEEP_MS: u64 = 600_000;
 /// Entries of one pool's outbox beyond which the oldest go, so that a ledger away for days cannot fill Redis.
 pub const OUTBOX_ENTRIES_MAX: usize = 1_000_000;
+/// Bytes of one pool's outbox beyond which the oldest entries go, taking all for as long as the one that comes.
+pub const OUTBOX_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Entries of one pool that are kept aside for a person. Beyond them the oldest go.
+pub const DEAD_ENTRIES_MAX: usize = 10_000;
+/// The same in bytes, taking all entries for as long as the one that comes.
+pub const DEAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A clock that is further ahead of Redis' own counts as so far ahead, in milliseconds: it must not end tickets and leases before
+/// their time.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 5_000;
 /// How often a join starts anew when others change the same player's ticket under it.
 pub const JOIN_ROUNDS_MAX: usize = 4;
 

@@ -73,15 +73,8 @@ pub struct Recalled {
 
 /// What the store still has to tell.
 pub trait Outbox: Send + Sync {
-    /// Hands out up to `limit` entries to `reader`: new ones, and those that another reader took `idle_ms` ago and never
-    /// finished.
-    fn take(
-        &self,
-        pool: &PoolId,
-        reader: &str,
-        limit: usize,
-        idle_ms: u64,
-    ) -> impl Future<Output = Answer<Vec<Entry>>> + Send;
+    /// Hands out up to `limit` entries: new ones, and those that were handed out `idle_ms` ago and never finished.
+    fn take(&self, pool: &PoolId, limit: usize, idle_ms: u64) -> impl Future<Output = Answer<Vec<Entry>>> + Send;
 
     /// Entries that were told; they go.
     fn told(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = Answer<()>> + Send;

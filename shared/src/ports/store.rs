@@ -178,6 +178,8 @@ pub struct Reclaimed {
     pub requeued: usize,
     /// Tickets cancelled by a verdict.
     pub cancelled: usize,
+    /// Of the matches, those whose matcher died: they asked nobody, and nobody gave them up.
+    pub crashed: usize,
 }
 
 /// What an expiry did.

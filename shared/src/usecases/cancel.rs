@@ -51,6 +51,7 @@ pub async fn cancel(
                 changed.matches += reclaimed.matches;
                 changed.requeued += reclaimed.requeued;
                 changed.cancelled += reclaimed.cancelled;
+                changed.crashed += reclaimed.crashed;
             }
             // Whose a buried ticket was, and how it ended, only the ledger knows.
             Cancelled::Ended(_) | Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {
@@ -106,7 +107,11 @@ mod tests {
 
         let ledger = None::<MemoryLedger<System>>;
         let first = cancel(&store, &ledger, &own, &players[0], T0 + 1).await.unwrap();
-        assert_eq!(first.changed, Reclaimed { matches: 1, requeued: 1, cancelled: 1 }, "the other waits again");
+        assert_eq!(
+            first.changed,
+            Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 },
+            "the other waits again"
+        );
         let second = cancel(&store, &ledger, &own, &players[0], T0 + 2).await.unwrap();
         assert_eq!((second.changed, second.view), (Reclaimed::default(), first.view));
     }

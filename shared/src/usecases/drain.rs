@@ -46,7 +46,6 @@ pub async fn run(
     ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,
-    reader: &str,
     pause_ms: u64,
     leaving: oneshot::Receiver<()>,
 ) -> Drained {
@@ -62,7 +61,7 @@ pub async fn run(
     loop {
         // Asked before the work, so that what is written while it goes on is taken by one more round.
         let last = leaving.clone().now_or_never().is_some();
-        let round = pin!(round(store, ledger, clock, queues, reader, &mut put_off));
+        let round = pin!(round(store, ledger, clock, queues, &mut put_off));
         let Either::Right((round, _)) = select(late.as_mut(), round).await else {
             return Drained { failures: total.failures + 1, ..total };
         };
@@ -83,12 +82,11 @@ async fn round(
     ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,
-    reader: &str,
     put_off: &mut BTreeMap<PoolId, Option<String>>,
 ) -> Drained {
     let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
     let mut round = Drained { failures: recall(store, put_off).await, ..Drained::default() };
-    for answer in join_all(pools.iter().map(|(pool, rules)| drain(store, ledger, clock, pool, rules, reader))).await {
+    for answer in join_all(pools.iter().map(|(pool, rules)| drain(store, ledger, clock, pool, rules))).await {
         match answer {
             Ok(drained) => round += drained,
             Err(_) => round.failures += 1,
@@ -123,9 +121,8 @@ pub async fn drain(
     clock: &impl Clock,
     pool: &PoolId,
     rules: &Rules,
-    reader: &str,
 ) -> Result<Drained, StoreError> {
-    let entries = store.take(pool, reader, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await?;
+    let entries = store.take(pool, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await?;
     if entries.is_empty() {
         return Ok(Drained::default());
     }
@@ -266,7 +263,7 @@ mod tests {
         let ledger = Flood { store: &store, made: AtomicU64::new(1), brings, hangs, heard: AtomicBool::new(false) };
         let (leave, leaving) = oneshot::channel();
         drop(leave);
-        let drained = run(&store, &ledger, &world, &queues, "a test", 60_000, leaving).await;
+        let drained = run(&store, &ledger, &world, &queues, 60_000, leaving).await;
         assert!(ledger.heard.load(Ordering::Relaxed));
         (drained, world.now_ms())
     }

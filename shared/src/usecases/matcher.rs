@@ -98,6 +98,9 @@ pub async fn run(
         for answer in ticked {
             match answer {
                 Ok(done) => {
+                    if let Some(error) = &done.failed {
+                        note(&mut ran, error);
+                    }
                     ran.ticks += 1;
                     if done.waiting > 0 {
                         busy_ms = Some(now_ms);
@@ -107,7 +110,7 @@ pub async fn run(
                 }
                 Err(error) => {
                     busy_ms = Some(now_ms);
-                    note(&mut ran, error);
+                    note(&mut ran, &error);
                 }
             }
         }
@@ -125,7 +128,7 @@ pub async fn run(
     }
     let led = pools.iter().filter(|led| led.leading);
     for answer in join_all(led.map(|led| store.resign(&led.pool, token))).await {
-        answer.unwrap_or_else(|error| note(&mut ran, error));
+        answer.unwrap_or_else(|error| note(&mut ran, &error));
     }
     ran
 }
@@ -141,13 +144,13 @@ async fn lead<'a, 'b: 'a>(
     let answers = join_all(pools.iter().map(|led| store.lead(&led.pool, token, ttl_ms))).await;
     for (led, answer) in pools.into_iter().zip(answers) {
         led.leading = answer.unwrap_or_else(|error| {
-            note(ran, error);
+            note(ran, &error);
             false
         });
     }
 }
 
-fn note(ran: &mut Ran, error: StoreError) {
+fn note(ran: &mut Ran, error: &StoreError) {
     ran.failures += 1;
     ran.last_failure = Some(error.to_string());
 }

@@ -108,7 +108,7 @@ mod tests {
         pong(&store, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
         let late = pong(&store, &clock, &queues, &game.id, &bob, now_ms - PING.round_trip_max_ms - 1).await.unwrap();
         assert_eq!(status(&late), Status::Cancelled(CancelReason::Disconnected));
-        assert_eq!(late.changed, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+        assert_eq!(late.changed, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
         let own = &game.teams[0][0].ticket;
         let polled = store.poll(own, &ann, now_ms).await.unwrap();
         let view = View::of(own, polled, &ann, None, now_ms).unwrap();

@@ -70,15 +70,20 @@ pub async fn run(
                 nothing_left = standing == Standing::default();
                 swept.stood.push(standing);
             }
-            Err(error) => note(&mut swept, error),
+            Err(error) => note(&mut swept, &error),
         }
         let sweeps = queues
             .pools()
             .map(|(pool, rules)| async move { sweep(store, ids, clock, &pool, rules, token, plan.pace).await });
         for answer in join_all(sweeps).await {
             match answer {
-                Ok(done) => swept.total += Ticked { waiting: 0, ..done },
-                Err(error) => note(&mut swept, error),
+                Ok(done) => {
+                    if let Some(error) = &done.failed {
+                        note(&mut swept, error);
+                    }
+                    swept.total += Ticked { waiting: 0, ..done };
+                }
+                Err(error) => note(&mut swept, &error),
             }
         }
         swept.sweeps += 1;
@@ -89,7 +94,7 @@ pub async fn run(
     }
 }
 
-fn note(swept: &mut Swept, error: StoreError) {
+fn note(swept: &mut Swept, error: &StoreError) {
     swept.failures += 1;
     swept.last_failure = Some(error.to_string());
 }
@@ -186,7 +191,7 @@ mod tests {
         assert_eq!(sweeps().await, 10, "somebody waits");
         store.cancel(&alone.id, &alone.party.players()[0], T0).await.unwrap();
         assert_eq!(sweeps().await, 10, "the ledger has not heard");
-        let untold = store.take(&pool, "a test", 10, 0).await.unwrap();
+        let untold = store.take(&pool, 10, 0).await.unwrap();
         store.told(&pool, &untold.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>()).await.unwrap();
         assert_eq!(sweeps().await, 1);
     }

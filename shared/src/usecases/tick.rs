@@ -54,12 +54,27 @@ pub struct Ticked {
     pub waits_ms: Vec<u64>,
     /// Matches taken apart because their leases ran out.
     pub reclaimed: usize,
+    /// Of these, matches whose matcher died.
+    pub crashed: usize,
     /// Tickets that went back into line.
     pub requeued: usize,
     /// Tickets that ended by a verdict, or because they fell silent.
     pub cancelled: usize,
     /// Tickets that ended because they waited too long.
     pub expired: usize,
+    /// The call of the store that failed and so ended this early. What was done before it counts.
+    pub failed: Option<StoreError>,
+}
+
+impl Ticked {
+    /// Ends early: with what was done, or with the failure alone if nothing was.
+    fn or_failed(mut self, error: StoreError) -> Result<Self, StoreError> {
+        if self == Self::default() {
+            return Err(error);
+        }
+        self.failed = Some(error);
+        Ok(self)
+    }
 }
 
 impl std::ops::AddAssign for Ticked {
@@ -72,16 +87,18 @@ impl std::ops::AddAssign for Ticked {
         self.lost += other.lost;
         self.waits_ms.extend(other.waits_ms);
         self.reclaimed += other.reclaimed;
+        self.crashed += other.crashed;
         self.requeued += other.requeued;
         self.cancelled += other.cancelled;
         self.expired += other.expired;
+        self.failed = self.failed.take().or(other.failed);
     }
 }
 
 /// Looks at a pool once.
 ///
 /// # Errors
-/// The store does not answer. Whatever was claimed by then comes back when its lease runs out.
+/// The store does not answer, and nothing was done. Whatever was claimed by then comes back when its lease runs out.
 pub async fn tick(
     store: &(impl Matches + Upkeep),
     ids: &impl Ids,
@@ -92,18 +109,33 @@ pub async fn tick(
 ) -> Result<Ticked, StoreError> {
     let now_ms = clock.now_ms();
     let mut done = upkeep(store, pool, rules, now_ms).await?;
-    let Page { candidates, looked } = snapshot(store, pool).await?;
+    if done.failed.is_some() {
+        return Ok(done);
+    }
+    let Page { candidates, looked } = match snapshot(store, pool).await {
+        Ok(line) => line,
+        Err(error) => return done.or_failed(error),
+    };
     (done.waiting, done.unreadable) = (candidates.len(), looked - candidates.len());
 
     let groups = matching::form(&candidates, rules, now_ms);
     let batches = batches(groups, &candidates, ids, pool, rules, pace.claim_batch_tickets, now_ms);
     let plays = batches.map(|games| play(store, clock, rules, pace, games));
     let mut played = stream::iter(plays).buffered(CALLS_UNDER_WAY_MAX);
-    while let Some(batch) = played.try_next().await? {
-        done += batch;
+    while let Some(batch) = played.next().await {
+        match batch {
+            Ok(batch) => done += batch,
+            Err(error) => {
+                done.failed = Some(error);
+                break;
+            }
+        }
     }
-    if !done.waits_ms.is_empty() {
-        store.note_waits(pool, &done.waits_ms).await?;
+    drop(played);
+    if !done.waits_ms.is_empty()
+        && let Err(error) = store.note_waits(pool, &done.waits_ms).await
+    {
+        done.failed = Some(error);
     }
     Ok(done)
 }
@@ -111,12 +143,17 @@ pub async fn tick(
 /// Reclaims and expires until nothing is due, within a bound.
 ///
 /// # Errors
-/// The store does not answer.
+/// The store does not answer, and nothing was done.
 pub async fn upkeep(store: &impl Upkeep, pool: &PoolId, rules: &Rules, now_ms: u64) -> Result<Ticked, StoreError> {
     let mut done = Ticked::default();
     for _ in 0..SWEEP_CALLS_MAX {
-        let (reclaimed, expired) = try_join(store.reclaim(pool, now_ms), store.expire(pool, rules, now_ms)).await?;
+        let both = try_join(store.reclaim(pool, now_ms), store.expire(pool, rules, now_ms)).await;
+        let (reclaimed, expired) = match both {
+            Ok(both) => both,
+            Err(error) => return done.or_failed(error),
+        };
         done.reclaimed += reclaimed.matches;
+        done.crashed += reclaimed.crashed;
         done.requeued += reclaimed.requeued;
         done.cancelled += reclaimed.cancelled + expired.abandoned;
         done.expired += expired.expired;

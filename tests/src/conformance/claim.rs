@@ -56,7 +56,7 @@ pub(super) async fn the_same_call_twice_changes_nothing<S: Store>(w: &World<'_, 
     assert_eq!(w.claim(&[game.clone()], T0 + 99).await, [Claim::Held]);
     let polled = w.poll(&ann.id, "ann", T0).await;
     assert!(matches!(polled, Polled::Claimed { lease_ms, .. } if lease_ms == T0 + 10), "{polled:?}");
-    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
 }
 
 /// The answer of a claim got lost, its lease ran out, its tickets wait again; then the repetition arrives.

@@ -24,7 +24,7 @@ pub(super) async fn a_lease_that_ends_now_has_ended<S: Store>(w: &World<'_, S>) 
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     let game = w.claimed(1, &ann, &bob, LEASE_MS).await;
     assert_eq!(w.confirm(&[confirmed(&game)], LEASE_MS).await, [Claim::Lost]);
-    assert_eq!(w.reclaim(LEASE_MS).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(LEASE_MS).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
 }
 
 pub(super) async fn a_matcher_that_lost_its_lease_changes_nothing<S: Store>(w: &World<'_, S>) {
@@ -82,7 +82,7 @@ pub(super) async fn a_given_up_match_cannot_be_confirmed<S: Store>(w: &World<'_,
     let game = w.claimed(1, &ann, &bob, LEASE_MS).await;
     assert_eq!(w.drop_match(&game.id, &[], T0 + 1).await, Dropped::Done);
     assert_eq!(w.confirm(&[confirmed(&game)], T0 + 2).await, [Claim::Lost]);
-    assert_eq!(w.reclaim(T0 + 2).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 2).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
 }
 
 pub(super) async fn each_match_of_a_call_stands_alone<S: Store>(w: &World<'_, S>) {

@@ -16,7 +16,7 @@ pub(super) async fn a_given_up_match_returns_everyone<S: Store>(w: &World<'_, S>
     assert_eq!(w.find_match(&game.id).await, Some(dropped(&game)));
     assert_eq!(w.status().await.claimed, 2, "until the next reclaim");
 
-    assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
     assert_eq!(w.line().await, [ann.id, bob.id]);
     assert_eq!(w.find_match(&game.id).await, Some(dropped(&game)));
 }
@@ -25,7 +25,7 @@ pub(super) async fn a_verdict_ends_a_ticket_and_spares_the_others<S: Store>(w: &
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     let game = w.claimed(1, &ann, &bob, LEASE_MS).await;
     assert_eq!(w.drop_match(&game.id, &[(&bob.id, CancelReason::Declined)], T0 + 1).await, Dropped::Done);
-    assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
 
     assert_eq!(w.line().await, [ann.id]);
     let ended = w.ended(&bob.id, "bob").await;
@@ -41,7 +41,7 @@ pub(super) async fn every_reason_reads_back<S: Store>(w: &World<'_, S>) {
         let (ann, bob) = (w.waiting(2 * n, "ann").await, w.waiting(2 * n + 1, "bob").await);
         let game = w.claimed(n, &ann, &bob, LEASE_MS).await;
         w.drop_match(&game.id, &[(&ann.id, reason), (&bob.id, reason)], T0 + 1).await;
-        assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 0, cancelled: 2 });
+        assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 0, cancelled: 2, crashed: 0 });
         assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(reason));
     }
 }
@@ -56,7 +56,7 @@ pub(super) async fn giving_up_twice_adds_verdicts<S: Store>(w: &World<'_, S>) {
     w.claim(&[game.clone()], LEASE_MS).await;
     assert_eq!(w.drop_match(&game.id, &[(&ann.id, CancelReason::NoAnswer)], T0 + 1).await, Dropped::Done);
     assert_eq!(w.drop_match(&game.id, &[(&bob.id, CancelReason::Player)], T0 + 2).await, Dropped::Done);
-    assert_eq!(w.reclaim(T0 + 2).await, Reclaimed { matches: 1, requeued: 1, cancelled: 2 });
+    assert_eq!(w.reclaim(T0 + 2).await, Reclaimed { matches: 1, requeued: 1, cancelled: 2, crashed: 0 });
     assert_eq!(w.line().await, [cid.id]);
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::NoAnswer));
     assert_eq!(w.ended(&bob.id, "bob").await.outcome, Outcome::Cancelled(CancelReason::Player));
@@ -67,7 +67,7 @@ pub(super) async fn a_verdict_on_a_stranger_says_nothing<S: Store>(w: &World<'_,
     let game = w.claimed(1, &t[0], &t[1], LEASE_MS).await;
     let verdicts = [(&t[2].id, CancelReason::Declined), (&ticket_id(&w.pool, 99), CancelReason::Declined)];
     assert_eq!(w.drop_match(&game.id, &verdicts, T0 + 1).await, Dropped::Done);
-    assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 1).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
     assert_eq!(w.status().await.waiting, 3);
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn who_lost_the_lease_cannot_give_up<S: Store>(w: &World<'_, S>
     let verdict = [(&ann.id, CancelReason::Declined)];
     assert_eq!(w.drop_match(&game.id, &verdict, LEASE_MS).await, Dropped::LeaseLost);
     assert_eq!(w.find_match(&game.id).await.map(|game| game.state), Some(MatchState::Forming));
-    assert_eq!(w.reclaim(LEASE_MS).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(LEASE_MS).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
 }
 
 pub(super) async fn only_a_match_that_holds_can_be_given_up<S: Store>(w: &World<'_, S>) {

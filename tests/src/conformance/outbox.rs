@@ -29,7 +29,7 @@ fn ended(ticket: &Ticket, attempts: u32, outcome: Outcome, ended_ms: u64) -> Eve
 }
 
 async fn everything<S: Store>(w: &World<'_, S>) -> Vec<Entry> {
-    w.take("reader", OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await
+    w.take(OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await
 }
 
 /// So many entries: as many tickets, cancelled.
@@ -156,25 +156,25 @@ pub(super) async fn doing_it_twice_tells_it_once<S: Store>(w: &World<'_, S>) {
 
 pub(super) async fn what_one_reader_took_is_not_handed_to_another<S: Store>(w: &World<'_, S>) {
     let expected = cancelled(w, 5).await;
-    assert_eq!(events(&w.take("one", 3, OUTBOX_IDLE_MS).await), expected[..3]);
-    assert_eq!(events(&w.take("two", 3, OUTBOX_IDLE_MS).await), expected[3..]);
-    assert_eq!(w.take("two", 3, OUTBOX_IDLE_MS).await, []);
-    assert_eq!(w.take("one", 3, OUTBOX_IDLE_MS).await, [], "not again to the same, either");
+    assert_eq!(events(&w.take(3, OUTBOX_IDLE_MS).await), expected[..3]);
+    assert_eq!(events(&w.take(3, OUTBOX_IDLE_MS).await), expected[3..]);
+    assert_eq!(w.take(3, OUTBOX_IDLE_MS).await, []);
+    assert_eq!(w.take(3, OUTBOX_IDLE_MS).await, [], "not again to the same, either");
     assert_eq!(w.untold(&w.pool).await, 5, "taken is not told");
 }
 
 pub(super) async fn what_was_never_finished_is_handed_out_again<S: Store>(w: &World<'_, S>) {
     let expected = cancelled(w, 2).await;
     for delivery in 1..=4 {
-        let entries = w.take(&format!("reader-{delivery}"), 10, 0).await;
+        let entries = w.take(10, 0).await;
         assert_eq!((events(&entries), deliveries(&entries)), (expected.clone(), vec![delivery; 2]));
     }
 }
 
 pub(super) async fn what_was_left_comes_before_what_is_new<S: Store>(w: &World<'_, S>) {
     let expected = cancelled(w, 4).await;
-    assert_eq!(events(&w.take("one", 2, OUTBOX_IDLE_MS).await), expected[..2]);
-    let entries = w.take("two", 3, 0).await;
+    assert_eq!(events(&w.take(2, OUTBOX_IDLE_MS).await), expected[..2]);
+    let entries = w.take(3, 0).await;
     assert_eq!((events(&entries), deliveries(&entries)), (expected[..3].to_vec(), vec![2, 2, 1]));
 }
 
@@ -185,7 +185,7 @@ pub(super) async fn what_was_told_goes<S: Store>(w: &World<'_, S>) {
     w.told(&[&entries[0]]).await;
     w.told(&[]).await;
     assert_eq!(w.untold(&w.pool).await, 1);
-    assert_eq!(events(&w.take("two", 10, 0).await), expected[1..2]);
+    assert_eq!(events(&w.take(10, 0).await), expected[1..2]);
 }
 
 pub(super) async fn the_oldest_untold_entry_says_since_when<S: Store>(w: &World<'_, S>) {
@@ -216,7 +216,7 @@ pub(super) async fn what_cannot_be_told_is_put_aside<S: Store>(w: &World<'_, S>)
     w.put_aside(&[&entries[1]]).await;
     w.put_aside(&[]).await;
     assert_eq!((w.aside(10).await, w.aside(1).await, w.untold(&w.pool).await), (2, 1, 1));
-    assert_eq!(events(&w.take("two", 10, 0).await), expected[2..]);
+    assert_eq!(events(&w.take(10, 0).await), expected[2..]);
 }
 
 pub(super) async fn what_was_put_aside_can_be_told_after_all<S: Store>(w: &World<'_, S>) {
@@ -238,7 +238,7 @@ pub(super) async fn what_was_put_off_is_out_of_the_way_until_it_is_recalled<S: S
     w.put_off(&[&entries[3]]).await;
     w.put_off(&[]).await;
     assert_eq!((w.untold(&w.pool).await, w.aside(10).await), (2, 0));
-    assert_eq!(events(&w.take("two", 10, 0).await), [expected[2].clone(), expected[4].clone()]);
+    assert_eq!(events(&w.take(10, 0).await), [expected[2].clone(), expected[4].clone()]);
     let first = w.recall(None, 2).await;
     assert_eq!(first.back, 2);
     let last = w.recall(first.next.as_deref(), 2).await;

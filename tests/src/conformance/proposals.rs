@@ -48,7 +48,7 @@ async fn pinged<S: Store>(w: &World<'_, S>) -> (Ticket, Ticket, Match) {
 }
 
 async fn told<S: Store>(w: &World<'_, S>) -> Vec<Event> {
-    let entries = w.take("reader", OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await;
+    let entries = w.take(OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await;
     entries.into_iter().map(|entry| entry.event.unwrap_or_else(|why| panic!("{}: {why:?}", entry.id))).collect()
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn one_no_drops_the_match_and_spares_everyone_else<S: Store>(w:
     assert_eq!(w.answer(&game.id, "bob", Word::Decline, T0 + 2).await, Answered::Noted(MatchState::Dropped));
     assert_eq!(w.answer(&game.id, "cid", Word::Accept, T0 + 3).await, Answered::TooLate);
 
-    assert_eq!(w.reclaim(T0 + 3).await, Reclaimed { matches: 1, requeued: 2, cancelled: 1 });
+    assert_eq!(w.reclaim(T0 + 3).await, Reclaimed { matches: 1, requeued: 2, cancelled: 1, crashed: 0 });
     assert_eq!(w.ended(&bob.id, "bob").await.outcome, Outcome::Cancelled(CancelReason::Declined));
     let line = w.snapshot(0, 10).await;
     let waiting: Vec<_> = line.iter().map(|c| (c.ticket.id.clone(), c.ticket.joined_ms, c.ticket.attempts)).collect();
@@ -113,7 +113,7 @@ pub(super) async fn who_says_nothing_until_the_deadline_is_cancelled<S: Store>(w
     let (ann, bob, game) = asked(w).await;
     w.answer(&game.id, "ann", Word::Accept, T0 + 1).await;
     assert_eq!(w.reclaim(UNTIL_MS - 1).await, Reclaimed::default());
-    assert_eq!(w.reclaim(UNTIL_MS).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.reclaim(UNTIL_MS).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
     assert_eq!(w.line().await, [ann.id]);
     assert_eq!(w.ended(&bob.id, "bob").await.outcome, Outcome::Cancelled(CancelReason::NoAnswer));
     assert_eq!(w.status().await.totals.reclaimed, 0, "nobody crashed");
@@ -138,7 +138,7 @@ pub(super) async fn who_could_not_be_heard_waits_again_without_blame<S: Store>(w
             assert_eq!(w.reclaim(began_ms + ms).await, Reclaimed::default());
             w.expire(began_ms + ms).await;
         }
-        let expected = Reclaimed { matches: 1, requeued: 2, cancelled: 0 };
+        let expected = Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 };
         assert_eq!(w.reclaim(began_ms + last).await, expected, "outage {n}");
         let line = w.snapshot(0, 10).await;
         assert!(line.iter().take(2).all(|candidate| candidate.ticket.attempts == 1), "{line:?}");
@@ -157,7 +157,7 @@ pub(super) async fn who_could_be_heard_for_half_of_the_time_is_at_fault<S: Store
     for ms in [2_500, 5_000] {
         w.expire(T0 + ms).await;
     }
-    assert_eq!(w.reclaim(T0 + 10_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.reclaim(T0 + 10_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::NoAnswer));
 }
 
@@ -167,7 +167,7 @@ pub(super) async fn a_no_counts_however_long_the_store_was_away<S: Store>(w: &Wo
     w.expire(T0).await;
     w.claim(&[game.clone()], T0 + 10_000).await;
     w.answer(&game.id, "ann", Word::Decline, T0 + 9_999).await;
-    assert_eq!(w.reclaim(T0 + 60_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.reclaim(T0 + 60_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Declined));
     assert_eq!(w.line().await, [bob.id]);
 }
@@ -212,7 +212,7 @@ pub(super) async fn a_no_after_a_yes_counts_and_a_yes_after_a_no_does_not<S: Sto
     w.answer(&game.id, "ann", Word::Accept, T0 + 1).await;
     assert_eq!(w.answer(&game.id, "ann", Word::Decline, T0 + 2).await, Answered::Noted(MatchState::Dropped));
     assert_eq!(w.answer(&game.id, "ann", Word::Accept, T0 + 3).await, Answered::TooLate);
-    assert_eq!(w.reclaim(T0 + 3).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.reclaim(T0 + 3).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
     assert_eq!(w.line().await, [bob.id]);
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Declined));
 }
@@ -267,7 +267,7 @@ pub(super) async fn who_is_not_reached_is_cancelled_and_the_reached_wait_again<S
     let (ann, bob, game) = pinged(w).await;
     w.answer(&game.id, "bob", Word::Pong, T0 + 100).await;
     assert_eq!(w.answer(&game.id, "ann", Word::Pong, T0 + 2_000).await, Answered::TooLate);
-    assert_eq!(w.reclaim(T0 + 2_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1 });
+    assert_eq!(w.reclaim(T0 + 2_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Disconnected));
     assert_eq!(w.line().await, [bob.id]);
 }

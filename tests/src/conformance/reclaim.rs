@@ -21,7 +21,7 @@ pub(super) async fn nothing_due_changes_nothing<S: Store>(w: &World<'_, S>) {
 pub(super) async fn a_lease_that_ends_now_is_due<S: Store>(w: &World<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     w.claimed(1, &ann, &bob, T0 + 10).await;
-    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
     assert_eq!(w.reclaim(T0 + 11).await, Reclaimed::default(), "once");
     let totals = Totals { joined: 2, requeued: 2, reclaimed: 1, ..Totals::default() };
     let expected = PoolStatus { waiting: 2, first_joined_ms: Some(T0), totals, ..PoolStatus::default() };
@@ -112,13 +112,14 @@ pub(super) async fn a_call_takes_a_batch_the_oldest_leases_first<S: Store>(w: &W
     for (n, pair) in pairs.iter().enumerate() {
         w.claimed(n, &pair[0], &pair[1], T0 + last - n as u64).await;
     }
-    let full = Reclaimed { matches: RECLAIM_BATCH_MATCHES, requeued: 2 * RECLAIM_BATCH_MATCHES, cancelled: 0 };
+    let full =
+        Reclaimed { matches: RECLAIM_BATCH_MATCHES, requeued: 2 * RECLAIM_BATCH_MATCHES, cancelled: 0, crashed: 0 };
     assert_eq!(w.reclaim(T0 + last).await, full);
     for n in 0..4 {
         let polled = w.poll(&ticket_id(&w.pool, n), &format!("p{n}"), 0).await;
         assert!(matches!(polled, Polled::Claimed { .. }), "the leases that end last come last: {polled:?}");
     }
-    assert_eq!(w.reclaim(T0 + last).await, Reclaimed { matches: 2, requeued: 4, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + last).await, Reclaimed { matches: 2, requeued: 4, cancelled: 0, crashed: 0 });
     assert_eq!(w.reclaim(T0 + last).await, Reclaimed::default());
     assert_eq!(w.status().await.waiting, tickets.len());
 }
@@ -133,9 +134,9 @@ pub(super) async fn a_call_begins_no_match_beyond_its_tickets<S: Store>(w: &Worl
         let game = forming(&w.pool, n, &[&members[..size / 2], &members[size / 2..]], T0);
         assert_eq!(w.claim(&[game], T0 + 10).await, [Claim::Held]);
     }
-    let full = Reclaimed { matches: per_call, requeued: per_call * size, cancelled: 0 };
+    let full = Reclaimed { matches: per_call, requeued: per_call * size, cancelled: 0, crashed: 0 };
     assert_eq!(w.reclaim(T0 + 10).await, full);
-    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: size, cancelled: 0 });
+    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: size, cancelled: 0, crashed: 0 });
     assert_eq!(w.reclaim(T0 + 10).await, Reclaimed::default());
 }
 
@@ -144,7 +145,7 @@ pub(super) async fn only_crashes_count_as_reclaimed<S: Store>(w: &World<'_, S>) 
     let given_up = w.claimed(1, &t[0], &t[1], T0 + 10).await;
     w.claimed(2, &t[2], &t[3], T0 + 10).await;
     w.drop_match(&given_up.id, &[(&t[0].id, CancelReason::Player)], T0 + 1).await;
-    assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 2, requeued: 3, cancelled: 1 });
+    assert_eq!(w.reclaim_whole(T0 + 10).await, Reclaimed { matches: 2, requeued: 3, cancelled: 1, crashed: 1 });
     let totals = Totals { joined: 4, cancelled: 1, requeued: 3, reclaimed: 1, ..Totals::default() };
     assert_eq!(w.status().await.totals, totals);
 }

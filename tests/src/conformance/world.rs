@@ -288,6 +288,11 @@ impl<'a, S: Store> World<'a, S> {
 
     /// The port's call on the case's own pool.
     pub async fn reclaim(&self, now_ms: u64) -> Reclaimed {
+        Reclaimed { crashed: 0, ..self.reclaim_whole(now_ms).await }
+    }
+
+    /// The same, with the matches whose matcher died.
+    pub async fn reclaim_whole(&self, now_ms: u64) -> Reclaimed {
         self.said("reclaim", "RECLAIMED");
         done("reclaim", self.store.reclaim(&self.pool, now_ms).await)
     }
@@ -308,9 +313,9 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// The port's call on the case's own pool.
-    pub async fn take(&self, reader: &str, limit: usize, idle_ms: u64) -> Vec<Entry> {
+    pub async fn take(&self, limit: usize, idle_ms: u64) -> Vec<Entry> {
         self.said("take", "TAKEN");
-        done("take", self.store.take(&self.pool, reader, limit, idle_ms).await)
+        done("take", self.store.take(&self.pool, limit, idle_ms).await)
     }
 
     /// The port's call on the case's own pool.

@@ -114,16 +114,11 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
                 Deed::Tick => format!("{:?}", tick(store, ids, clock, &pool, rules, Pace::default()).await),
                 Deed::Sweep => format!("{:?}", upkeep(store, &pool, rules, now_ms).await),
-                Deed::Drain => format!("{:?}", drain(store, ledger, clock, &pool, rules, ids_text(ids).as_str()).await),
+                Deed::Drain => format!("{:?}", drain(store, ledger, clock, &pool, rules).await),
             };
             log.borrow_mut().push(line);
         })
     }
-}
-
-fn ids_text(ids: &CountingIds) -> String {
-    use muster::ports::Ids;
-    ids.unique().to_string()
 }
 
 fn any<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
@@ -286,8 +281,7 @@ fn end<S: Store>(
 /// Everything that is left in the outbox, also what a crashed reader took.
 fn tell<S: Store>(stage: &Stage<'_, S>, pool: &PoolId, runtime: Option<&Runtime>, store: &S) {
     loop {
-        let entries =
-            on(runtime, store.take(pool, "last", OUTBOX_TAKE_MAX, 0)).unwrap_or_else(|error| panic!("{error}"));
+        let entries = on(runtime, store.take(pool, OUTBOX_TAKE_MAX, 0)).unwrap_or_else(|error| panic!("{error}"));
         if entries.is_empty() {
             return;
         }

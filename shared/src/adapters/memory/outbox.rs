@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Memory;
+use crate::domain::limits::DEAD_ENTRIES_MAX;
 use crate::domain::{Event, MatchId, PoolId};
 use crate::ports::{Entry, Outbox, Recalled, StoreError};
 
@@ -48,7 +49,7 @@ fn number(id: &str) -> u64 {
 
 impl Outbox for Memory {
     /// The memory store has no clock of its own: a taken entry is abandoned exactly if `idle_ms` is 0.
-    async fn take(&self, pool: &PoolId, _reader: &str, limit: usize, idle_ms: u64) -> Result<Vec<Entry>, StoreError> {
+    async fn take(&self, pool: &PoolId, limit: usize, idle_ms: u64) -> Result<Vec<Entry>, StoreError> {
         self.with(pool, |pool| {
             let free = |pending: &Pending| pending.deliveries == 0 || idle_ms == 0;
             // Abandoned entries come before new ones.
@@ -109,6 +110,9 @@ impl Outbox for Memory {
             for id in ids {
                 if let Some(pending) = pool.told.entries.remove(&number(id)) {
                     pool.told.aside.insert(number(id), pending);
+                    if pool.told.aside.len() > DEAD_ENTRIES_MAX {
+                        pool.told.aside.pop_first();
+                    }
                 }
             }
         })

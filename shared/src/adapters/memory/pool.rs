@@ -247,6 +247,7 @@ impl Pool {
         let Some(held) = self.matches.get_mut(&unique) else { return };
         if held.game.state == MatchState::Forming {
             self.totals.reclaimed += 1;
+            done.crashed += 1;
         }
         let silent = match held.game.state {
             _ if unheard => None,

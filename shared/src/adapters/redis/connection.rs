@@ -31,6 +31,7 @@ pub struct Redis {
     kind: Kind,
     away_until: Arc<Mutex<Option<Instant>>>,
     pub(super) outbox_entries_max: usize,
+    pub(super) clock_ahead_ms_max: u64,
 }
 
 #[derive(Clone)]
@@ -56,7 +57,7 @@ impl Redis {
     /// # Errors
     /// The settings cannot be used, for example a certificate that is none.
     pub fn new(settings: Settings) -> Result<Self, StoreError> {
-        let Settings { info, cluster, root_cert, outbox_entries_max } = settings;
+        let Settings { info, cluster, root_cert, outbox_entries_max, clock_ahead_ms_max } = settings;
         let certs = root_cert.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
         let kind = if cluster {
             let mut builder = ClusterClientBuilder::new([info])
@@ -84,7 +85,7 @@ impl Redis {
             let client = client.map_err(unavailable)?;
             Kind::Single(ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?)
         };
-        Ok(Self { kind, away_until: Arc::default(), outbox_entries_max })
+        Ok(Self { kind, away_until: Arc::default(), outbox_entries_max, clock_ahead_ms_max })
     }
 
     /// Runs a script on a pool's keys. `args` come after the keys, in the order of the script's header.

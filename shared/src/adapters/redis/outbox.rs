@@ -4,6 +4,7 @@ use super::connection::{Arg, Redis};
 use super::keys::Key;
 use super::record;
 use super::scripts;
+use crate::domain::limits::{DEAD_BYTES_MAX, DEAD_ENTRIES_MAX};
 use crate::domain::{Event, PoolId};
 use crate::ports::{Entry, Outbox, Recalled, StoreError, Unreadable};
 
@@ -24,18 +25,28 @@ fn event(pool: &PoolId, row: &Row) -> Result<Event, Unreadable> {
 
 impl Redis {
     async fn run_ids(&self, script: &'static scripts::Script, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.run_ids_after(script, pool, &[], ids).await
+    }
+
+    async fn run_ids_after(
+        &self,
+        script: &'static scripts::Script,
+        pool: &PoolId,
+        head: &[Arg<'_>],
+        ids: &[String],
+    ) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
-        let args: Vec<Arg<'_>> = ids.iter().map(|id| Arg::Text(id)).collect();
+        let args: Vec<Arg<'_>> = head.iter().copied().chain(ids.iter().map(|id| Arg::Text(id))).collect();
         let reply = self.run(script, pool, &args).await?;
         if script.words.contains(&reply.word()) { Ok(()) } else { reply.unexpected() }
     }
 }
 
 impl Outbox for Redis {
-    async fn take(&self, pool: &PoolId, reader: &str, limit: usize, idle_ms: u64) -> Result<Vec<Entry>, StoreError> {
-        let args = [Arg::Text(reader), Arg::Int(limit as u64), Arg::Int(idle_ms)];
+    async fn take(&self, pool: &PoolId, limit: usize, idle_ms: u64) -> Result<Vec<Entry>, StoreError> {
+        let args = [Arg::Int(limit as u64), Arg::Int(idle_ms)];
         let reply = self.run(&scripts::TAKE, pool, &args).await?;
         if reply.word() != "TAKEN" {
             return reply.unexpected();
@@ -69,7 +80,13 @@ impl Outbox for Redis {
     }
 
     async fn put_aside(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
-        self.run_ids(&scripts::ASIDE, pool, ids).await
+        self.run_ids_after(
+            &scripts::ASIDE,
+            pool,
+            &[Arg::Int(DEAD_ENTRIES_MAX as u64), Arg::Int(DEAD_BYTES_MAX as u64)],
+            ids,
+        )
+        .await
     }
 
     async fn aside(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {

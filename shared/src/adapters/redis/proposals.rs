@@ -3,7 +3,7 @@
 use super::connection::{Arg, Redis};
 use super::record;
 use super::scripts;
-use crate::domain::limits::{KEEP_MS, LOBBIES_MAX};
+use crate::domain::limits::{KEEP_MS, LOBBIES_MAX, OUTBOX_BYTES_MAX};
 use crate::domain::{Match, MatchId, MatchState, PlayerId, PoolId, Word, lobby};
 use crate::ports::{Answered, Proposals, StoreError};
 
@@ -26,6 +26,7 @@ impl Proposals for Redis {
             Arg::Int(proposed_until_ms.unwrap_or_default()),
             Arg::Int(LOBBIES_MAX),
             Arg::Int(lobby::NUMBERS.into()),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
         ];
         let reply = self.run(&scripts::ANSWER, &id.pool, &args).await?;
         match reply.word() {

@@ -1,5 +1,6 @@
 //! Where Redis is, and how to reach it.
 
+use crate::domain::limits::CLOCK_AHEAD_MS_MAX;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 /// Everything needed to connect.
@@ -10,6 +11,8 @@ pub struct Settings {
     pub(super) root_cert: Option<Vec<u8>>,
     /// Entries kept in a pool's outbox; 0 writes none, for deployments where nobody drains it.
     pub outbox_entries_max: usize,
+    /// How far a caller's clock may be ahead of Redis' own, in milliseconds; 0 for any.
+    pub clock_ahead_ms_max: u64,
 }
 
 /// Why settings cannot work.
@@ -27,7 +30,13 @@ impl Settings {
     /// The text is no such URL.
     pub fn from_url(url: &str) -> Result<Self, SettingsError> {
         let info = url.into_connection_info().map_err(|_| SettingsError::Url)?;
-        Ok(Self { info, cluster: false, root_cert: None, outbox_entries_max: 0 })
+        Ok(Self {
+            info,
+            cluster: false,
+            root_cert: None,
+            outbox_entries_max: 0,
+            clock_ahead_ms_max: CLOCK_AHEAD_MS_MAX,
+        })
     }
 
     /// From the parts of an address.
@@ -46,7 +55,7 @@ impl Settings {
         }
         let info = addr.into_connection_info().map(|info| info.set_redis_settings(login));
         let info = info.unwrap_or_else(|never| unreachable!("an address is always connection info: {never}"));
-        Self { info, cluster: false, root_cert: None, outbox_entries_max: 0 }
+        Self { info, cluster: false, root_cert: None, outbox_entries_max: 0, clock_ahead_ms_max: CLOCK_AHEAD_MS_MAX }
     }
 
     /// Whether the address is one node of a cluster.
@@ -62,6 +71,11 @@ impl Settings {
     /// Whether scripts write to the outbox, and how many entries it holds at most.
     pub fn outbox_entries_max(self, entries: usize) -> Self {
         Self { outbox_entries_max: entries, ..self }
+    }
+
+    /// Believes every clock: for tests and simulations whose time is not the world's.
+    pub fn trust_any_clock(self) -> Self {
+        Self { clock_ahead_ms_max: 0, ..self }
     }
 }
 

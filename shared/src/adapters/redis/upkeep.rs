@@ -8,8 +8,8 @@ use super::connection::{Arg, Redis};
 use super::record;
 use super::scripts;
 use crate::domain::limits::{
-    EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES,
-    RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX, UPKEEP_PAUSE_MS_MAX,
+    EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, OUTBOX_BYTES_MAX, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX,
+    RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX, UPKEEP_PAUSE_MS_MAX,
 };
 use crate::domain::{PoolId, Rules, TicketId, Unique};
 use crate::ports::{Estimate, Expired, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
@@ -26,11 +26,14 @@ impl Upkeep for Redis {
             Arg::Int(RECLAIM_BATCH_TICKETS as u64),
             Arg::Int(UPKEEP_GAP_MS_MAX),
             Arg::Int(UPKEEP_PAUSE_MS_MAX),
+            Arg::Int(self.clock_ahead_ms_max),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
         ];
         let reply = self.run(&scripts::RECLAIM, pool, &args).await?;
         match reply.word() {
             "RECLAIMED" => {
-                Ok(Reclaimed { matches: reply.part(1)?, requeued: reply.part(2)?, cancelled: reply.part(3)? })
+                let (matches, requeued, cancelled) = (reply.part(1)?, reply.part(2)?, reply.part(3)?);
+                Ok(Reclaimed { matches, requeued, cancelled, crashed: reply.part(4)? })
             }
             _ => reply.unexpected(),
         }
@@ -47,6 +50,7 @@ impl Upkeep for Redis {
             Arg::Int(EXPIRE_LOOK_MAX as u64),
             Arg::Int(UPKEEP_GAP_MS_MAX),
             Arg::Int(UPKEEP_PAUSE_MS_MAX),
+            Arg::Int(self.clock_ahead_ms_max),
         ];
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
         match reply.word() {

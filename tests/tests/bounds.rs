@@ -1,0 +1,123 @@
+//! What a pool may take in Redis, and how far it believes a clock, each at its edge on a real server.
+
+use futures::StreamExt;
+use muster::domain::limits::{
+    CLOCK_AHEAD_MS_MAX, DEAD_BYTES_MAX, DEAD_ENTRIES_MAX, OUTBOX_ENTRIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX,
+};
+use muster::domain::{PoolId, Rules, Ticket};
+use muster::ports::{Matches, Outbox, Reclaimed, Tickets, Upkeep};
+use muster_tests::edge::say;
+use muster_tests::raw::Reader;
+use muster_tests::samples::{T0, forming, player, pool, ticket};
+use muster_tests::stores::Server;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Runs of functions that take from an outbox, each of which used to leave its name behind.
+const RUNS: usize = 100_000;
+const RUNS_AT_ONCE: usize = 200;
+
+async fn bytes(raw: &mut Reader, pool: &PoolId) -> u64 {
+    raw.query(&["MEMORY", "USAGE", &format!("mm:{{{pool}}}:outbox"), "SAMPLES", "0"]).await
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_readers_take_no_memory() {
+    let server = Server::plain().await;
+    let (store, mut raw, pool) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.reader().await, pool("duel.eu"));
+    let ann = ticket(&pool, 1, &["ann"], T0);
+    store.join(&ann, T0).await.unwrap();
+    store.cancel(&ann.id, &player("ann"), T0).await.unwrap();
+    assert_eq!(store.take(&pool, 1, OUTBOX_IDLE_MS).await.unwrap().len(), 1);
+    let before = bytes(&mut raw, &pool).await;
+    let takes = (0..RUNS).map(|_| store.take(&pool, OUTBOX_TAKE_MAX, DAY_MS));
+    let handed_out: usize = futures::stream::iter(takes)
+        .buffer_unordered(RUNS_AT_ONCE)
+        .map(|taken| taken.unwrap().len())
+        .fold(0, |all, taken| async move { all + taken })
+        .await;
+    let after = bytes(&mut raw, &pool).await;
+    say(format!("outbox: {before} bytes before {RUNS} readers, {after} bytes after"));
+    assert_eq!(handed_out, 0, "what one has, no other gets");
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn readers_that_an_earlier_version_left_behind_go_when_nothing_is_under_way() {
+    let server = Server::plain().await;
+    let (store, mut raw, pool) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.reader().await, pool("duel.eu"));
+    let tickets: Vec<Ticket> = (0..3).map(|n| ticket(&pool, n, &[&format!("p{n}")], T0)).collect();
+    for (n, ticket) in tickets.iter().enumerate() {
+        store.join(ticket, T0).await.unwrap();
+        store.cancel(&ticket.id, &player(&format!("p{n}")), T0).await.unwrap();
+    }
+    let key = format!("mm:{{{pool}}}:outbox");
+    let _: () = raw.query(&["XGROUP", "CREATE", &key, "ledger", "0"]).await;
+    for n in 0..500 {
+        let _: i64 = raw.query(&["XGROUP", "CREATECONSUMER", &key, "ledger", &format!("run-{n}")]).await;
+    }
+    let full = bytes(&mut raw, &pool).await;
+    // One of them has taken an entry, and is at work: nobody goes.
+    let _: redis::Value =
+        raw.query(&["XREADGROUP", "GROUP", "ledger", "run-7", "COUNT", "1", "STREAMS", &key, ">"]).await;
+    let second = store.take(&pool, 1, OUTBOX_IDLE_MS).await.unwrap();
+    assert!(bytes(&mut raw, &pool).await >= full);
+    let first = store.take(&pool, 1, 0).await.unwrap();
+    store.told(&pool, &[first[0].id.clone(), second[0].id.clone()]).await.unwrap();
+    // Nothing is under way. What was not taken yet is handed out once, as before.
+    let third = store.take(&pool, 10, OUTBOX_IDLE_MS).await.unwrap();
+    assert_eq!((third.len(), third[0].deliveries), (1, 1));
+    let left: Vec<redis::Value> = raw.query(&["XINFO", "CONSUMERS", &key, "ledger"]).await;
+    assert_eq!(left.len(), 1);
+    say(format!("outbox: {full} bytes with 500 readers left behind, {} without", bytes(&mut raw, &pool).await));
+}
+
+#[tokio::test]
+async fn what_is_put_aside_is_bounded_by_entries_and_by_bytes() {
+    let server = Server::plain().await;
+    let (store, mut raw) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.reader().await);
+    let cases = [(pool("small.eu"), 1, DEAD_ENTRIES_MAX), (pool("large.eu"), 65_536, DEAD_BYTES_MAX / 65_536)];
+    for (pool, body_bytes, kept_max) in cases {
+        let (outbox, dead) = (format!("mm:{{{pool}}}:outbox"), format!("mm:{{{pool}}}:dead"));
+        let body = "x".repeat(body_bytes);
+        let mut put = 0;
+        while put <= kept_max {
+            let mut ids = Vec::new();
+            for _ in 0..OUTBOX_TAKE_MAX {
+                ids.push(raw.query::<String>(&["XADD", &outbox, "*", "body", &body]).await);
+            }
+            put += ids.len();
+            store.put_aside(&pool, &ids).await.unwrap();
+        }
+        let kept: usize = raw.query(&["XLEN", &dead]).await;
+        assert!(
+            put > kept_max && kept <= kept_max && kept >= kept_max - 1,
+            "{pool}: {kept} of {put}, at most {kept_max}"
+        );
+    }
+}
+
+/// Redis' own time.
+async fn now_ms(raw: &mut Reader) -> u64 {
+    let (seconds, micros): (u64, u64) = raw.query(&["TIME"]).await;
+    seconds * 1_000 + micros / 1_000
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_ahead_ends_nobody_before_their_time() {
+    let server = Server::plain().await;
+    let (store, mut raw, pool) = (server.store_with_a_clock(), server.reader().await, pool("duel.eu"));
+    let now_ms = now_ms(&mut raw).await;
+    let within = ticket(&pool, 1, &["within"], now_ms + CLOCK_AHEAD_MS_MAX - Rules::default().ttl_ms);
+    let beyond = ticket(&pool, 2, &["beyond"], now_ms);
+    let (one, two) = (ticket(&pool, 3, &["one"], now_ms), ticket(&pool, 4, &["two"], now_ms));
+    for ticket in [&within, &beyond, &one, &two] {
+        store.join(ticket, now_ms).await.unwrap();
+    }
+    // Behind what the test may take, however slow the machine.
+    let lease_ms = now_ms + DAY_MS / 2;
+    store.claim(&[forming(&pool, 1, &[&[&one], &[&two]], now_ms)], lease_ms).await.unwrap();
+    let expired = store.expire(&pool, &Rules::default(), now_ms + DAY_MS).await.unwrap();
+    assert_eq!((expired.expired, expired.abandoned), (1, 0), "as late as the bound is lawful");
+    assert_eq!(store.reclaim(&pool, now_ms + DAY_MS).await.unwrap(), Reclaimed::default());
+}
