@@ -119,7 +119,7 @@ struct Terms {
     starting_position: Option<String>,
     batch_size: Option<usize>,
     bisect_batch_on_function_error: bool,
-    maximum_retry_attempts: Option<usize>,
+    maximum_retry_attempts: Option<i64>,
     function_response_types: Vec<String>,
     filter_criteria: Filters,
 }
@@ -156,7 +156,7 @@ pub struct Mapping {
     pub batch_size: usize,
     /// Whether a failed batch is tried again in halves.
     pub bisects: bool,
-    /// How often a failed batch is tried again.
+    /// How often a failed batch is tried again; where only its age bounds that, `usize::MAX`.
     pub retries_max: usize,
     /// A batch that is older is given up.
     pub age_max: Option<Duration>,
@@ -329,11 +329,15 @@ fn mappings_of(text: &str) -> Result<Vec<Mapping>> {
                 from_the_start,
                 batch_size: terms.batch_size.unwrap_or(BATCH_SIZE_DEFAULT),
                 bisects: terms.bisect_batch_on_function_error,
-                retries_max: terms.maximum_retry_attempts.ok_or_else(|| {
-                    wrong(format!(
-                        "{name}: expected MaximumRetryAttempts, else a bad record blocks its shard for a day"
-                    ))
-                })?,
+                retries_max: match (terms.maximum_retry_attempts, terms.maximum_record_age_in_seconds) {
+                    (Some(-1), Some(_)) => usize::MAX,
+                    (Some(retries), _) if retries >= 0 => usize::try_from(retries).unwrap_or(usize::MAX),
+                    _ => {
+                        let problem = "expected MaximumRetryAttempts, or -1 and MaximumRecordAgeInSeconds, \
+                             else a bad record blocks its shard for a day";
+                        return Err(wrong(format!("{name}: {problem}")));
+                    }
+                },
                 age_max: terms.maximum_record_age_in_seconds.map(Duration::from_secs),
                 reports_failures: terms.function_response_types.iter().any(|kind| kind == "ReportBatchItemFailures"),
                 filters: filters.collect::<Result<_>>()?,
@@ -429,7 +433,14 @@ Resources:
     Properties:
       Events: { S: { Type: DynamoDB, Properties: { Stream: !GetAtt Ledger.StreamArn, StartingPosition: LATEST } } }
 "#;
-        let error = mappings_of(endless).unwrap_err().to_string();
-        assert!(error.contains("F: expected MaximumRetryAttempts"), "{error}");
+        let with = |more: &str| mappings_of(&endless.replace("LATEST", &format!("LATEST, {more}")));
+        for more in
+            ["BatchSize: 1", "MaximumRetryAttempts: -1", "MaximumRetryAttempts: -2, MaximumRecordAgeInSeconds: 60"]
+        {
+            let error = with(more).unwrap_err().to_string();
+            assert!(error.contains("F: expected MaximumRetryAttempts"), "{more}: {error}");
+        }
+        let by_age = with("MaximumRetryAttempts: -1, MaximumRecordAgeInSeconds: 60").unwrap();
+        assert_eq!(by_age[0].retries_max, usize::MAX);
     }
 }
