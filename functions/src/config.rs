@@ -13,7 +13,8 @@
 //! | `EVENT_BUS` | | the notifier alone: the EventBridge bus that hears of matches |
 //! | `WEBSOCKET_ENDPOINT` | | the notifier alone: through which it pushes to connected phones; without one nobody is pushed to |
 //! | `JWT_ISSUER`, `JWT_AUDIENCE` | | the authorizer alone: who must have made the tokens of connecting phones, and for whom |
-//! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path |
+//! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path; it counts until the ledger has one |
+//! | `RULES_INTERVAL` | `10s` | how often the ledger is asked whether there are newer rules |
 //! | `MMR_DELTA_INITIAL` | 50 | rating window on joining, for queues that name none |
 //! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that name none |
 //! | `MIN_PLAYERS_PER_MATCH`, `MAX_PLAYERS_PER_MATCH` | 2, 10 | a queue outside is refused |
@@ -37,7 +38,7 @@ use muster::ports::{Rate, Step};
 use muster::usecases::tick::Pace;
 
 use crate::environment::{Reader, variable};
-use crate::queues;
+use crate::queues::{self, Reading};
 
 /// How callers prove who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,10 @@ pub struct Config {
     pub ledger_table: Option<String>,
     /// What is played.
     pub queues: Queues,
+    /// How a document becomes queues.
+    pub reading: Reading,
+    /// How often the ledger is asked for newer rules, in milliseconds.
+    pub rules_ms: u64,
     /// How matches are made.
     pub pace: Pace,
     /// How often one player may join.
@@ -85,6 +90,18 @@ pub struct Config {
 
 /// A leader is believed dead after so many missed renewals.
 const LEADER_TTL_HEARTBEATS: u64 = 2;
+
+impl Reading {
+    /// As the functions of this environment read a document.
+    ///
+    /// # Errors
+    /// Every problem, a line each.
+    pub fn from_env() -> Result<Self, Vec<String>> {
+        let mut env = Reader::new(&variable);
+        let reading = env.reading();
+        env.done(reading)
+    }
+}
 
 impl Config {
     /// From the process environment.
@@ -111,12 +128,15 @@ impl Config {
                 format!("LOCK_TTL: expected at least twice HEARTBEAT_INTERVAL {heartbeat_ms} ms, found {lease_ms} ms");
             env.problems.push(line);
         }
+        let reading = env.reading();
         let config = Self {
             stage: stage.to_owned(),
             auth,
             redis: env.redis(),
             ledger_table: (env.lookup)("LEDGER_TABLE"),
-            queues: env.queues(),
+            queues: env.queues(&reading),
+            reading,
+            rules_ms: env.duration("RULES_INTERVAL", 10_000),
             pace: Pace {
                 lease_ms,
                 claim_batch_tickets: env.number("CLAIM_BATCH_SIZE", 1, CLAIM_BATCH_TICKETS, CLAIM_BATCH_TICKETS),
@@ -151,6 +171,10 @@ pub struct NotifierConfig {
     pub ledger_table: Option<String>,
     /// What is played: lobby codes name the pool.
     pub queues: Queues,
+    /// How a document becomes queues.
+    pub reading: Reading,
+    /// How often the ledger is asked for newer rules, in milliseconds.
+    pub rules_ms: u64,
     /// Where to stop for ever, for tests.
     pub stop_at: Option<Step>,
 }
@@ -170,13 +194,15 @@ impl NotifierConfig {
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
         let mut env = Reader::new(lookup);
-        let stage = env.stage();
+        let (stage, reading) = (env.stage(), env.reading());
         let config = Self {
             stage: stage.to_owned(),
             event_bus: env.required("EVENT_BUS", "the name or ARN of an event bus"),
             websocket_endpoint: lookup("WEBSOCKET_ENDPOINT"),
             ledger_table: lookup("LEDGER_TABLE"),
-            queues: env.queues(),
+            queues: env.queues(&reading),
+            reading,
+            rules_ms: env.duration("RULES_INTERVAL", 10_000),
             stop_at: env.stop_at(stage),
         };
         env.done(config)
@@ -294,7 +320,7 @@ impl Reader<'_> {
         settings.cluster(cluster).root_cert(authority)
     }
 
-    fn queues(&mut self) -> Queues {
+    fn reading(&mut self) -> Reading {
         let default = Rules::default();
         let window = Window {
             initial: self.number("MMR_DELTA_INITIAL", 0.0, 1e6, default.window.initial),
@@ -303,6 +329,10 @@ impl Reader<'_> {
         };
         let min = self.number("MIN_PLAYERS_PER_MATCH", 2, 32, 2);
         let max = self.number("MAX_PLAYERS_PER_MATCH", 2, 32, 10);
+        Reading { default: Rules { window, ..default }, players: min..=max }
+    }
+
+    fn queues(&mut self, reading: &Reading) -> Queues {
         let text = match ((self.lookup)("QUEUES"), (self.lookup)("QUEUES_FILE")) {
             (Some(_), Some(_)) => {
                 self.problems.push("QUEUES, QUEUES_FILE: expected one of them, found both".into());
@@ -318,22 +348,12 @@ impl Reader<'_> {
             },
             (None, None) => None,
         };
-        let rules = Rules { window, ..default };
-        match queues::read(text.as_deref().unwrap_or(queues::DEFAULT), &rules) {
-            Ok(queues) => {
-                for queue in queues.iter().filter(|queue| !(min..=max).contains(&queue.rules.match_size())) {
-                    let size = queue.rules.match_size();
-                    let name = &queue.name;
-                    self.problems.push(format!("queue {name}: expected {min} to {max} players a match, found {size}"));
-                }
-                queues
-            }
-            Err(problems) => {
-                self.problems.extend(problems);
-                queues::read(queues::DEFAULT, &Rules::default())
-                    .unwrap_or_else(|problems| unreachable!("the default queues are tested: {problems:?}"))
-            }
-        }
+        reading.read(text.as_deref().unwrap_or(queues::DEFAULT)).unwrap_or_else(|problems| {
+            self.problems.extend(problems);
+            Reading::default()
+                .read(queues::DEFAULT)
+                .unwrap_or_else(|problems| unreachable!("the default queues are tested: {problems:?}"))
+        })
     }
 }
 

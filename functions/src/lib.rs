@@ -8,6 +8,7 @@
 //! - `openapi`: all of these as a document, for tools and tests only.
 //! - [`handlers`]: one file for each function, generic over the store.
 //! - [`metrics`]: one event for each invocation, from which CloudWatch takes the metrics.
+//! - [`queues`], [`rules`]: how a document becomes queues, and how a process follows the one in the ledger.
 //! - [`tokens`]: whose a token is.
 //! - [`shell`]: what all of them share; a binary in `src/bin` names its handler and nothing else.
 
@@ -22,5 +23,6 @@ pub mod metrics;
 pub mod openapi;
 pub mod problem;
 pub mod queues;
+pub mod rules;
 pub mod shell;
 pub mod tokens;

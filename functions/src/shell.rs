@@ -2,9 +2,11 @@
 //! nothing else.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest;
+use futures::future::{Either, select};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
@@ -13,6 +15,7 @@ use muster::adapters::dynamodb::{DynamoDb, Settings};
 use muster::adapters::eventbridge::EventBridge;
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
+use muster::domain::Queues;
 use muster::domain::limits::OUTBOX_ENTRIES_MAX;
 use muster::ports::Clock;
 use serde::Serialize;
@@ -25,6 +28,7 @@ use crate::handlers::authorizer::{self, Judge};
 use crate::handlers::notifier::{self, Outside};
 use crate::metrics::{self, Invocation, Noted};
 use crate::problem::Problem;
+use crate::rules::{Edition, Live, Ruled, Source};
 use crate::tokens::Tokens;
 
 /// What a handler works with. `S` is the store, `L` the ledger, `W` the world: time and randomness.
@@ -38,10 +42,18 @@ pub struct App<S, L, W> {
     pub ledger: Option<L>,
     /// Time and randomness.
     pub world: W,
+    /// Which rules `config.queues` are.
+    pub rules: Edition,
 }
 
 /// The application of a deployed function.
 pub type LiveApp = App<Redis, DynamoDb, System>;
+
+impl Ruled for LiveApp {
+    fn edition(&self) -> &Edition {
+        &self.rules
+    }
+}
 
 /// An answer to a player. What the handler has to tell beside it travels in the response's extensions: see [`noting`].
 pub type Answer = Result<Response<Body>, Problem>;
@@ -74,23 +86,63 @@ fn start() -> Result<LiveApp, Error> {
     let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max))?;
     let world = System { stop_at: config.stop_at };
     let ledger = config.ledger_table.clone().map(|table| DynamoDb::new(Settings::new(table)));
-    Ok(App { config, store, ledger, world })
+    Ok(App { config, store, ledger, world, rules: Edition::default() })
 }
 
-/// Serves HTTP requests with `handler`, forever.
+/// The same under the newest rules: from the ledger, if there is one.
+fn follow(app: LiveApp) -> &'static Live<LiveApp, DynamoDb, System> {
+    let App { config, store, ledger, world, .. } = app;
+    let source = Source {
+        ledger: ledger.clone(),
+        world,
+        reading: config.reading.clone(),
+        configured: config.queues.clone(),
+        every_ms: config.rules_ms,
+    };
+    Live::new(source, move |queues, rules| {
+        let config = Config { queues, ..config.clone() };
+        App { config, store: store.clone(), ledger: ledger.clone(), world, rules }
+    })
+}
+
+/// Serves HTTP requests with `handler`, forever, each under the newest rules.
 ///
 /// # Errors
 /// The configuration cannot work, or the runtime is gone.
-pub async fn serve<F>(handler: impl Fn(&'static LiveApp, Request) -> F) -> Result<(), Error>
+pub async fn serve<H, F>(handler: H) -> Result<(), Error>
 where
+    H: Fn(&'static LiveApp, Request) -> F + Copy + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let app = start()?;
+    let stage = app.config.stage.clone();
+    let live = follow(app);
+    serve_by(&stage, move |request| async move { handler(live.current().await, request).await }).await
+}
+
+/// Serves HTTP requests with `handler`, forever, whatever the rules are. For those that only look at the stores, and must not
+/// wait for one of them.
+///
+/// # Errors
+/// The configuration cannot work, or the runtime is gone.
+pub async fn observe<H, F>(handler: H) -> Result<(), Error>
+where
+    H: Fn(&'static LiveApp, Request) -> F + Copy + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
     // One for the life of the process, so that handlers need no reference counts.
     let app: &'static LiveApp = Box::leak(Box::new(start()?));
-    let events: &'static Events = Box::leak(Box::new(Events::of(&app.config.stage)));
+    serve_by(&app.config.stage, move |request| handler(app, request)).await
+}
+
+async fn serve_by<F>(stage: &str, answer: impl Fn(Request) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let events: &'static Events = Box::leak(Box::new(Events::of(stage)));
     lambda_http::run(service_fn(|request: Request| {
         let running = events.begin(request.lambda_context_ref().cloned().unwrap_or_default());
-        let answer = handler(app, request);
+        let answer = answer(request);
         async move {
             let (response, noted) = respond(answer.await, &running.context.request_id);
             events.end(&running, noted);
@@ -100,7 +152,7 @@ where
     .await
 }
 
-/// Runs `job` for every event, forever. An event's content does not matter, except to the job.
+/// Runs `job` for every event, forever, each under the newest rules. An event's content does not matter, except to the job.
 ///
 /// # Errors
 /// The configuration cannot work, or the runtime is gone.
@@ -110,35 +162,82 @@ where
     F: Future<Output = Ran<T>>,
     T: Serialize,
 {
-    let app: &'static LiveApp = Box::leak(Box::new(start()?));
+    let app = start()?;
     let events = Events::of(&app.config.stage);
+    let live = follow(app);
+    let job = &job;
     lambda_runtime::run(service_fn(|event: LambdaEvent<E>| {
         let running = events.begin(event.context.clone());
-        events.conclude(running, job(app, event))
+        events.conclude(running, async move { job(live.current().await, event).await })
     }))
     .await
 }
 
-/// Tells the outside what the stream of the ledger says, forever. Of the stores it knows only who is connected.
+/// The same for a job that stays for a minute: when there are newer rules it leaves, and begins anew under them.
+///
+/// # Errors
+/// The configuration cannot work, or the runtime is gone.
+pub async fn stay<F, T>(job: impl Fn(&'static LiveApp, LambdaEvent<Value>) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Ran<T>>,
+    T: Serialize,
+{
+    let app = start()?;
+    let events = Events::of(&app.config.stage);
+    let live = follow(app);
+    let (job, events) = (&job, &events);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        loop {
+            let running = events.begin(event.context.clone());
+            let app = live.current().await;
+            let run = pin!(events.conclude(running, job(app, event.clone())));
+            let done = match select(run, pin!(live.watch())).await {
+                Either::Left((done, _)) => done,
+                Either::Right((never, _)) => match never {},
+            };
+            if done.is_err() || !app.rules.is_superseded() {
+                return done;
+            }
+        }
+    }))
+    .await
+}
+
+/// Tells the outside what the stream of the ledger says, forever. Of the stores it knows only who is connected, and of the rules
+/// which pools there are.
 ///
 /// # Errors
 /// The configuration cannot work, or the runtime is gone.
 pub async fn tell() -> Result<(), Error> {
     log();
     let config = NotifierConfig::from_env().map_err(refuse)?;
+    let world = System { stop_at: config.stop_at };
+    let ledger = config.ledger_table.map(|table| DynamoDb::new(Settings::new(table)));
     let outside = Outside {
         publisher: EventBridge::new(config.event_bus),
         pusher: config.websocket_endpoint.map(ApiGateway::new),
-        connections: config.ledger_table.map(|table| DynamoDb::new(Settings::new(table))),
-        world: System { stop_at: config.stop_at },
-        queues: config.queues,
+        connections: ledger.clone(),
+        world,
     };
+    let source =
+        Source { ledger, world, reading: config.reading, configured: config.queues, every_ms: config.rules_ms };
+    let live = Live::new(source, Told);
     let events = Events::of(&config.stage);
+    let outside = &outside;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let running = events.begin(event.context.clone());
-        events.conclude(running, notifier::handle(&outside, event))
+        events.conclude(running, async move { notifier::handle(outside, &live.current().await.0, event).await })
     }))
     .await
+}
+
+/// What the notifier goes by.
+struct Told(Queues, Edition);
+
+impl Ruled for Told {
+    fn edition(&self) -> &Edition {
+        &self.1
+    }
 }
 
 /// Says who may connect to the WebSocket API, forever. Knows no store.

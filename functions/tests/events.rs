@@ -17,6 +17,7 @@ use muster::ports::{Clock, Connections, Ids};
 use muster_functions::config::Config;
 use muster_functions::handlers;
 use muster_functions::handlers::authorizer::Judge;
+use muster_functions::rules::Edition;
 use muster_functions::shell::{Answer, App};
 use muster_functions::tokens::Tokens;
 use serde_json::{Value, json};
@@ -51,7 +52,8 @@ fn connected_app() -> App<Memory, MemoryLedger<System>, World> {
 
 fn app() -> App<Memory, MemoryLedger<System>, World> {
     let redis = |name: &str| (name == "REDIS_URL").then(|| "redis://localhost".to_owned());
-    App { config: Config::read(&redis).unwrap(), store: Memory::default(), ledger: None, world: World::default() }
+    let config = Config::read(&redis).unwrap();
+    App { config, store: Memory::default(), ledger: None, world: World::default(), rules: Edition::default() }
 }
 
 fn sample(name: &str) -> Value {

@@ -117,6 +117,13 @@ BREAKS = [
     ("a right that no code needs", replace("template.yaml", 'Action: ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]', 'Action: ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]'), CONTRACT, r"rights: matcher is granted dynamodb:UpdateItem, which its code never calls"),
     ("a call without its right", write("shared/src/adapters/dynamodb/extra.rs", "async fn f(c: aws_sdk_dynamodb::Client) { c.scan().send().await; }"), CONTRACT, r"rights: dynamodb:Scan is in all SDK calls of the code, not in"),
     ("a function calls more than it is granted", replace("shared/src/usecases/drain.rs", ".record(", ".imported("), CONTRACT, r"rights: matcher calls dynamodb:UpdateItem, which template.yaml does not grant"),
+    ("a function that follows the rules may not read them", replace("template.yaml", """      Description: GET /queue/status
+      Policies:
+        - Statement:
+            - { Effect: Allow, Action: ["dynamodb:GetItem"]""", """      Description: GET /queue/status
+      Policies:
+        - Statement:
+            - { Effect: Allow, Action: ["dynamodb:DescribeTable"]"""), CONTRACT, r"rights: queue-status calls dynamodb:GetItem, which template.yaml does not grant"),
     ("a right on every resource", replace("template.yaml", 'Action: ["dynamodb:GetItem"], Resource: !GetAtt Ledger.Arn', 'Action: ["dynamodb:GetItem"], Resource: "*"'), CONTRACT, r"expected named actions and resources, found a wildcard"),
     ("a doorbell that does not ring", replace("template.yaml", '{"eventName":["INSERT","MODIFY"],"dynamodb":{"NewImage":{"status":{"S":["waiting"]}}}}', '{"eventName":["INSERT","MODIFY"],"dynamodb":{"NewImage":{"status":{"S":["resting"]}}}}'), CONTRACT, r"streams: matcher.doorbell.json"),
     ("other queues than the code's", replace("template.yaml", '"name":"casual-2v2"', '"name":"casual-3v3"'), CONTRACT, r"queues: the default .* differs"),

@@ -157,7 +157,7 @@ def check_rights(root, template, findings):
     findings.held("rights", f"{granted} granted to functions one by one = what their code reaches", before)
     boundary = set()
     for statement in template.resources["Boundary"]["Properties"]["PolicyDocument"]["Statement"]:
-        boundary |= set(statement["Action"])
+        boundary |= set(statement["Action"]) if statement["Effect"] == "Allow" else set()
     for name, function in template.functions.items():
         for action in sorted(function.actions - boundary):
             findings.need(False, f"rights: {name} is granted {action}, which the boundary does not allow")

@@ -1,6 +1,6 @@
 """Which rights each function needs, read from the code: what its handler reaches in the adapters that call AWS.
 
-The way of reading is simple on purpose. From the handler it goes to the functions of use cases that it calls, and that those
+What the shell does for every function that goes by the rules counts beside its handler. The way of reading is simple on purpose. From the handler it goes to the functions of use cases that it calls, and that those
 call; every `.name(` on the way reaches the method `name` of an adapter's port, and what that calls on itself. Where the store
 and the ledger have a method of one name both count: a join joins in either.
 """
@@ -111,10 +111,22 @@ def imported(text, beside=""):
     return names
 
 
+def shell(root: Path, binary: str):
+    """What runs around a function's handler: the part of the shell that its binary names, and what follows the rules, if that
+    part does."""
+    text = without_tests((root / "functions/src/shell.rs").read_text())
+    parts = dict(re.findall(r"^(?:pub )?(?:async )?fn (\w+)(.*?)^}$", text, re.M | re.S))
+    named = re.findall(r"shell::(\w+)\(", (root / f"functions/src/bin/{binary}.rs").read_text())
+    found = [parts[name] for name in named]
+    if any("Live::new(" in part or "follow(" in part for part in found):
+        found.append(without_tests((root / "functions/src/rules.rs").read_text()))
+    return found
+
+
 def needed(root: Path, binary: str):
     """The rights that a function needs."""
     handler = root / f"{HANDLERS}/{binary.replace('-', '_')}.rs"
     rights = methods(root)
-    texts = UseCases(root).reached_from(without_tests(handler.read_text()))
+    texts = UseCases(root).reached_from(without_tests(handler.read_text())) + shell(root, binary)
     names = {name for text in texts for name in re.findall(r"\.(\w+)\(", text)}
     return set().union(*(rights[name] for name in names & set(rights)))

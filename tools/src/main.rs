@@ -22,6 +22,8 @@ enum Command {
     Demo(command::demo::Arguments),
     /// List or replay the outcomes that a deployment's ledger refused for good.
     DeadLetters(command::dead_letters::Arguments),
+    /// Check, put, show or take back the queues document that running functions follow.
+    Rules(command::rules::Arguments),
     /// Say what players cost on AWS, by counted operations and dated prices.
     Cost(command::cost::Arguments),
     /// Say how long each release binary takes to start, beside a bare Lambda, and how large it is.
@@ -38,6 +40,7 @@ async fn main() -> ExitCode {
         Command::Up(arguments) => command::up::run(arguments).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,
         Command::DeadLetters(arguments) => command::dead_letters::run(arguments).await,
+        Command::Rules(arguments) => command::rules::run(arguments).await,
         Command::Cost(arguments) => command::cost::run(arguments).await,
         Command::StartUp(arguments) => command::start_up::run(arguments).await,
         Command::Bench(arguments) => command::bench::run(arguments).await,

@@ -5,5 +5,5 @@ use muster_functions::{handlers, shell};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shell::serve(handlers::health::handle).await
+    shell::observe(handlers::health::handle).await
 }

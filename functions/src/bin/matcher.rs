@@ -5,5 +5,5 @@ use muster_functions::{handlers, shell};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shell::work(handlers::matcher::handle).await
+    shell::stay(handlers::matcher::handle).await
 }

@@ -5,5 +5,5 @@ use muster_functions::{handlers, shell};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shell::work(handlers::sweeper::handle).await
+    shell::stay(handlers::sweeper::handle).await
 }

@@ -67,6 +67,9 @@ where
     W: Clock + Ids,
 {
     let (pool, rules) = app.config.queues.pool(&body.queue, &body.region).map_err(|unknown| match unknown {
+        _ if !app.rules.is_known() => {
+            Problem::new(Code::StoreUnavailable, "expected the rules, found no ledger to ask")
+        }
         NoSuchPool::Queue => Problem::new(Code::UnknownQueue, format!("expected a queue, found {:?}", body.queue)),
         NoSuchPool::Region => {
             Problem::new(Code::UnknownRegion, format!("expected a region of {}, found {:?}", body.queue, body.region))

@@ -55,8 +55,10 @@ where
     };
     let token = app.world.unique();
     let (leave, leaving) = oneshot::channel();
+    let superseded = || app.rules.is_superseded();
     let run = async {
-        let ran = matcher::run(&app.store, &app.world, &app.world, &config.queues, token.as_str(), plan).await;
+        let ran =
+            matcher::run(&app.store, &app.world, &app.world, &config.queues, token.as_str(), plan, superseded).await;
         drop(leave);
         ran
     };

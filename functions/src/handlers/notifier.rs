@@ -37,8 +37,6 @@ pub struct Outside<P, U, C, W> {
     pub connections: C,
     /// Time.
     pub world: W,
-    /// What is played.
-    pub queues: Queues,
 }
 
 /// Which records to hand out again, in the words of the stream's mapping.
@@ -54,11 +52,15 @@ struct Failure {
     item_identifier: String,
 }
 
-/// Publishes and pushes what a batch of records tells.
+/// Publishes and pushes what a batch of records tells. `queues` are what is played: lobby codes name the pool.
 ///
 /// # Errors
 /// None: failures are in the report.
-pub async fn handle<P, U, C, W>(outside: &Outside<P, U, C, W>, event: LambdaEvent<Value>) -> Ran<Report>
+pub async fn handle<P, U, C, W>(
+    outside: &Outside<P, U, C, W>,
+    queues: &Queues,
+    event: LambdaEvent<Value>,
+) -> Ran<Report>
 where
     P: Publisher,
     U: Pusher,
@@ -67,7 +69,7 @@ where
 {
     let (numbers, events): (Vec<&str>, Vec<Event>) =
         event.payload["Records"].as_array().into_iter().flatten().filter_map(news).unzip();
-    let (taken, told) = join(outside.publisher.publish(&events), push_all(outside, &events)).await;
+    let (taken, told) = join(outside.publisher.publish(&events), push_all(outside, queues, &events)).await;
     let taken = taken.unwrap_or_else(|error| {
         tracing::warn!(%error, "publish");
         Vec::new()
@@ -95,12 +97,16 @@ struct Told {
 }
 
 /// Pushes what events tell to those who are connected.
-async fn push_all<P, U: Pusher, C: Connections, W: Clock>(outside: &Outside<P, U, C, W>, events: &[Event]) -> Told {
+async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
+    outside: &Outside<P, U, C, W>,
+    queues: &Queues,
+    events: &[Event],
+) -> Told {
     let mut told = Told::default();
     let Some(pusher) = &outside.pusher else { return told };
     let now_ms = outside.world.now_ms();
     let mut waiting: BTreeMap<PlayerId, Vec<News>> = BTreeMap::new();
-    for message in events.iter().flat_map(|event| messages(event, &outside.queues, now_ms)) {
+    for message in events.iter().flat_map(|event| messages(event, queues, now_ms)) {
         waiting.entry(message.player).or_default().push(message.news);
     }
     if waiting.is_empty() {
@@ -117,8 +123,9 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(outside: &Outside<P, U
     };
     let reachable =
         waiting.into_iter().zip(connections).filter_map(|(waiting, connection)| Some((waiting, connection?)));
-    let pushes = reachable
-        .map(|((player, news), connection)| async move { push_to(outside, pusher, &player, &connection, &news).await });
+    let pushes = reachable.map(|((player, news), connection)| async move {
+        push_to(outside, pusher, queues, &player, &connection, &news).await
+    });
     let mut pushes = stream::iter(pushes).buffer_unordered(PUSHES_AT_ONCE);
     while let Some(one) = pushes.next().await {
         outside.world.reached(Step::Pushing).await;
@@ -133,13 +140,14 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(outside: &Outside<P, U
 async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
     outside: &Outside<P, U, C, W>,
     pusher: &U,
+    queues: &Queues,
     player: &PlayerId,
     connection: &str,
     news: &[News],
 ) -> Told {
     let mut told = Told::default();
     for one in news {
-        match push(outside, pusher, connection, one).await {
+        match push(outside, pusher, queues, connection, one).await {
             Pushed::Done => told.pushed += 1,
             Pushed::Gone => {
                 told.gone += 1;
@@ -161,6 +169,7 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
 async fn push<P, U: Pusher, C, W: Clock>(
     outside: &Outside<P, U, C, W>,
     pusher: &U,
+    queues: &Queues,
     connection: &str,
     news: &News,
 ) -> Pushed {
@@ -169,7 +178,7 @@ async fn push<P, U: Pusher, C, W: Clock>(
         // Written anew each time: a ping carries the time at which it leaves.
         let heard = match news {
             News::Ping(game) => Heard::ping(game, outside.world.now_ms()),
-            News::Ticket(view) => Heard::view(view, &outside.queues),
+            News::Ticket(view) => Heard::view(view, queues),
         };
         match pusher.push_text(connection, &heard.text()).await {
             Pushed::Failed(_) if tries < PUSH_TRIES_MAX => tries += 1,
@@ -284,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn so_many_phones_are_told_at_once_and_no_more() {
         for (phones, at_once) in [(PUSHES_AT_ONCE, PUSHES_AT_ONCE), (PUSHES_AT_ONCE + 1, PUSHES_AT_ONCE)] {
-            let TestOutside { publisher, connections, world, queues, .. } = outside(100, None);
+            let TestOutside { publisher, connections, world, .. } = outside(100, None);
             let party: Vec<PlayerId> = (0..phones).map(|n| format!("p{n}").parse().unwrap()).collect();
             for player in &party {
                 connections.connect(player, player.as_str(), 1).await.unwrap();
@@ -298,8 +307,8 @@ mod tests {
                 outcome: Outcome::Expired,
                 ended_ms: 0,
             });
-            let outside = Outside { publisher, pusher: Some(Slow::default()), connections, world, queues };
-            assert_eq!(push_all(&outside, &[over]).await.pushed, phones);
+            let outside = Outside { publisher, pusher: Some(Slow::default()), connections, world };
+            assert_eq!(push_all(&outside, &queues(), &[over]).await.pushed, phones);
             assert_eq!(outside.pusher.unwrap().most.into_inner(), at_once as u64);
         }
     }
@@ -312,13 +321,16 @@ mod tests {
             pusher: phones,
             connections: MemoryLedger::new(System::default()),
             world: Hands::default(),
-            queues: queues::read(queues::DEFAULT, &Rules::default()).unwrap(),
         }
+    }
+
+    fn queues() -> Queues {
+        queues::read(queues::DEFAULT, &Rules::default()).unwrap()
     }
 
     async fn run(room: usize, payload: Value) -> (usize, Value) {
         let outside = outside(room, None);
-        let (report, _) = handle(&outside, LambdaEvent::new(payload, Context::default())).await.unwrap();
+        let (report, _) = handle(&outside, &queues(), LambdaEvent::new(payload, Context::default())).await.unwrap();
         (outside.publisher.told.lock().unwrap().len(), serde_json::to_value(report).unwrap())
     }
 
@@ -326,7 +338,7 @@ mod tests {
     async fn ann_hears(answers: Vec<Pushed>) -> (Vec<(String, Value)>, Value, TestOutside) {
         let outside = outside(100, Some(Phones { answers, ..Phones::default() }));
         outside.connections.connect(&"ann".parse().unwrap(), "ann=", 1).await.unwrap();
-        let (report, _) = handle(&outside, LambdaEvent::new(sample(), Context::default())).await.unwrap();
+        let (report, _) = handle(&outside, &queues(), LambdaEvent::new(sample(), Context::default())).await.unwrap();
         let heard = outside.pusher.as_ref().unwrap().heard.lock().unwrap().clone();
         (heard, serde_json::to_value(report).unwrap(), outside)
     }

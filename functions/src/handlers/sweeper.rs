@@ -43,9 +43,10 @@ where
     let until_ms = leave_at_ms(event.context.deadline, world.now_ms(), config.sweeper_run_ms);
     let token = world.unique();
     let (leave, leaving) = oneshot::channel();
+    let superseded = || app.rules.is_superseded();
     let sweeps = async {
         let plan = Plan { until_ms, sweep_ms: config.sweep_ms, pace: config.pace };
-        let swept = sweep::run(store, world, world, &config.queues, token.as_str(), plan).await;
+        let swept = sweep::run(store, world, world, &config.queues, token.as_str(), plan, superseded).await;
         drop(leave);
         swept
     };

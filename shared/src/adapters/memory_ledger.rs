@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::domain::limits::PLAYER_GRACE_MS;
 use crate::domain::{CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, Ticket, TicketId};
 use crate::ports::{
-    Cancelled, Clock, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved,
-    StoreError, Terms, Tickets,
+    Cancelled, Clock, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Put, Recorded,
+    Reserved, Rulebook, RulesVersion, StoreError, Terms, Tickets,
 };
 
 /// A ledger in memory. Clones are not the same ledger: share it by reference or `Arc`.
@@ -27,6 +27,8 @@ struct State {
     players: BTreeMap<PlayerId, Pointer>,
     /// Since when, and which.
     connections: BTreeMap<PlayerId, (u64, String)>,
+    /// By version.
+    rules: BTreeMap<u64, RulesVersion>,
 }
 
 #[derive(Debug, Clone)]
@@ -267,5 +269,25 @@ impl<C: Clock> Ledger for MemoryLedger<C> {
 
     async fn reachable(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+impl<C: Clock> Rulebook for MemoryLedger<C> {
+    async fn current_rules(&self) -> Result<Option<RulesVersion>, StoreError> {
+        Ok(self.lock().rules.values().next_back().cloned())
+    }
+
+    async fn put_rules(&self, rules: &RulesVersion) -> Result<Put, StoreError> {
+        let mut state = self.lock();
+        let newest = state.rules.keys().next_back().copied().unwrap_or_default();
+        if rules.version != newest + 1 {
+            return Ok(Put::Late);
+        }
+        state.rules.insert(rules.version, rules.clone());
+        Ok(Put::Done)
+    }
+
+    async fn rules_version(&self, version: u64) -> Result<Option<RulesVersion>, StoreError> {
+        Ok(self.lock().rules.get(&version).cloned())
     }
 }

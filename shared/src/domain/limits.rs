@@ -120,3 +120,11 @@ pub const PUSH_PAUSE_MS: u64 = 100;
 pub const PUSH_TIMEOUT_MS: u64 = 2_000;
 /// Longest text by which a phone tells replies apart, in bytes.
 pub const MESSAGE_ID_BYTES_MAX: usize = 64;
+
+/// Longest rules document, in bytes. DynamoDB takes items of 400 KB, and beside it stand the pools that it closes.
+pub const RULES_BYTES_MAX: usize = 200_000;
+/// How long a pool that a rules document no longer names is matched, swept and read, in milliseconds: as long as a ticket that
+/// joined at the last moment may wait, its outcome may be read, and half as long again.
+pub const CLOSED_KEEP_MS: u64 = 3 * KEEP_MS;
+/// Versions of the rules that one look into their history reads.
+pub const RULES_HISTORY_MAX: usize = 50;

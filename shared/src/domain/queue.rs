@@ -204,10 +204,12 @@ pub struct Queue {
     pub rules: Rules,
 }
 
-/// All queues of a deployment.
+/// All queues of a deployment, and the pools that have closed: those take no joins, and are matched, swept and read until the
+/// last ticket in them has ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queues {
     by_name: BTreeMap<QueueName, Queue>,
+    closed: BTreeMap<PoolId, Rules>,
     tags: BTreeMap<Tag, PoolId>,
 }
 
@@ -254,7 +256,27 @@ impl Queues {
                 pools.len()
             ));
         }
-        if problems.is_empty() { Ok(Self { by_name, tags: lobby::tags(pools) }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { by_name, closed: BTreeMap::new(), tags: lobby::tags(pools) })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The same with the pools of `queues` closed, but for those that are open here. Of a pool that is named twice the first
+    /// counts.
+    #[must_use]
+    pub fn with_closed(mut self, queues: impl IntoIterator<Item = Queue>) -> Self {
+        for queue in queues {
+            for region in &queue.regions {
+                let pool = PoolId::new(&queue.name, region);
+                if self.pool(pool.queue(), pool.region()).is_err() {
+                    self.closed.entry(pool).or_insert_with(|| queue.rules.clone());
+                }
+            }
+        }
+        self.tags = lobby::tags(self.pools().map(|(pool, _)| pool).collect());
+        self
     }
 
     /// The pool whose lobby codes begin with a tag.
@@ -267,7 +289,7 @@ impl Queues {
         self.tags.iter().find_map(|(tag, tagged)| (tagged == pool).then_some(*tag))
     }
 
-    /// The pool of a queue in a region, and its rules.
+    /// The open pool of a queue in a region, and its rules.
     ///
     /// # Errors
     /// Which of the two names is unknown.
@@ -277,17 +299,20 @@ impl Queues {
         Ok((PoolId::new(&queue.name, region), &queue.rules))
     }
 
-    /// The rules of a pool, if it is one of this deployment's.
+    /// The rules of a pool, if it is one of this deployment's, open or closed.
     pub fn rules(&self, pool: &PoolId) -> Option<&Rules> {
-        self.pool(pool.queue(), pool.region()).ok().map(|(_, rules)| rules)
+        let open = self.pool(pool.queue(), pool.region()).ok().map(|(_, rules)| rules);
+        open.or_else(|| self.closed.get(pool))
     }
 
-    /// Every pool with its rules, in the order of their names.
+    /// Every pool with its rules: the open ones in the order of their names, then the closed ones.
     pub fn pools(&self) -> impl Iterator<Item = (PoolId, &Rules)> {
-        self.by_name.values().flat_map(|q| q.regions.iter().map(|region| (PoolId::new(&q.name, region), &q.rules)))
+        let open = self.by_name.values();
+        let open = open.flat_map(|q| q.regions.iter().map(|region| (PoolId::new(&q.name, region), &q.rules)));
+        open.chain(self.closed.iter().map(|(pool, rules)| (pool.clone(), rules)))
     }
 
-    /// Every queue, in the order of their names.
+    /// Every open queue, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Queue> {
         self.by_name.values()
     }
@@ -309,6 +334,20 @@ mod tests {
         assert_eq!(queues.pool("casual", "eu").unwrap_err(), NoSuchPool::Queue);
         assert_eq!(queues.pool("ranked-1v1", "mars").unwrap_err(), NoSuchPool::Region);
         assert_eq!(queues.pools().count(), 2);
+    }
+
+    #[test]
+    fn a_closed_pool_takes_no_joins_and_is_still_one_of_the_deployments() {
+        let old = || queue("duel", &["eu", "us"], Rules { team_size: 2, ..Rules::default() });
+        let queues = Queues::new(vec![queue("duel", &["eu"], Rules::default())]).unwrap().with_closed([old()]);
+        assert_eq!(queues.pool("duel", "us").unwrap_err(), NoSuchPool::Region);
+        let (eu, us) = ("duel.eu".parse().unwrap(), "duel.us".parse().unwrap());
+        assert_eq!(queues.rules(&us).unwrap().team_size, 2);
+        assert_eq!(queues.rules(&eu).unwrap().team_size, 1, "an open pool goes by its own rules");
+        assert_eq!(queues.pools().map(|(pool, _)| pool).collect::<Vec<_>>(), [eu, us.clone()]);
+        let tag = queues.tag(&us).expect("its lobbies keep their codes");
+        assert_eq!(queues.tagged(tag), Some(&us));
+        assert_eq!(queues.iter().count(), 1);
     }
 
     #[rstest]

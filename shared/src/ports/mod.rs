@@ -8,6 +8,7 @@ mod ledger;
 mod optional;
 mod publisher;
 mod pusher;
+mod rulebook;
 mod store;
 mod system;
 
@@ -15,6 +16,7 @@ pub use connections::Connections;
 pub use ledger::{Entry, Ledger, Mode, Outbox, Recalled, Recorded, Unreadable};
 pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
+pub use rulebook::{Put, Rulebook, RulesVersion};
 pub use store::{
     Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Page, Players, Polled,
     PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Totals, Upkeep,

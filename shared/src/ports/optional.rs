@@ -3,6 +3,7 @@
 
 use super::connections::Connections;
 use super::ledger::{Ledger, Recorded};
+use super::rulebook::{Put, Rulebook, RulesVersion};
 use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
 use crate::domain::{Event, Match, MatchId, PlayerId, Ticket, TicketId};
 
@@ -125,6 +126,29 @@ impl<L: Connections> Connections for Option<L> {
         match self {
             Some(ledger) => ledger.connections_of(players).await,
             None => Ok(vec![None; players.len()]),
+        }
+    }
+}
+
+impl<L: Rulebook> Rulebook for Option<L> {
+    async fn current_rules(&self) -> Answer<Option<RulesVersion>> {
+        match self {
+            Some(ledger) => ledger.current_rules().await,
+            None => Ok(None),
+        }
+    }
+
+    async fn put_rules(&self, rules: &RulesVersion) -> Answer<Put> {
+        match self {
+            Some(ledger) => ledger.put_rules(rules).await,
+            None => away(),
+        }
+    }
+
+    async fn rules_version(&self, version: u64) -> Answer<Option<RulesVersion>> {
+        match self {
+            Some(ledger) => ledger.rules_version(version).await,
+            None => Ok(None),
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Exit {
     Idle,
     /// Others lead all pools.
     Following,
+    /// There are newer rules to go by.
+    Rules,
 }
 
 /// What a run did.
@@ -66,7 +68,8 @@ struct Led<'a> {
     leading: bool,
 }
 
-/// Runs a matcher. `token` tells it from all others.
+/// Runs a matcher. `token` tells it from all others. Between two looks it asks `superseded` whether `queues` are still the rules
+/// to go by, and leaves if they are not.
 pub async fn run(
     store: &(impl Matches + Upkeep),
     ids: &impl Ids,
@@ -74,6 +77,7 @@ pub async fn run(
     queues: &Queues,
     token: &str,
     plan: Plan,
+    superseded: impl Fn() -> bool,
 ) -> Ran {
     let mut pools: Vec<Led<'_>> = queues.pools().map(|(pool, rules)| Led { pool, rules, leading: false }).collect();
     let mut ran = Ran { exit: Exit::Deadline, ticks: 0, total: Ticked::default(), failures: 0, last_failure: None };
@@ -81,6 +85,10 @@ pub async fn run(
     let mut led_ms = clock.now_ms();
     let mut busy_ms = plan.expected.then_some(led_ms);
     while clock.now_ms() < plan.until_ms {
+        if superseded() {
+            ran.exit = Exit::Rules;
+            break;
+        }
         let now_ms = clock.now_ms();
         // A pool that somebody else leads is asked for in every round: a sweeper leads for one look only, and a pool must not
         // wait for the next renewal because of that.
@@ -192,6 +200,11 @@ mod tests {
     /// Rounds in which a matcher led, of a run of two seconds in which another leader lets go at `resigns_ms`, or never led
     /// if that is 0.
     async fn ticks(resigns_ms: u64, follow_exit_ms: u64, expected: bool) -> (usize, Exit) {
+        ticks_until(u64::MAX, resigns_ms, follow_exit_ms, expected).await
+    }
+
+    /// The same, with newer rules at `superseded_ms`.
+    async fn ticks_until(superseded_ms: u64, resigns_ms: u64, follow_exit_ms: u64, expected: bool) -> (usize, Exit) {
         let rules = Rules::default();
         let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
         let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
@@ -209,8 +222,17 @@ mod tests {
             leader_ttl_ms: 30_000,
             pace: Pace::default(),
         };
-        let ran = run(&store, &world, &world, &queues, "ours", plan).await;
+        let superseded = || world.now_ms() >= superseded_ms;
+        let ran = run(&store, &world, &world, &queues, "ours", plan, superseded).await;
+        let free = ran.exit != Exit::Following;
+        assert!(!free || store.lead(&world.pool, "next", 1).await.unwrap(), "it lets go of its pools");
         (ran.ticks, ran.exit)
+    }
+
+    #[tokio::test]
+    async fn a_matcher_leaves_at_its_next_look_when_there_are_newer_rules() {
+        assert_eq!(ticks_until(500, 0, 1_000, true).await, (5, Exit::Rules));
+        assert_eq!(ticks_until(0, 0, 1_000, true).await, (0, Exit::Rules));
     }
 
     #[tokio::test]

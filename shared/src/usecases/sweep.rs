@@ -53,7 +53,7 @@ pub struct Swept {
 /// How long a sweeper leads a pool that nobody leads, at most, in milliseconds. It resigns after one look.
 const LEAD_MS: u64 = 2_000;
 
-/// Sweeps all pools until the time is up or nothing is left in them, at least once.
+/// Sweeps all pools until the time is up, nothing is left in them, or `queues` are `superseded` by newer rules; at least once.
 pub async fn run(
     store: &(impl Matches + Upkeep + Pools),
     ids: &impl Ids,
@@ -61,6 +61,7 @@ pub async fn run(
     queues: &Queues,
     token: &str,
     plan: Plan,
+    superseded: impl Fn() -> bool,
 ) -> Swept {
     let mut swept = Swept::default();
     loop {
@@ -87,7 +88,7 @@ pub async fn run(
             }
         }
         swept.sweeps += 1;
-        if nothing_left || clock.now_ms() + plan.sweep_ms >= plan.until_ms {
+        if nothing_left || superseded() || clock.now_ms() + plan.sweep_ms >= plan.until_ms {
             return swept;
         }
         clock.sleep_ms(plan.sweep_ms).await;
@@ -182,13 +183,17 @@ mod tests {
         let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
         let pool = queues.pools().next().unwrap().0;
         let plan = Plan { until_ms: T0 + 10_000, sweep_ms: 1_000, pace: Pace::default() };
-        let sweeps = || async {
+        let (its_store, its_queues) = (&store, &queues);
+        let sweeps_until = |superseded_ms| async move {
             let world = World(AtomicU64::new(T0));
-            run(&store, &world, &world, &queues, "ours", plan).await.sweeps
+            let superseded = || world.now_ms() >= superseded_ms;
+            run(its_store, &world, &world, its_queues, "ours", plan, superseded).await.sweeps
         };
+        let sweeps = || sweeps_until(u64::MAX);
         assert_eq!(sweeps().await, 1);
         let alone = joined(&store, &pool, 1, T0 + 60_000).await;
         assert_eq!(sweeps().await, 10, "somebody waits");
+        assert_eq!(sweeps_until(T0 + 3_000).await, 4, "a run with newer rules takes over");
         store.cancel(&alone.id, &alone.party.players()[0], T0).await.unwrap();
         assert_eq!(sweeps().await, 10, "the ledger has not heard");
         let untold = store.take(&pool, 10, 0).await.unwrap();

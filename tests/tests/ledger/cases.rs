@@ -3,19 +3,19 @@
 use futures::future::{join, join_all};
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::system::System;
-use muster::domain::limits::{CONNECTIONS_READ_MAX, PLAYER_GRACE_MS};
+use muster::domain::limits::{CONNECTIONS_READ_MAX, PLAYER_GRACE_MS, RULES_BYTES_MAX};
 use muster::domain::{CancelReason, Event, Outcome, Party, PlayerId, Rules, Ticket, TicketId};
 use muster::ports::{
-    Cancelled, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Recorded, Reserved,
-    StoreError, Terms, Tickets,
+    Cancelled, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Put, Recorded, Reserved,
+    Rulebook, RulesVersion, StoreError, Terms, Tickets,
 };
 use muster::usecases::join::{Reply, Request, join_queue};
 
 use crate::samples::{Hands, NOW_MS, end, game, match_id, player, pool, ticket, ticket_id};
 
 /// A ledger in all its roles.
-pub trait AnyLedger: Ledger + Tickets + Players + Connections {}
-impl<L: Ledger + Tickets + Players + Connections> AnyLedger for L {}
+pub trait AnyLedger: Ledger + Tickets + Players + Connections + Rulebook {}
+impl<L: Ledger + Tickets + Players + Connections + Rulebook> AnyLedger for L {}
 
 const TTL_MS: u64 = 300_000;
 /// Nothing but that.
@@ -346,4 +346,41 @@ pub async fn many_players_are_looked_up_at_once(ledger: impl AnyLedger, _: Hands
     assert!(join_all(connects).await.iter().all(Result::is_ok));
     let found = ledger.connections_of(&players).await.unwrap();
     assert_eq!(found, players.iter().map(|player| Some(format!("of-{player}"))).collect::<Vec<_>>());
+}
+
+fn rules(version: u64, document: &str) -> RulesVersion {
+    let (closed, note) = ("[]".to_owned(), format!("note {version}"));
+    RulesVersion { version, document: document.to_owned(), closed, put_ms: NOW_MS + version, note }
+}
+
+pub async fn a_version_of_the_rules_reads_back_as_it_was_put_and_never_changes(ledger: impl AnyLedger, _: Hands) {
+    assert_eq!(ledger.current_rules().await.unwrap(), None);
+    assert_eq!(ledger.rules_version(1).await.unwrap(), None);
+    let long = "x".repeat(RULES_BYTES_MAX);
+    let versions = [rules(1, "{\"queues\":[]}\n"), rules(2, &long), rules(3, "")];
+    for version in &versions {
+        assert_eq!(ledger.put_rules(version).await.unwrap(), Put::Done);
+        assert_eq!(ledger.current_rules().await.unwrap().as_ref(), Some(version));
+    }
+    for version in &versions {
+        assert_eq!(ledger.rules_version(version.version).await.unwrap().as_ref(), Some(version));
+    }
+    assert_eq!(ledger.rules_version(4).await.unwrap(), None);
+}
+
+pub async fn of_several_versions_that_follow_the_same_one_exactly_one_is_put(ledger: impl AnyLedger, _: Hands) {
+    for version in 1..=3 {
+        let rivals: Vec<RulesVersion> = (0..4).map(|rival| rules(version, &format!("rival {rival}"))).collect();
+        let answers = join_all(rivals.iter().map(|rival| ledger.put_rules(rival))).await;
+        let done: Vec<usize> = (0..4).filter(|at| *answers[*at].as_ref().unwrap() == Put::Done).collect();
+        assert_eq!(done.len(), 1, "{answers:?}");
+        assert_eq!(ledger.rules_version(version).await.unwrap().as_ref(), Some(&rivals[done[0]]));
+        for late in [version, version + 2] {
+            assert_eq!(
+                ledger.put_rules(&rules(late, "late")).await.unwrap(),
+                Put::Late,
+                "{late} follows not {version}"
+            );
+        }
+    }
 }

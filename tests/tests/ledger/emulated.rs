@@ -9,7 +9,7 @@ use muster::adapters::dynamodb::{DynamoDb, RECORD_TIMEOUT_MS, Settings, TIMEOUT_
 use muster::adapters::system::System;
 use muster::domain::limits::LEDGER_KEEP_MS;
 use muster::domain::{CancelReason, Event, Match, Member, Outcome, Ticket};
-use muster::ports::{Joined, Ledger, Mode, Players, Polled, Recorded, StoreError, Terms, Tickets};
+use muster::ports::{Joined, Ledger, Mode, Players, Polled, Recorded, Rulebook, StoreError, Terms, Tickets};
 use muster_tests::http_stub::HttpStub;
 use muster_tools::local::{self, DynamoDbApi, TABLE};
 use muster_tools::time::now;
@@ -64,6 +64,8 @@ async fn all_unavailable(ledger: &DynamoDb) {
         unavailable("note_join", TIMEOUT_MS, ledger.note_join(&lost)),
         unavailable("imported", TIMEOUT_MS, ledger.imported(&lost.id)),
         unavailable("reachable", TIMEOUT_MS, ledger.reachable()),
+        unavailable("current_rules", TIMEOUT_MS, ledger.current_rules()),
+        unavailable("rules_version", TIMEOUT_MS, ledger.rules_version(1)),
         unavailable("record", RECORD_TIMEOUT_MS, ledger.record(&events)),
     );
 }

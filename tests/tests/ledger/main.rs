@@ -50,4 +50,6 @@ on_both! {
     a_join_lands_here_when_the_store_is_away
     a_player_is_reached_by_the_phone_that_connected_last
     many_players_are_looked_up_at_once
+    a_version_of_the_rules_reads_back_as_it_was_put_and_never_changes
+    of_several_versions_that_follow_the_same_one_exactly_one_is_put
 }

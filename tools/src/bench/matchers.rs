@@ -106,7 +106,7 @@ async fn one(store: &Watched, queues: &Queues) -> Ran {
         leader_ttl_ms: LEADER_TTL_MS,
         pace: Pace::default(),
     };
-    matcher::run(store, &world, &world, queues, world.unique().as_str(), plan).await
+    matcher::run(store, &world, &world, queues, world.unique().as_str(), plan, || false).await
 }
 
 /// The tickets of all matches, as Redis has them; and that nobody waits, and everybody can read an outcome.

@@ -5,6 +5,7 @@ pub mod cost;
 pub mod dead_letters;
 pub mod demo;
 pub mod openapi;
+pub mod rules;
 pub mod start_up;
 pub mod up;
 

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 /// An item, or the attributes of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The table's key: `c.`, `t.`, `m.`, `o.` or `p.` and what follows.
+/// The table's key: `c.`, `t.`, `m.`, `o.`, `p.` or `r.` and what follows.
 pub(super) const KEY: &str = "pk";
 pub(super) const CONNECTION: &str = "connection";
 pub(super) const JOINED: &str = "joined_ms";

@@ -5,6 +5,7 @@
 //! - `connections`: which phone reaches which player.
 //! - `tickets`, `players`: the roles in which a join lands while the store is away.
 //! - `record`: the ledger's own role.
+//! - `rules`: the rules that operators change without a deployment, by version.
 //! - `stream`: what a change of an item tells whoever reads the table's stream.
 //!
 //! | item | `pk` | written by |
@@ -14,6 +15,7 @@
 //! | match | `m.<pool>.<unique>`, the match's id | its confirmation |
 //! | offer | `o.<match id>` | a match that asks its parties, once more when it asks something else or falls through |
 //! | connection | `c.<player>` | a phone that connects; the newest stays |
+//! | rules | `r.current`, `r.<version>` | an operator, by `muster rules`; see `rules` |
 //!
 //! Absent on purpose: transactions. Every write is right by itself, in any order, however often.
 //!
@@ -24,6 +26,7 @@ mod connections;
 mod item;
 mod players;
 mod record;
+mod rules;
 pub mod stream;
 mod tickets;
 
