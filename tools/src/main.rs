@@ -20,6 +20,8 @@ enum Command {
     Up(command::up::Arguments),
     /// Start Muster on free ports, let phones play over HTTP, and say whether every promise held.
     Demo(command::demo::Arguments),
+    /// Say whether a deployment works: its stores, its token, a match of two made-up players, its schedules and alarms.
+    Doctor(command::doctor::Arguments),
     /// List or replay the outcomes that a deployment's ledger refused for good.
     DeadLetters(command::dead_letters::Arguments),
     /// Check, put, show or take back the queues document that running functions follow.
@@ -39,6 +41,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Up(arguments) => command::up::run(arguments).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,
+        Command::Doctor(arguments) => command::doctor::run(arguments).await,
         Command::DeadLetters(arguments) => command::dead_letters::run(arguments).await,
         Command::Rules(arguments) => command::rules::run(arguments).await,
         Command::Cost(arguments) => command::cost::run(arguments).await,

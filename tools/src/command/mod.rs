@@ -4,6 +4,7 @@ pub mod bench;
 pub mod cost;
 pub mod dead_letters;
 pub mod demo;
+pub mod doctor;
 pub mod openapi;
 pub mod rules;
 pub mod start_up;
