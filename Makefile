@@ -31,6 +31,7 @@ demo: setup
 check:
 	@tools/checks/run.sh
 	@tools/checks/deny.sh
+	@tools/checks/deployers.sh
 
 # The core is checked alone because that proves that it does no I/O. The binaries are built with the tests: then both share
 # every dependency as the tests have it built.
@@ -42,6 +43,7 @@ test:
 	cargo check -p muster --no-default-features
 	cargo build --workspace --bins --tests
 	cargo nextest run --workspace
+	@tools/release/check.sh
 	@tools/checks/api.sh
 	@tools/sam/check.sh
 	@tools/localstack/check.sh
