@@ -3,7 +3,7 @@
 #
 #   tools/release/build.sh                     for this machine's architecture, and the other one where its target is there
 #   tools/release/build.sh arm64|x86_64 ...    for these
-#   tools/release/build.sh --dev               of the development profile, from the warm target folder; for checks, not to deploy
+#   tools/release/build.sh --dev               what `make test` has built, for checks, not to deploy
 #
 # The same sources, Rust and zlib give the same bytes, in whatever folder: paths are taken out of the binaries, and zips carry no
 # time of their own. Released binaries are linked by zig against an older C library, so that they run on Lambda's Amazon Linux.
@@ -37,7 +37,7 @@ fi
 for architecture in "${wanted[@]}"; do
     if [ -n "$dev" ]; then
         [ "$architecture" = "$own" ] || { echo "build.sh: expected $own with --dev, found $architecture" >&2 && exit 2; }
-        cargo build --locked --quiet -p muster-functions --bins
+        # As `make test` has built them: building them alone would be with other features, and everything anew.
         binaries=target/debug
     else
         # A folder of its own: other flags would rebuild everything that `make test` has built.

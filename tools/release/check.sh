@@ -2,7 +2,7 @@
 # A release of the development profile, held to what a release must be: its checksums fit, packing it again gives the same bytes,
 # its template names a zip for every function, and what Lambda could not run is refused. Needs the built functions.
 #
-#   tools/release/check.sh           from the warm target folder
+#   tools/release/check.sh           of what `make test` has built
 #   tools/release/check.sh --twice   a real release, built twice in two folders from nothing, and compared; takes long
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -22,6 +22,7 @@ if [ "${1:-}" = --twice ]; then
     exit 0
 fi
 
+began=$SECONDS
 tools/release/build.sh --dev "$own"
 release=$(echo dist/muster-*-"$own"-dev)
 (cd "$release" && sha256sum --check --quiet SHA256SUMS)
@@ -56,4 +57,4 @@ refuses "expected an ELF binary" python3 tools/release/pack.py --dev "$own" "$wo
 printf x >>"$release/join.zip"
 refuses "join.zip: FAILED" sh -c "cd $release && sha256sum --check SHA256SUMS"
 rm -rf "$release"
-echo "release: another machine's binary, a missing one, one that is none, and a changed zip are each refused"
+echo "release: another machine's binary, a missing one, one that is none, and a changed zip are each refused; in $((SECONDS - began)) s"
