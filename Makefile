@@ -1,7 +1,7 @@
 # What a developer does here. Everything runs on this machine alone; nothing is deployed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo check test sam localstack
+.PHONY: help setup up demo check test sam localstack emulator
 
 PORT ?= 9000
 # For `muster demo`, for example: make demo ARGS="--phones 1000 --seed 7"
@@ -14,6 +14,7 @@ help:
 	@echo "make test   everything: format, lints, all checks, all tests"
 	@echo "make sam    the functions in SAM's containers, where there is a Docker engine"
 	@echo "make localstack  the end-to-end suite, the bus, the secret and the schedule on LocalStack, where there is Python 3.13"
+	@echo "make emulator   this template deployed to an emulator of AWS: played, changed, rotated, deleted, where Linux has namespaces"
 	@echo "make setup  only install what these need"
 
 setup:
@@ -58,3 +59,8 @@ localstack:
 	@sh tools/setup.sh test
 	@cargo build --quiet --workspace --bins --tests
 	@tools/localstack/check.sh
+
+emulator:
+	@sh tools/setup.sh test
+	@cargo build --quiet --workspace --bins --tests
+	@tools/emulator/check.sh

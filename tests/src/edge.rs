@@ -42,3 +42,9 @@ pub fn number(variable: &str) -> Option<u64> {
         Err(_) => panic!("{variable}: expected a number, found {text:?}"),
     }
 }
+
+/// What a command that runs these tests tells them: see [`crate::game`].
+#[allow(clippy::disallowed_methods, reason = "the one lawful place in the tests, to play against a stack")]
+pub fn text(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
+}

@@ -4,6 +4,7 @@
 //! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
 //! - [`stores`]: real Redis servers with a store on them.
 //! - [`crash`]: processes that stand still at a step, to be killed there.
+//! - [`game`]: what the end-to-end suite plays against, a deployment of its own or a stack.
 //! - [`phone`]: one player who speaks HTTP to a deployment.
 //! - [`socket`]: one player on a WebSocket.
 //! - [`http_stub`]: an HTTP server that answers as the test says.
@@ -21,6 +22,7 @@ pub mod conformance;
 pub mod crash;
 pub mod docs;
 pub mod edge;
+pub mod game;
 pub mod http_stub;
 pub mod lua;
 pub mod model;

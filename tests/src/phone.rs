@@ -30,17 +30,26 @@ pub struct Phone {
     http: reqwest::Client,
     base: String,
     player: String,
+    /// Of the issuer; without it the player is named in a header.
+    token: Option<String>,
+    region: &'static str,
 }
 
 impl Phone {
     /// The phone of `player`, who plays at `base`.
     pub fn new(base: &str, player: &str) -> Self {
-        Self { http: reqwest::Client::new(), base: base.to_owned(), player: player.to_owned() }
+        let (base, player) = (base.to_owned(), player.to_owned());
+        Self { http: reqwest::Client::new(), base, player, token: None, region: "eu" }
+    }
+
+    /// The phone of `player`, who proves it with a token and plays in `region`.
+    pub fn with_token(base: &str, player: &str, token: &str, region: &'static str) -> Self {
+        Self { token: Some(token.to_owned()), region, ..Self::new(base, player) }
     }
 
     /// Joins alone.
     pub async fn join(&self, queue: &str, rating: f64) -> Reply {
-        self.join_with(json!({ "queue": queue, "region": "eu", "rating": rating }).to_string(), None).await
+        self.join_with(json!({ "queue": queue, "region": self.region, "rating": rating }).to_string(), None).await
     }
 
     /// Joins with any body.
@@ -95,7 +104,11 @@ impl Phone {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base)).header("x-muster-player", &self.player)
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request.header("x-muster-player", &self.player),
+        }
     }
 }
 

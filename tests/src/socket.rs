@@ -22,7 +22,7 @@ async fn within<T>(limit: Duration, coming: impl Future<Output = T>) -> Option<T
 /// One connection of one player.
 #[derive(Debug)]
 pub struct Socket {
-    /// As the front names it.
+    /// As the local front names it; empty elsewhere.
     pub connection: String,
     /// The ticket as the phone knows it: the news with the highest version.
     pub ticket: Value,
@@ -62,7 +62,9 @@ impl Socket {
         // Without Nagle's algorithm, which would hold back a second message for 40 ms.
         match within(PATIENCE, connect_async_with_config(request, None, true)).await.expect("an answer in time") {
             Ok((stream, response)) => {
-                let connection = response.headers()["x-connection-id"].to_str().expect("an id").to_owned();
+                // API Gateway tells its phones none; the local front does.
+                let connection = response.headers().get("x-connection-id");
+                let connection = connection.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
                 let (unread, ticket) = (VecDeque::new(), Value::Null);
                 Ok(Self { connection, ticket, stale: 0, player, stream, unread, asked: 0 })
             }
@@ -98,9 +100,14 @@ impl Socket {
 
     /// Joins alone; the ticket's id.
     pub async fn join(&mut self, queue: &str) -> String {
+        self.join_in(queue, "eu").await
+    }
+
+    /// Joins alone in a region; the ticket's id.
+    pub async fn join_in(&mut self, queue: &str, region: &str) -> String {
         // A new ticket begins its versions anew.
         self.ticket = Value::Null;
-        let reply = self.ask(json!({ "action": "join", "queue": queue, "region": "eu" })).await;
+        let reply = self.ask(json!({ "action": "join", "queue": queue, "region": region })).await;
         assert_eq!(reply["event"], "queued", "{reply}");
         reply["ticket"]["ticket_id"].as_str().expect("an id").to_owned()
     }

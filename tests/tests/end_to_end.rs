@@ -1,13 +1,15 @@
 //! The main path over real HTTP, real Lambda binaries and a real Redis: what a phone sees, and what the event bus hears.
 //!
-//! Ledger and event bus are on emulators of the deployment's own, or where `AWS_ENDPOINT_URL` says: see `tools/localstack`.
+//! Ledger and event bus are on emulators of the deployment's own, or where `AWS_ENDPOINT_URL` says: see `tools/localstack`. Tests whose
+//! names begin with `on_a_stack_too` play against a deployed stack as well: see `tools/emulator`.
 
 use std::time::Duration;
 
+use muster_tests::game::Game;
 use muster_tests::phone::Phone;
 use muster_tools::local::{Deployment, Endpoints, Options, RedisKind, RedisPart};
 use muster_tools::time::{now, pause};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Nothing here takes so long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,17 +19,17 @@ async fn deployment(options: Options) -> Deployment {
     Deployment::start(options).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The detail of the first event of a type: it has come from Redis through the ledger, its stream and the notifier.
-async fn heard(deployment: &mut Deployment, detail_type: &str) -> Value {
-    let bus = &deployment.ledger().expect("there is a ledger").bus;
-    let event = bus.first(detail_type, PATIENCE).await;
-    event.unwrap_or_else(|| panic!("expected {detail_type} on the event bus, found {:?}", bus.heard()))
+/// Queues of which one asks its players; the stack of `tools/emulator` has the same.
+const QUEUES: &str = include_str!("../../tools/emulator/queues.json");
+
+async fn game(test: &str) -> Game {
+    Game::start(test, Options { queues: QUEUES.to_owned(), ..Options::default() }).await
 }
 
 #[tokio::test]
-async fn two_phones_join_are_matched_and_read_the_same_match() {
-    let mut deployment = deployment(Options::default()).await;
-    let (ann, bob) = (Phone::new(&deployment.url(), "ann"), Phone::new(&deployment.url(), "bob"));
+async fn on_a_stack_too_two_phones_join_are_matched_and_read_the_same_match() {
+    let mut game = game("match").await;
+    let (ann, bob) = (game.phone("ann").await, game.phone("bob").await);
     let first = ann.join("ranked-1v1", 1_500.0).await;
     assert_eq!((first.status, first.text("status")), (202, "waiting"), "{first:?}");
     assert!(first.body["retry_after_ms"].as_u64().is_some_and(|ms| ms > 0));
@@ -39,10 +41,11 @@ async fn two_phones_join_are_matched_and_read_the_same_match() {
     let other = bob.until(second.text("ticket_id"), "matched", PATIENCE).await;
     assert_eq!(seen.body["match"], other.body["match"]);
     assert_eq!(seen.body["match"]["rating_gap"], json!(10.5));
-    let by_match = bob.poll(seen.body["match"]["match_id"].as_str().unwrap()).await;
+    let id = seen.body["match"]["match_id"].as_str().unwrap();
+    let by_match = bob.poll(id).await;
     assert_eq!((by_match.status, by_match.text("ticket_id")), (200, second.text("ticket_id")));
-    assert_eq!(Phone::new(&deployment.url(), "eve").poll(first.text("ticket_id")).await.status, 404);
-    let told = heard(&mut deployment, "MatchFound").await;
+    assert_eq!(game.phone("eve").await.poll(first.text("ticket_id")).await.status, 404);
+    let told = game.heard("MatchFound", id).await;
     assert_eq!(told["match_id"], seen.body["match"]["match_id"]);
     assert_eq!(told["teams"], seen.body["match"]["teams"]);
 
@@ -51,43 +54,78 @@ async fn two_phones_join_are_matched_and_read_the_same_match() {
 }
 
 #[tokio::test]
-async fn a_cancelled_phone_is_never_matched_and_may_join_again() {
-    let mut deployment = deployment(Options::default()).await;
-    let (ann, bob) = (Phone::new(&deployment.url(), "ann"), Phone::new(&deployment.url(), "bob"));
+async fn on_a_stack_too_a_cancelled_phone_is_never_matched_and_may_join_again() {
+    let mut game = game("cancel").await;
+    let (ann, bob) = (game.phone("ann").await, game.phone("bob").await);
     let first = ann.join("ranked-1v1", 1_500.0).await;
     for _ in 0..2 {
         let gone = ann.cancel(first.text("ticket_id")).await;
         assert_eq!((gone.status, gone.text("status"), gone.text("reason")), (200, "cancelled", "player"));
     }
-    let told = heard(&mut deployment, "MatchCancelled").await;
+    let told = game.heard("MatchCancelled", first.text("ticket_id")).await;
     assert_eq!((&told["ticket_id"], &told["reason"]), (&first.body["ticket_id"], &json!("player")));
     let other = bob.join("ranked-1v1", 1_500.0).await;
     let second = ann.join("ranked-1v1", 1_500.0).await;
     assert_eq!(second.status, 202);
     assert_ne!(second.text("ticket_id"), first.text("ticket_id"));
-    let game = bob.until(other.text("ticket_id"), "matched", PATIENCE).await;
-    let tickets = game.body["match"]["teams"].to_string();
+    let seen = bob.until(other.text("ticket_id"), "matched", PATIENCE).await;
+    let tickets = seen.body["match"]["teams"].to_string();
     assert!(tickets.contains(second.text("ticket_id")) && !tickets.contains(first.text("ticket_id")), "{tickets}");
     assert_eq!(ann.poll(first.text("ticket_id")).await.text("status"), "cancelled");
 }
 
 #[tokio::test]
-async fn a_party_lands_on_one_team_on_a_redis_cluster() {
-    let mut deployment = deployment(Options { redis: RedisKind::Cluster, ..Options::default() }).await;
-    let url = deployment.url();
-    let pair = json!({ "queue": "casual-2v2", "region": "eu", "party": ["ann", "bob"] }).to_string();
-    let party = Phone::new(&url, "ann").join_with(pair, Some("one")).await;
+async fn on_a_stack_too_a_match_that_asks_waits_for_every_yes_and_falls_with_one_no() {
+    let mut game = game("asks").await;
+    let (ann, bob, cid) = (game.phone("ann").await, game.phone("bob").await, game.phone("cid").await);
+    let (first, second) = (ann.join("asks-1v1", 1_500.0).await, bob.join("asks-1v1", 1_500.0).await);
+    let asked = ann.until(first.text("ticket_id"), "proposed", PATIENCE).await;
+    let refused = asked.body["proposal"]["match_id"].as_str().unwrap();
+    let gone = bob.decline(refused).await;
+    assert_eq!((gone.status, gone.text("status"), gone.text("reason")), (200, "cancelled", "declined"), "{gone:?}");
+    let dropped = game.heard("MatchDropped", refused).await;
+    let declined = json!({ "ticket_id": second.text("ticket_id"), "reason": "declined" });
+    assert!(dropped["tickets"].as_array().is_some_and(|tickets| tickets.contains(&declined)), "{dropped}");
+
+    let third = cid.join("asks-1v1", 1_500.0).await;
+    let asked = cid.until(third.text("ticket_id"), "proposed", PATIENCE).await;
+    let id = asked.body["proposal"]["match_id"].as_str().unwrap();
+    assert_eq!(cid.accept(id).await.text("status"), "proposed");
+    let last = ann.accept(id).await;
+    assert_eq!((last.status, last.text("status")), (200, "matched"), "{last:?}");
+    let seen = cid.until(third.text("ticket_id"), "matched", PATIENCE).await;
+    assert_eq!(seen.body["match"], last.body["match"]);
+}
+
+#[tokio::test]
+async fn on_a_stack_too_connected_phones_join_and_are_told_of_their_match() {
+    let game = game("push").await;
+    let (mut ann, mut bob) = (game.socket("ann").await, game.socket("bob").await);
+    let ticket = ann.join_in("ranked-1v1", game.region()).await;
+    bob.join_in("ranked-1v1", game.region()).await;
+    let (heard, other) = (ann.until("matched").await, bob.until("matched").await);
+    assert_eq!(heard["ticket"]["ticket_id"], json!(ticket));
+    assert_eq!(heard["ticket"]["match"], other["ticket"]["match"]);
+    // What was pushed is what a poll shows.
+    assert_eq!(game.phone("ann").await.poll(&ticket).await.body, heard["ticket"]);
+}
+
+#[tokio::test]
+async fn on_a_stack_too_a_party_lands_on_one_team_on_a_redis_cluster() {
+    let mut game = Game::start("party", Options { redis: RedisKind::Cluster, ..Options::default() }).await;
+    let (ann, bob) = (game.id("ann"), game.id("bob"));
+    let pair = json!({ "queue": "casual-2v2", "region": game.region(), "party": [ann, bob] }).to_string();
+    let party = game.phone("ann").await.join_with(pair, Some("one")).await;
     assert_eq!(party.status, 202, "{party:?}");
     for name in ["cid", "dee"] {
-        assert_eq!(Phone::new(&url, name).join("casual-2v2", 1_500.0).await.status, 202);
+        assert_eq!(game.phone(name).await.join("casual-2v2", 1_500.0).await.status, 202);
     }
-    let seen = Phone::new(&url, "bob").until(party.text("ticket_id"), "matched", PATIENCE).await;
-    assert_eq!(heard(&mut deployment, "MatchFound").await["teams"], seen.body["match"]["teams"]);
+    let seen = game.phone("bob").await.until(party.text("ticket_id"), "matched", PATIENCE).await;
+    let id = seen.body["match"]["match_id"].as_str().unwrap();
+    assert_eq!(game.heard("MatchFound", id).await["teams"], seen.body["match"]["teams"]);
     let teams = seen.body["match"]["teams"].as_array().unwrap();
-    assert!(
-        teams.iter().any(|team| team.as_array().unwrap().len() == 1 && team[0]["players"] == json!(["ann", "bob"]))
-    );
-    let health = Phone::new(&url, "ann").get("/health").await;
+    assert!(teams.iter().any(|team| team.as_array().unwrap().len() == 1 && team[0]["players"] == json!([ann, bob])));
+    let health = game.phone("ann").await.get("/health").await;
     assert_eq!((health.status, health.text("status")), (200, "ok"), "{health:?}");
 }
 

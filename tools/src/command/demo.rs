@@ -11,8 +11,10 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use muster_tools::local::{Deployment, Options, QUEUES, RedisKind};
+use muster_tools::phones::api::Api;
 use muster_tools::phones::plan::{Mode, Scenario};
 use muster_tools::phones::play::Stage;
+use muster_tools::phones::record::Record;
 use muster_tools::phones::verdict::{Tally, Verdict, judge};
 use muster_tools::time::{now, pause};
 use serde_json::Value;
@@ -62,9 +64,20 @@ pub struct Arguments {
     /// Use a Redis Cluster of three masters instead of one server
     #[arg(long)]
     cluster: bool,
+    /// Play against this API instead of a deployment of its own: its queues' rules hold, and nobody is asked to accept
+    #[arg(long, value_name = "URL", requires = "tokens")]
+    at: Option<String>,
+    /// Where players' tokens come from: GET URL/token?sub=PLAYER
+    #[arg(long, value_name = "URL", requires = "at")]
+    tokens: Option<String>,
 }
 
 impl Arguments {
+    /// Milliseconds to accept a match; none where nobody is asked.
+    fn acceptance(&self) -> u64 {
+        if self.at.is_some() { 0 } else { self.acceptance }
+    }
+
     fn scenario(&self) -> Scenario {
         let mode = |queue: &str, team_size| Mode { queue: queue.into(), region: "eu".into(), teams: 2, team_size };
         Scenario {
@@ -73,9 +86,9 @@ impl Arguments {
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u16>())),
             cancel_percent: self.cancel,
             retry_percent: self.retry,
-            vanish_percent: if self.acceptance > 0 { self.vanish } else { 0 },
-            decline_percent: if self.acceptance > 0 { self.decline } else { 0 },
-            late_percent: if self.acceptance > 0 { self.late } else { 0 },
+            vanish_percent: if self.acceptance() > 0 { self.vanish } else { 0 },
+            decline_percent: if self.acceptance() > 0 { self.decline } else { 0 },
+            late_percent: if self.acceptance() > 0 { self.late } else { 0 },
             modes: vec![mode("ranked-1v1", 1), mode("casual-2v2", 2)],
         }
     }
@@ -96,9 +109,30 @@ fn queues(acceptance_ms: u64) -> Result<String, Box<dyn std::error::Error>> {
 
 /// Plays, prints, and succeeds only if every promise held.
 pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match (&arguments.at, &arguments.tokens) {
+        (Some(url), Some(tokens)) => play_at(&arguments, url, tokens).await,
+        _ => play_here(arguments).await,
+    }
+}
+
+/// Against an API that runs already, and goes on when the play is over.
+async fn play_at(arguments: &Arguments, url: &str, tokens: &str) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let scenario = arguments.scenario();
+    println!("{} phones join over {} s at {url}", scenario.phones, arguments.seconds);
+    let limit = Duration::from_secs(arguments.seconds) + LIMIT_AFTER_LAST_JOIN;
+    let stage = Stage::with(scenario, Api::new(url).with_tokens(tokens), limit);
+    let records = tokio::select! {
+        records = stage.play() => records,
+        asked = asked_to_end() => return Ok(asked.map(|()| ExitCode::FAILURE)?),
+    };
+    Ok(tell(&stage, &records, None))
+}
+
+/// Against a deployment of its own.
+async fn play_here(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let logs = fresh_logs("demo")?;
     let redis = if arguments.cluster { RedisKind::Cluster } else { RedisKind::Single };
-    let queues = queues(arguments.acceptance)?;
+    let queues = queues(arguments.acceptance())?;
     let options = Options { redis, queues, logs: Some(logs.clone()), ..Options::default() };
     let ended = asked_to_end();
     tokio::pin!(ended);
@@ -122,14 +156,18 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
             return Ok(asked.map(|()| ExitCode::FAILURE)?);
         }
     };
-    let took = stage.elapsed();
     deployment.stop().await;
+    Ok(tell(&stage, &records, Some(&logs)))
+}
 
-    let verdict = judge(&stage.scenario, &stage.parties, &records);
+/// What the phones saw, as a table, and whether every promise held.
+fn tell(stage: &Stage, records: &[Record], logs: Option<&std::path::Path>) -> ExitCode {
+    let took = stage.elapsed();
+    let verdict = judge(&stage.scenario, &stage.parties, records);
     println!("\n{}", table(&stage.scenario, &verdict));
     let (requests, failures) = (stage.board.requests.load(Relaxed), stage.board.failures.load(Relaxed));
     println!("{requests} requests in {:.1} s, {failures} of them sent again", took.as_secs_f64());
-    Ok(conclude(&verdict, seed, &logs))
+    conclude(&verdict, stage.scenario.seed, logs)
 }
 
 /// Shows what is going on and keeps Redis and the emulator alive, until the play is over.
@@ -195,7 +233,7 @@ fn table(scenario: &Scenario, verdict: &Verdict) -> Table {
     figures_right(table)
 }
 
-fn conclude(verdict: &Verdict, seed: u64, logs: &std::path::Path) -> ExitCode {
+fn conclude(verdict: &Verdict, seed: u64, logs: Option<&std::path::Path>) -> ExitCode {
     if verdict.holds() {
         println!(
             "Every promise held: nobody is in two matches, nobody is lost, everybody is matched or knows why not."
@@ -204,6 +242,9 @@ fn conclude(verdict: &Verdict, seed: u64, logs: &std::path::Path) -> ExitCode {
     }
     println!("A promise is BROKEN ({} faults):", verdict.faults.len());
     verdict.faults.iter().take(FAULTS_SHOWN_MAX).for_each(|fault| println!("  {fault}"));
-    println!("Logs: {}. Again: muster demo --seed {seed}", logs.display());
+    match logs {
+        Some(logs) => println!("Logs: {}. Again: muster demo --seed {seed}", logs.display()),
+        None => println!("Again, with the same options: muster demo --seed {seed}"),
+    }
     ExitCode::FAILURE
 }

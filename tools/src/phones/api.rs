@@ -1,5 +1,7 @@
 //! Muster's HTTP API, as a phone's client library would speak it.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -106,17 +108,28 @@ pub enum ApiError {
     },
 }
 
+/// Tokens that were fetched, by player.
+type Tokens = Arc<Mutex<HashMap<String, String>>>;
+
 /// A client for any number of phones. Cloning shares the connections.
 #[derive(Debug, Clone)]
 pub struct Api {
     http: reqwest::Client,
     base: String,
+    /// Where a player's token comes from, and those that were fetched. Without it players name themselves in a header.
+    tokens: Option<(String, Tokens)>,
 }
 
 impl Api {
     /// For the API at `base`, `http://127.0.0.1:9000`.
     pub fn new(base: impl Into<String>) -> Self {
-        Self { http: reqwest::Client::new(), base: base.into() }
+        Self { http: reqwest::Client::new(), base: base.into(), tokens: None }
+    }
+
+    /// The same, with tokens: `GET {issuer}/token?sub=PLAYER` answers one as text.
+    #[must_use]
+    pub fn with_tokens(self, issuer: impl Into<String>) -> Self {
+        Self { tokens: Some((issuer.into(), Arc::default())), ..self }
     }
 
     /// `POST /queue/join` as the party's leader.
@@ -128,7 +141,7 @@ impl Api {
         if party.players.len() > 1 {
             body["party"] = json!(party.players);
         }
-        let mut request = self.request(Method::POST, "/queue/join", &party.players[0]).json(&body);
+        let mut request = self.request(Method::POST, "/queue/join", &party.players[0]).await?.json(&body);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -140,7 +153,7 @@ impl Api {
     /// # Errors
     /// [`ApiError`]
     pub async fn poll(&self, player: &str, id: &str) -> Result<Ticket, ApiError> {
-        let request = self.request(Method::GET, &format!("/match/{id}"), player);
+        let request = self.request(Method::GET, &format!("/match/{id}"), player).await?;
         self.send(request).await
     }
 
@@ -149,7 +162,7 @@ impl Api {
     /// # Errors
     /// [`ApiError`]
     pub async fn cancel(&self, player: &str, ticket_id: &str) -> Result<Ticket, ApiError> {
-        let request = self.request(Method::DELETE, &format!("/queue/{ticket_id}"), player);
+        let request = self.request(Method::DELETE, &format!("/queue/{ticket_id}"), player).await?;
         self.send(request).await
     }
 
@@ -159,7 +172,7 @@ impl Api {
     /// [`ApiError`]
     pub async fn answer(&self, player: &str, match_id: &str, accept: bool) -> Result<Option<Ticket>, ApiError> {
         let word = if accept { "accept" } else { "decline" };
-        let request = self.request(Method::POST, &format!("/match/{match_id}/{word}"), player);
+        let request = self.request(Method::POST, &format!("/match/{match_id}/{word}"), player).await?;
         match self.send(request).await {
             Ok(ticket) => Ok(Some(ticket)),
             Err(ApiError::Refused { status: 409, .. }) => Ok(None),
@@ -167,16 +180,31 @@ impl Api {
         }
     }
 
-    fn request(&self, method: Method, path: &str, player: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base)).header("x-muster-player", player)
+    async fn request(&self, method: Method, path: &str, player: &str) -> Result<reqwest::RequestBuilder, ApiError> {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.tokens {
+            None => Ok(request.header("x-muster-player", player)),
+            Some((issuer, known)) => Ok(request.bearer_auth(self.token(issuer, known, player).await?)),
+        }
+    }
+
+    async fn token(&self, issuer: &str, known: &Tokens, player: &str) -> Result<String, ApiError> {
+        let mine = known.lock().unwrap_or_else(PoisonError::into_inner).get(player).cloned();
+        if let Some(token) = mine {
+            return Ok(token);
+        }
+        let asked = self.http.get(format!("{issuer}/token?sub={player}")).timeout(ANSWER_LIMIT).send();
+        let answer = asked.await.and_then(reqwest::Response::error_for_status).map_err(unavailable)?;
+        let token = answer.text().await.map_err(unavailable)?;
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(player.to_owned(), token.clone());
+        Ok(token)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Ticket, ApiError> {
-        let unavailable = |cause: String| ApiError::Unavailable { cause, retry_after: None };
-        let answer = request.timeout(ANSWER_LIMIT).send().await.map_err(|e| unavailable(e.to_string()))?;
+        let answer = request.timeout(ANSWER_LIMIT).send().await.map_err(unavailable)?;
         let status = answer.status();
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = answer.text().await.map_err(|e| unavailable(e.to_string()))?;
+        let body = answer.text().await.map_err(unavailable)?;
         // What has no `code` comes from API Gateway itself: a throttle, not a refusal.
         let throttled = status.as_u16() == 429 && !body.contains("\"code\"");
         if status.is_server_error() || throttled {
@@ -189,4 +217,8 @@ impl Api {
         }
         serde_json::from_str(&body).map_err(|error| refused(format!("{error} in {body}")))
     }
+}
+
+fn unavailable(cause: impl ToString) -> ApiError {
+    ApiError::Unavailable { cause: cause.to_string(), retry_after: None }
 }

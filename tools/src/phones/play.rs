@@ -40,9 +40,14 @@ pub struct Stage {
 impl Stage {
     /// A play against the API at `url` that ends after `limit`, whatever happens.
     pub fn new(scenario: Scenario, url: &str, limit: Duration) -> Self {
+        Self::with(scenario, Api::new(url), limit)
+    }
+
+    /// The same against any API.
+    pub fn with(scenario: Scenario, api: Api, limit: Duration) -> Self {
         let parties = parties(&scenario);
         let board = Board::new(&scenario.modes, &parties);
-        Self { scenario, parties, board, api: Api::new(url), began: now(), limit }
+        Self { scenario, parties, board, api, began: now(), limit }
     }
 
     /// Plays all parties to their end and returns what they saw.

@@ -1,0 +1,44 @@
+"""Proof that the emulator run can fail: breaks template.yaml in a copy of the checkout, one thing at a time, and wants the run red for it.
+
+    .local/emulator/bin/python tools/emulator/breaks.py [NUMBER]    a minute each; not a part of `make test`
+
+Each break passes SAM's translator and creates its stack: nothing but playing finds it.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# What is broken, from what to what, and how the run must end.
+BREAKS = [
+    ("the doorbell rings for nobody", r'"status":{"S":["waiting"]}', r'"status":{"S":["resting"]}', r"two players: expected it within"),
+    ("the authorizer of WebSockets expects others", "JWT_AUDIENCE: !Ref JwtAudience", "JWT_AUDIENCE: others", r"WebSocket, a good token: expected 101"),
+    (
+        "the matcher may not write to the ledger",
+        '{ Effect: Allow, Action: ["dynamodb:BatchWriteItem", "dynamodb:PutItem"], Resource: !GetAtt Ledger.Arn }',
+        '{ Effect: Allow, Action: ["dynamodb:GetItem"], Resource: !GetAtt Ledger.Arn }',
+        r"the end-to-end suite: expected it to pass|two players: expected",
+    ),
+]
+
+
+def main():
+    wanted = [int(word) for word in sys.argv[1:]] or range(len(BREAKS))
+    whole = (ROOT / "template.yaml").read_text()
+    for number in wanted:
+        what, old, new, finding = BREAKS[number]
+        if old not in whole:
+            sys.exit(f"{what}: expected it in template.yaml, found nothing to break: {old}")
+        command = [ROOT / "tools/localstack/isolated.sh", sys.executable, ROOT / "tools/emulator/run.py", "suite"]
+        environment = os.environ | {"MUSTER_BREAK": f"{old}\n{new}"}
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode == 0 or not re.search(finding, done.stdout):
+            sys.exit(f"{what}: expected the run to end with /{finding}/, found exit code {done.returncode} and\n{done.stdout[-3000:]}")
+        print(f"red, as it should be: {what}: {re.search(finding, done.stdout)[0]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""What a deployed stack must do, one function for each; each ends the run where it does not."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+
+MATCH_LIMIT_S = 30
+SCHEDULE_LIMIT_S = 130
+DEAD_LIMIT_S = 90
+
+
+def expect(what, wanted, found):
+    if wanted != found:
+        sys.exit(f"{what}: expected {wanted}, found {found}")
+
+
+def until(what, limit_s, found):
+    """What `found` returns, as soon as that is something."""
+    began = time.monotonic()
+    while not (answer := found()):
+        if time.monotonic() - began > limit_s:
+            sys.exit(f"{what}: expected it within {limit_s} s, found {answer}")
+        time.sleep(0.25)
+    return answer
+
+
+def round_trip(play):
+    """Two new players join and read one match."""
+    began, players, tickets = time.monotonic(), (play.player(), play.player()), []
+    for player in players:
+        status, body, _ = play.join(player)
+        if status not in (201, 202):
+            sys.exit(f"join: expected 202, found {status} {body}")
+        tickets.append(body["ticket_id"])
+
+    def matches():
+        answers = [play.ask("GET", f"/match/{ticket}", player)[1] for player, ticket in zip(players, tickets)]
+        return all(answer["status"] == "matched" for answer in answers) and [a["match"]["match_id"] for a in answers]
+
+    found = until("two players", MATCH_LIMIT_S, matches)
+    expect("two players", 1, len(set(found)))
+    play.say(f"  two join, and are matched after {time.monotonic() - began:.1f} s")
+
+
+def doors(play):
+    """Whoever proves nothing is let in by neither API; health is open."""
+    bad = {
+        "none": None,
+        "expired": play.token(sub="eve", exp_s=-60),
+        "for another audience": play.token(sub="eve", aud="others"),
+        "of another issuer": play.token(sub="eve", iss="http://127.0.0.1:1"),
+        "of another key": play.token(sub="eve", key="stranger"),
+    }
+    body = {"queue": "ranked-1v1", "region": "us"}
+    for what, token in bad.items():
+        expect(f"HTTP, a token {what}", 401, play.ask("POST", "/queue/join", body=body, token=token)[0])
+        found = upgrade(play.socket, token)
+        if found not in (401, 403):
+            sys.exit(f"WebSocket, a token {what}: expected 401 or 403, found {found}")
+    expect("WebSocket, a good token", 101, upgrade(play.socket, play.token(sub="eve")))
+    expect("health without a token", 200, play.ask("GET", "/health")[0])
+    expect("another route without a token", 401, play.ask("GET", "/queue/status")[0])
+    asks = {"origin": play.origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    for origin, wanted in ((play.origin, play.origin), ("https://elsewhere.example.com", None)):
+        found = play.ask("OPTIONS", "/queue/join", headers=asks | {"origin": origin})[2].get("access-control-allow-origin")
+        expect(f"pages of {origin}", wanted, found)
+    play.say(f"  {len(bad)} bad tokens refused by both APIs, a good one let in, /health open, pages of {play.origin} let in alone")
+
+
+def upgrade(url, token):
+    """Status of a WebSocket's upgrade."""
+    at = urlsplit(url)
+    lines = [
+        f"GET {at.path} HTTP/1.1", f"host: {at.netloc}", "connection: Upgrade", "upgrade: websocket",
+        "sec-websocket-version: 13", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]  # fmt: skip
+    lines += [f"authorization: Bearer {token}"] if token else []
+    with socket.create_connection((at.hostname, at.port), timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return int(connection.recv(1024).split()[1])
+
+
+def alias_is_called(play):
+    """Every way in leads to an alias: integrations, stream mappings, schedules, the authorizer."""
+    physical, account = play.stack.physical(), boto3.client("apigatewayv2")
+    targets = []
+    for api in ("HttpApi", "WebSocketApi"):
+        targets += [i["IntegrationUri"] for i in account.get_integrations(ApiId=physical[api])["Items"]]
+        targets += [a["AuthorizerUri"] for a in account.get_authorizers(ApiId=physical[api])["Items"] if a.get("AuthorizerUri")]
+    lambdas, events = boto3.client("lambda"), boto3.client("events")
+    targets += [m["FunctionArn"] for m in lambdas.list_event_source_mappings()["EventSourceMappings"]]
+    for rule in events.list_rules()["Rules"]:
+        targets += [target["Arn"] for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]]
+    wrong = [target for target in targets if ":live" not in target]
+    expect("targets that are no alias", [], wrong)
+    play.say(f"  {len(targets)} integrations, mappings and schedules, each to the alias `live`")
+
+
+def unknown_queue(play, queue):
+    status, body, _ = play.join(play.player(), queue)
+    expect("a queue before its deployment", (400, "unknown_queue"), (status, body.get("code")))
+
+
+def known_queue(play, queue):
+    player = play.player()
+    status, body, _ = play.join(player, queue)
+    expect("a queue after its deployment", 202, status)
+    expect("cancel", "cancelled", play.ask("DELETE", f"/queue/{body['ticket_id']}", player)[1]["status"])
+    play.say(f"  {queue}: 400 before, 202 after")
+
+
+def moved(play, logical, before):
+    """The alias calls the new version, and the old one is still there."""
+    after = play.versions(logical)
+    expect("versions that stay", [], [version for version in before if version not in after])
+    newest = max(after, key=int)
+    expect("a new version", True, newest not in before)
+    expect("the alias", newest, play.live()[f"{logical}Aliaslive"])
+    play.say(f"  {logical}: live calls version {newest}, {len(before)} older ones kept")
+
+
+def came_back(play, before):
+    expect("aliases after the drill", before, play.live())
+    weights = [
+        play.stack.functions.get_alias(FunctionName=function, Name=alias).get("RoutingConfig")
+        for function, alias in play.stack.aliases().values()
+    ]
+    expect("weights after the drill", [], [weight for weight in weights if weight and weight.get("AdditionalVersionWeights")])
+    play.say(f"  all {len(before)} aliases call the versions of before")
+
+
+def only_password(play, password):
+    """What the stack's functions hold, and what Redis takes."""
+    found = play.stack.resource("RedisUser")["Passwords"]
+    expect("passwords of the Redis user", [password], found)
+    held = boto3.client("lambda").get_function_configuration(FunctionName=play.function("JoinFunction"), Qualifier="live")
+    expect("the functions' password", password, held["Environment"]["Variables"]["REDIS_PASSWORD"])
+
+
+def processes(function):
+    """Ids of running processes of a function, by what MiniStack tells them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"AWS_LAMBDA_FUNCTION_NAME={function}\0".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            pass  # it has ended meanwhile
+    return found
+
+
+def dead_letter(play):
+    """A matcher that a doorbell woke dies, and so does the next try: the batch ends in JobFailures, the ticket is matched."""
+    matcher, player = play.function("MatcherFunction"), play.player()
+    status, body, _ = play.join(player)
+    expect("join", 202, status)
+
+    def dead():
+        for process in processes(matcher):
+            os.kill(process, signal.SIGKILL)
+        letters = [m for m in play.queue("JobFailures") if "DDBStreamBatchInfo" in m]
+        # Rings may also have grown too old behind a matcher that leads.
+        return [m for m in letters if m["requestContext"]["condition"] == "RetryAttemptsExhausted"]
+
+    until("a dead letter of the doorbell", DEAD_LIMIT_S, dead)
+    other = play.player()
+    play.join(other)
+    until("the ticket", 2 * MATCH_LIMIT_S, lambda: play.ask("GET", f"/match/{body['ticket_id']}", player)[1]["status"] == "matched")
+    play.say("  JobFailures holds the doorbell's batch, and the ticket was matched by a later run")
+
+
+def schedules(play):
+    """The sweeper is called by its schedule alone."""
+    watch = boto3.client("cloudwatch")
+
+    def calls():
+        points = watch.get_metric_statistics(
+            Namespace="AWS/Lambda", MetricName="Invocations", StartTime=0, EndTime=time.time() + 60, Period=60, Statistics=["Sum"],
+            Dimensions=[{"Name": "FunctionName", "Value": play.function("SweeperFunction")}],
+        )["Datapoints"]  # fmt: skip
+        return sum(point["Sum"] for point in points)
+
+    play.say(f"  the schedule has called the sweeper {until('the schedule', SCHEDULE_LIMIT_S, calls):.0f} times")
+
+
+def nothing_undelivered(play):
+    expect("NotifierFailures", [], play.queue("NotifierFailures"))
+    play.say("  NotifierFailures is empty")
+
+
+def gone_but_for_the_ledger(play, table):
+    expect("the stack", None, play.stack.describe())
+    expect("functions", [], boto3.client("lambda").list_functions()["Functions"])
+    items = boto3.client("dynamodb").scan(TableName=table, Select="COUNT")["Count"]
+    expect("a ledger with items", True, items > 0)
+    play.say(f"  no stack and no function; the ledger is there with {items} items")
