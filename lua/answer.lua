@@ -10,6 +10,7 @@
 -- KEYS[8] stats   hash: counters and recent wait percentiles
 -- KEYS[9] outbox  stream: what the outside must hear
 -- KEYS[10] lobbies zset: match -> number of its lobby
+-- KEYS[11] paces  zset: player -> until when the player has asked ahead, ms
 -- ARGV[1] now_ms
 -- ARGV[2] forget_ms
 -- ARGV[3] outbox_max entries, 0 for no outbox
@@ -20,17 +21,34 @@
 -- ARGV[8] lobbies_max
 -- ARGV[9] numbers of lobbies that there are
 -- ARGV[10] bytes_max of the outbox, taking all entries for as long as the one that comes
+-- ARGV[11] rate_every_ms, one call for each; 0 to count nothing
+-- ARGV[12] rate_burst, calls at once
 -- Returns {"NOTED", state} | {"BEFORE", state} | {"TOO_LATE"} | {"UNKNOWN"}
+--         | {"TOO_OFTEN", retry_ms}
 -- Limits  tickets <= PLAYERS_PER_MATCH_MAX, lobbies <= LOBBIES_MAX
 --
 -- The lease is the time to answer. The last yes confirms in the same call, so that all parties are matched or none. A no
 -- ends the lease with a verdict; reclaim takes the match apart. What was said BEFORE changes nothing.
 
-local tickets, seen, claims, matches, leases, results, forget, stats, outbox, lobbies =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local tickets, seen, claims, matches, leases, results, forget, stats, outbox, lobbies, paces =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local now_ms, forget_ms, outbox_max, match, player, word = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local proposed_until_ms, lobbies_max, numbers = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local bytes_max = tonumber(ARGV[10])
+local bytes_max, rate_every_ms, rate_burst = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+
+-- A token bucket for each player of the pool, as in reserve: the score says when it is full again. How long to wait; 0 to go on.
+local function early_ms()
+  if rate_every_ms == 0 then return 0 end
+  local full_ms = math.max(tonumber(redis.call('ZSCORE', paces, player) or 0), now_ms) + rate_every_ms
+  local wait_ms = full_ms - now_ms - rate_burst * rate_every_ms
+  if wait_ms <= 0 then redis.call('ZADD', paces, full_ms, player) end
+  return math.max(wait_ms, 0)
+end
+-- A pong was asked for, often by another call of the same player: it is counted there.
+local wait_ms = word == 'pong' and 0 or early_ms()
+if wait_ms > 0 then
+  return { 'TOO_OFTEN', wait_ms }
+end
 
 local text = redis.call('HGET', matches, match)
 local record = text and cjson.decode(text) or { teams = {} }

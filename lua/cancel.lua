@@ -9,20 +9,37 @@
 -- KEYS[7] forget  zset: ticket or match -> when its outcome may go, ms
 -- KEYS[8] stats   hash: counters and recent wait percentiles
 -- KEYS[9] outbox  stream: what the outside must hear
+-- KEYS[10] paces  zset: player -> until when the player has asked ahead, ms
 -- ARGV[1] now_ms
 -- ARGV[2] ticket
 -- ARGV[3] player
 -- ARGV[4] forget_ms
 -- ARGV[5] outbox_max entries, 0 for no outbox
+-- ARGV[6] rate_every_ms, one call for each; 0 to count nothing
+-- ARGV[7] rate_burst, calls at once
 -- Returns {"CANCELLED"} | {"CLAIMED", match} | {"ENDED", outcome, match record} | {"UNKNOWN"}
+--         | {"TOO_OFTEN", retry_ms}
 -- Limits  O(log n)
 --
 -- A ticket that a match holds is not ended here: whoever asks drops that match first (see drop), with this ticket's reason.
 
-local tickets, waiting, seen, claims, matches, results, forget, stats, outbox =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local tickets, waiting, seen, claims, matches, results, forget, stats, outbox, paces =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, ticket, player, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local rate_every_ms, rate_burst = tonumber(ARGV[6]), tonumber(ARGV[7])
 
+-- A token bucket for each player of the pool, as in reserve: the score says when it is full again. How long to wait; 0 to go on.
+local function early_ms()
+  if rate_every_ms == 0 then return 0 end
+  local full_ms = math.max(tonumber(redis.call('ZSCORE', paces, player) or 0), now_ms) + rate_every_ms
+  local wait_ms = full_ms - now_ms - rate_burst * rate_every_ms
+  if wait_ms <= 0 then redis.call('ZADD', paces, full_ms, player) end
+  return math.max(wait_ms, 0)
+end
+local wait_ms = early_ms()
+if wait_ms > 0 then
+  return { 'TOO_OFTEN', wait_ms }
+end
 local ended = redis.call('HGET', results, ticket)
 if ended then
   local match = cjson.decode(ended).match

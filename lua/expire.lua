@@ -9,6 +9,7 @@
 -- KEYS[7] stats   hash: counters and recent wait percentiles
 -- KEYS[8] outbox  stream: what the outside must hear
 -- KEYS[9] lobbies zset: match -> number of its lobby
+-- KEYS[10] paces  zset: player -> until when the player has asked ahead, ms
 -- ARGV[1] now_ms
 -- ARGV[2] forget_ms
 -- ARGV[3] outbox_max entries, 0 for no outbox
@@ -26,8 +27,8 @@
 -- Nobody is silent while nobody can be heard: if Redis was away, all tickets look silent when it is back.
 -- Tickets held by a match are left alone: their match decides, and its lease is short.
 
-local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies, paces =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local joined_before_ms, abandon_ms, look_max = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local gap_ms, pause_ms, clock_ms = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -96,6 +97,7 @@ while now_ms >= away_ms + abandon_ms and abandoned < limit and held < look_max d
   end
   if #page == 0 then break end
 end
+redis.call('ZREMRANGEBYSCORE', paces, '-inf', now_ms) -- of whoever asks no more than allowed nothing stays
 local old = redis.call('ZRANGEBYSCORE', forget, '-inf', now_ms, 'LIMIT', 0, limit)
 if #old > 0 then
   redis.call('HDEL', results, unpack(old))

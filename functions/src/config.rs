@@ -27,6 +27,8 @@
 //! | `DRAIN_INTERVAL` | `100ms` | pause between looks at an empty outbox |
 //! | `JOIN_BURST` | 10 | joins that a player may send at once; one more than that is answered 429 |
 //! | `JOIN_INTERVAL` | `1s` | after that, one join for each such pause |
+//! | `CALL_BURST` | 40 | polls, answers and cancels that a player may send at once in one pool; one more than that is answered 429 |
+//! | `CALL_INTERVAL` | `100ms` | after that, one of them for each such pause |
 //! | `STOP_AT` | | for tests: the step at which the process stops and waits to be killed, never in `prod` |
 //! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run; it leaves earlier when nothing is left in any pool |
 
@@ -70,6 +72,8 @@ pub struct Config {
     pub pace: Pace,
     /// How often one player may join.
     pub join_rate: Rate,
+    /// How often a player may poll, answer and cancel.
+    pub call_rate: Rate,
     /// How long a silent leader is believed to live, in milliseconds.
     pub leader_ttl_ms: u64,
     /// Pause between ticks, in milliseconds.
@@ -144,6 +148,10 @@ impl Config {
             join_rate: Rate {
                 burst: env.number("JOIN_BURST", 1, 1_000, 10),
                 every_ms: env.duration("JOIN_INTERVAL", 1_000),
+            },
+            call_rate: Rate {
+                burst: env.number("CALL_BURST", 1, 10_000, 40),
+                every_ms: env.duration("CALL_INTERVAL", 100),
             },
             leader_ttl_ms: LEADER_TTL_HEARTBEATS * heartbeat_ms,
             tick_ms: env.duration("TICK_INTERVAL", 100),

@@ -192,7 +192,7 @@ const ROUTES: &[Route] = &[
 
 /// What asking for a ticket, or taking it back, can be refused with.
 const OF_A_TICKET: &[Code] =
-    &[Code::InvalidId, Code::Unauthenticated, Code::NotFound, Code::StoreUnavailable, Code::Internal];
+    &[Code::InvalidId, Code::Unauthenticated, Code::NotFound, Code::TooOften, Code::StoreUnavailable, Code::Internal];
 
 /// What an answer to a match can be refused with.
 const OF_AN_ANSWER: &[Code] = &[
@@ -200,6 +200,7 @@ const OF_AN_ANSWER: &[Code] = &[
     Code::Unauthenticated,
     Code::NotFound,
     Code::ProposalOver,
+    Code::TooOften,
     Code::StoreUnavailable,
     Code::Internal,
 ];

@@ -55,7 +55,7 @@ codes! {
     AlreadyQueued = 409 "already_queued" "The caller already waits elsewhere or with other players",
     PartyMemberQueued = 409 "party_member_queued" "A player of the party already waits",
     CoolingDown = 429 "cooling_down" "A player of the party refused too many matches",
-    TooOften = 429 "too_often" "The caller joins too often",
+    TooOften = 429 "too_often" "The caller asks too often",
     ProposalOver = 409 "proposal_over" "The match does not ask any more",
     Contended = 503 "contended" "Others kept changing the same thing",
     StoreUnavailable = 503 "store_unavailable" "The store does not answer",
@@ -131,8 +131,13 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "store");
+        if !matches!(error, StoreError::TooOften { .. }) {
+            tracing::error!(%error, "store");
+        }
         match error {
+            StoreError::TooOften { retry_ms } => {
+                Self::new(Code::TooOften, "expected fewer calls of one player; come back later").retry_after(retry_ms)
+            }
             StoreError::Unavailable(_) => {
                 Self::new(Code::StoreUnavailable, "expected an answer in time; ask again soon")
             }
@@ -164,6 +169,15 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|code| (400..600).contains(&code.row().0)));
+    }
+
+    #[test]
+    fn who_asks_too_often_is_told_when_to_ask_again() {
+        let response = Problem::from(StoreError::TooOften { retry_ms: 1_001 }).into_response();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[header::RETRY_AFTER]),
+            (429, &HeaderValue::from(2))
+        );
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn start() -> Result<LiveApp, Error> {
     let config = Config::from_env().map_err(refuse)?;
     // Without a ledger nobody would drain the outbox, so nothing is written to it.
     let outbox_entries_max = if config.ledger_table.is_some() { OUTBOX_ENTRIES_MAX } else { 0 };
-    let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max))?;
+    let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max).call_rate(config.call_rate))?;
     let world = System { stop_at: config.stop_at };
     let ledger = config.ledger_table.clone().map(|table| DynamoDb::new(Settings::new(table)));
     Ok(App { config, store, ledger, world, rules: Edition::default() })

@@ -1,6 +1,7 @@
 //! Real Redis servers with a store on them. A server ends when its value is dropped.
 
 use muster::adapters::redis::{Redis, Settings};
+use muster::ports::Rate;
 use muster_tools::local::{RedisCluster, RedisOptions, RedisServer};
 
 use crate::raw::Reader;
@@ -62,6 +63,16 @@ impl Server {
         let settings = Settings::from_url(&self.urls()[0]).unwrap_or_else(|error| panic!("{error}"));
         let settings =
             settings.cluster(matches!(self, Self::Cluster(_))).outbox_entries_max(entries_max).trust_any_clock();
+        Redis::new(settings).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A store that refuses players who ask more often than this.
+    ///
+    /// # Panics
+    /// The settings are refused.
+    pub fn store_with_call_rate(&self, rate: Rate) -> Redis {
+        let settings = Settings::from_url(&self.urls()[0]).unwrap_or_else(|error| panic!("{error}"));
+        let settings = settings.cluster(matches!(self, Self::Cluster(_))).call_rate(rate).trust_any_clock();
         Redis::new(settings).unwrap_or_else(|error| panic!("{error}"))
     }
 

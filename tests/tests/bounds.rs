@@ -5,7 +5,7 @@ use muster::domain::limits::{
     CLOCK_AHEAD_MS_MAX, DEAD_BYTES_MAX, DEAD_ENTRIES_MAX, OUTBOX_ENTRIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX,
 };
 use muster::domain::{PoolId, Rules, Ticket};
-use muster::ports::{Matches, Outbox, Reclaimed, Tickets, Upkeep};
+use muster::ports::{Matches, Outbox, Rate, Reclaimed, Tickets, Upkeep};
 use muster_tests::edge::say;
 use muster_tests::raw::Reader;
 use muster_tests::samples::{T0, forming, player, pool, ticket};
@@ -120,4 +120,43 @@ async fn a_clock_that_runs_ahead_ends_nobody_before_their_time() {
     let expired = store.expire(&pool, &Rules::default(), now_ms + DAY_MS).await.unwrap();
     assert_eq!((expired.expired, expired.abandoned), (1, 0), "as late as the bound is lawful");
     assert_eq!(store.reclaim(&pool, now_ms + DAY_MS).await.unwrap(), Reclaimed::default());
+}
+
+/// What Redis spent on a script's calls since it was last asked, in microseconds for each.
+async fn micros_per_call(raw: &mut Reader) -> f64 {
+    let info: redis::InfoDict = raw.query(&["INFO", "commandstats"]).await;
+    let line: String = info.get("cmdstat_evalsha").unwrap_or_default();
+    let _: () = raw.query(&["CONFIG", "RESETSTAT"]).await;
+    let each =
+        line.split("usec_per_call=").nth(1).and_then(|rest| rest.split(',').next()).and_then(|us| us.parse().ok());
+    each.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_phone_that_polls_as_told_takes_no_standing_memory_for_its_rate() {
+    let server = Server::plain().await;
+    let rate = Rate { burst: 40, every_ms: 100 };
+    let (paced, free) = (server.store_with_call_rate(rate), server.store());
+    let (mut raw, pool) = (server.reader().await, pool("duel.eu"));
+    let tickets: Vec<Ticket> = (0..1_000).map(|n| ticket(&pool, n, &[&format!("p{n}")], T0)).collect();
+    for ticket in &tickets {
+        free.join(ticket, T0).await.unwrap();
+    }
+    let mut now_ms = T0;
+    for round in 0..4 {
+        for (name, store) in [("without a rate", &free), ("with a rate", &paced)] {
+            now_ms += 1_000;
+            micros_per_call(&mut raw).await;
+            let polls = tickets.iter().map(|ticket| store.poll(&ticket.id, &ticket.party.players()[0], now_ms));
+            let polls = futures::stream::iter(polls).buffer_unordered(100).collect::<Vec<_>>().await;
+            assert!(polls.iter().all(Result::is_ok));
+            say(format!("round {round}: a poll {name} takes Redis {} us", micros_per_call(&mut raw).await));
+        }
+    }
+    let paces = format!("mm:{{{pool}}}:paces");
+    let kept: usize = raw.query(&["ZCARD", &paces]).await;
+    assert_eq!(kept, tickets.len());
+    free.expire(&pool, &Rules::default(), now_ms + rate.every_ms).await.unwrap();
+    let kept: usize = raw.query(&["EXISTS", &paces]).await;
+    assert_eq!(kept, 0);
 }

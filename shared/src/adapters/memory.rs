@@ -27,6 +27,7 @@ use crate::ports::{
 #[derive(Debug, Default)]
 pub struct Memory {
     state: Mutex<State>,
+    call_rate: Option<Rate>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +41,11 @@ struct State {
 }
 
 impl Memory {
+    /// A store that refuses a player who polls, answers or cancels more often than this.
+    pub fn with_call_rate(rate: Rate) -> Self {
+        Self { call_rate: Some(rate), ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,6 +85,16 @@ impl Tickets for Memory {
 
     async fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Polled, StoreError> {
         self.with(&ticket.pool, |pool| {
+            let asked = pool.ask(self.call_rate, player, now_ms);
+            if asked.is_err()
+                && let Some(live) = pool.live.get_mut(&ticket.unique).filter(|live| live.ticket.party.has(player))
+            {
+                // Who asks too often is heard of all the same.
+                live.seen_ms = live.seen_ms.max(now_ms);
+            }
+            asked
+        })??;
+        self.with(&ticket.pool, |pool| {
             if let Some(over) = pool.ended(ticket.unique) {
                 return match pool.untold_since_ms(ticket.unique) {
                     Some(since_ms) => Polled::Settling { over, since_ms },
@@ -102,6 +118,7 @@ impl Tickets for Memory {
     }
 
     async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Cancelled, StoreError> {
+        self.with(&ticket.pool, |pool| pool.ask(self.call_rate, player, now_ms))??;
         self.with(&ticket.pool, |pool| {
             if let Some(ended) = pool.ended(ticket.unique) {
                 return Cancelled::Ended(ended);
@@ -275,6 +292,9 @@ impl Proposals for Memory {
         now_ms: u64,
         proposed_until_ms: Option<u64>,
     ) -> Result<Answered, StoreError> {
+        if word != Word::Pong {
+            self.with(&id.pool, |pool| pool.ask(self.call_rate, player, now_ms))??;
+        }
         self.with(&id.pool, |pool| pool.answer(id.unique, player, word, now_ms, proposed_until_ms))
     }
 

@@ -109,7 +109,7 @@ pub async fn join_queue<L: Ledger + Tickets + Players>(
     let first = request.named().unwrap_or_else(|| ids.unique());
     let away = match place(store, ledger, ids, request, first).await {
         Ok((reply, ledger_failure)) => return Ok(Placed { reply, mode: Mode::Normal, ledger_failure }),
-        Err(error @ StoreError::Corrupt(_)) => return Err(error),
+        Err(error @ (StoreError::Corrupt(_) | StoreError::TooOften { .. })) => return Err(error),
         Err(error) => error,
     };
     match place(ledger, &None::<L>, ids, request, first).await {

@@ -101,6 +101,7 @@ async fn ask(
     let away = match in_store().await {
         Ok(Polled::Unknown) => None,
         Ok(polled) => return Ok(polled),
+        Err(refused @ StoreError::TooOften { .. }) => return Err(refused),
         Err(away) => Some(away),
     };
     match (ledger.poll(id, player, now_ms).await, away) {

@@ -16,6 +16,7 @@ mod join;
 mod leader;
 mod match_now;
 mod outbox;
+pub mod paced;
 mod players;
 mod poll;
 mod pool;

@@ -8,7 +8,7 @@ use crate::domain::{
     CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchState, Outcome, PlayerId, Ticket, TicketId, Unique,
     Word, lobby,
 };
-use crate::ports::{Answered, Claim, Ended, Estimate, Reclaimed, Totals};
+use crate::ports::{Answered, Claim, Ended, Estimate, Rate, Reclaimed, StoreError, Totals};
 
 #[derive(Debug, Default)]
 pub(super) struct Pool {
@@ -22,6 +22,8 @@ pub(super) struct Pool {
     pub(super) away_ms: u64,
     /// The last long pause between two looks.
     pub(super) pause_ms: (u64, u64),
+    /// When each player's bucket of calls is full again.
+    pub(super) paces: BTreeMap<PlayerId, u64>,
     /// Lobbies given out.
     pub(super) lobbies: u32,
     pub(super) totals: Totals,
@@ -224,6 +226,18 @@ impl Pool {
                 Answered::Noted(MatchState::Confirmed)
             }
         }
+    }
+
+    /// Counts a call of a player.
+    pub(super) fn ask(&mut self, rate: Option<Rate>, player: &PlayerId, now_ms: u64) -> Result<(), StoreError> {
+        let Some(Rate { burst, every_ms }) = rate else { return Ok(()) };
+        let full_ms = self.paces.get(player).copied().unwrap_or_default().max(now_ms) + every_ms;
+        let allowed_ms = now_ms + u64::from(burst) * every_ms;
+        if full_ms > allowed_ms {
+            return Err(StoreError::TooOften { retry_ms: full_ms - allowed_ms });
+        }
+        self.paces.insert(player.clone(), full_ms);
+        Ok(())
     }
 
     /// Notes that nobody could be heard since the last look, if that was long ago.

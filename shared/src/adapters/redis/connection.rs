@@ -15,7 +15,7 @@ use super::reply::Reply;
 use super::scripts::Script;
 use super::settings::Settings;
 use crate::domain::PoolId;
-use crate::ports::StoreError;
+use crate::ports::{Rate, StoreError};
 
 /// Longest time that one call may take, connecting and retry included, in milliseconds.
 pub const TIMEOUT_MS: u64 = 2_000;
@@ -32,6 +32,7 @@ pub struct Redis {
     away_until: Arc<Mutex<Option<Instant>>>,
     pub(super) outbox_entries_max: usize,
     pub(super) clock_ahead_ms_max: u64,
+    pub(super) call_rate: Option<Rate>,
 }
 
 #[derive(Clone)]
@@ -57,7 +58,7 @@ impl Redis {
     /// # Errors
     /// The settings cannot be used, for example a certificate that is none.
     pub fn new(settings: Settings) -> Result<Self, StoreError> {
-        let Settings { info, cluster, root_cert, outbox_entries_max, clock_ahead_ms_max } = settings;
+        let Settings { info, cluster, root_cert, outbox_entries_max, clock_ahead_ms_max, call_rate } = settings;
         let certs = root_cert.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
         let kind = if cluster {
             let mut builder = ClusterClientBuilder::new([info])
@@ -85,7 +86,7 @@ impl Redis {
             let client = client.map_err(unavailable)?;
             Kind::Single(ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?)
         };
-        Ok(Self { kind, away_until: Arc::default(), outbox_entries_max, clock_ahead_ms_max })
+        Ok(Self { kind, away_until: Arc::default(), outbox_entries_max, clock_ahead_ms_max, call_rate })
     }
 
     /// Runs a script on a pool's keys. `args` come after the keys, in the order of the script's header.
@@ -168,6 +169,11 @@ impl Redis {
     fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
         self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A rate as a script takes it: `rate_every_ms` and `rate_burst`; 0 to count nothing.
+pub(super) fn rate_args(rate: Option<Rate>) -> [Arg<'static>; 2] {
+    [Arg::Int(rate.map_or(0, |rate| rate.every_ms)), Arg::Int(rate.map_or(0, |rate| rate.burst.into()))]
 }
 
 /// An argument of a script.

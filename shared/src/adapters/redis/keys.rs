@@ -35,6 +35,8 @@ pub enum Key {
     Waits,
     /// match -> number of its lobby
     Lobbies,
+    /// how far players have asked ahead in a pool
+    Paces,
     /// a player's ticket; not a pool's key, it has a slot of its own
     Player,
     /// when a player refused matches; in the player's slot
@@ -62,6 +64,7 @@ impl Key {
             Self::Stats => ("stats", "hash"),
             Self::Waits => ("waits", "list"),
             Self::Lobbies => ("lobbies", "zset"),
+            Self::Paces => ("paces", "zset"),
             Self::Player => ("player", "string"),
             Self::Blame => ("blame", "zset"),
             Self::Rate => ("rate", "string"),

@@ -1,6 +1,6 @@
 //! The parties' side of a match.
 
-use super::connection::{Arg, Redis};
+use super::connection::{Arg, Redis, rate_args};
 use super::record;
 use super::scripts;
 use crate::domain::limits::{KEEP_MS, LOBBIES_MAX, OUTBOX_BYTES_MAX};
@@ -16,6 +16,7 @@ impl Proposals for Redis {
         now_ms: u64,
         proposed_until_ms: Option<u64>,
     ) -> Result<Answered, StoreError> {
+        let [every, burst] = rate_args(self.call_rate);
         let args = [
             Arg::Int(now_ms),
             Arg::Int(now_ms + KEEP_MS),
@@ -27,6 +28,8 @@ impl Proposals for Redis {
             Arg::Int(LOBBIES_MAX),
             Arg::Int(lobby::NUMBERS.into()),
             Arg::Int(OUTBOX_BYTES_MAX as u64),
+            every,
+            burst,
         ];
         let reply = self.run(&scripts::ANSWER, &id.pool, &args).await?;
         match reply.word() {
@@ -38,6 +41,7 @@ impl Proposals for Redis {
             }
             "TOO_LATE" => Ok(Answered::TooLate),
             "UNKNOWN" => Ok(Answered::Unknown),
+            "TOO_OFTEN" => Err(StoreError::TooOften { retry_ms: reply.part(1)? }),
             _ => reply.unexpected(),
         }
     }

@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 
 use super::keys::Key::{
-    self, Blame, Claims, Dead, Forget, Later, Leader, Leases, Lobbies, Matches, Outbox, Player, Rate, Results, Seen,
-    Stats, Tickets, Waiting, Waits,
+    self, Blame, Claims, Dead, Forget, Later, Leader, Leases, Lobbies, Matches, Outbox, Paces, Player, Rate, Results,
+    Seen, Stats, Tickets, Waiting, Waits,
 };
 
 /// One atomic transition.
@@ -50,23 +50,23 @@ macro_rules! scripts {
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
     BURY = "bury", [Tickets, Results, Forget], ["LIVE", "DEAD"];
-    POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
-        ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN"];
-    CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox],
-        ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN"];
+    POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
+        ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "TOO_OFTEN"];
+    CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
+        ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN", "TOO_OFTEN"];
     SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
     MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
     CLAIM = "claim", [Waiting, Claims, Matches, Leases, Outbox], ["CLAIMED", "TAKEN"];
     CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
         ["CONFIRMED", "LEASE_LOST"];
-    ANSWER = "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
-        ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN"];
+    ANSWER = "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
+        ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN", "TOO_OFTEN"];
     LOBBY = "lobby", [Matches, Lobbies], ["FOUND", "UNKNOWN"];
     HEARTBEAT = "heartbeat", [Leases], ["EXTENDED", "LEASE_LOST"];
     DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
     RECLAIM = "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
         ["RECLAIMED"];
-    EXPIRE = "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["EXPIRED"];
+    EXPIRE = "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies, Paces], ["EXPIRED"];
     LEAD = "lead", [Leader], ["LEADING", "FOLLOWING"];
     RESIGN = "resign", [Leader], ["RESIGNED", "FOLLOWING"];
     RESERVE = "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "TOO_OFTEN"];

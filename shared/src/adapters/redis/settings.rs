@@ -1,6 +1,7 @@
 //! Where Redis is, and how to reach it.
 
 use crate::domain::limits::CLOCK_AHEAD_MS_MAX;
+use crate::ports::Rate;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 /// Everything needed to connect.
@@ -13,6 +14,8 @@ pub struct Settings {
     pub outbox_entries_max: usize,
     /// How far a caller's clock may be ahead of Redis' own, in milliseconds; 0 for any.
     pub clock_ahead_ms_max: u64,
+    /// How often a player may poll, answer and cancel in one pool; none for any.
+    pub call_rate: Option<Rate>,
 }
 
 /// Why settings cannot work.
@@ -36,6 +39,7 @@ impl Settings {
             root_cert: None,
             outbox_entries_max: 0,
             clock_ahead_ms_max: CLOCK_AHEAD_MS_MAX,
+            call_rate: None,
         })
     }
 
@@ -55,7 +59,14 @@ impl Settings {
         }
         let info = addr.into_connection_info().map(|info| info.set_redis_settings(login));
         let info = info.unwrap_or_else(|never| unreachable!("an address is always connection info: {never}"));
-        Self { info, cluster: false, root_cert: None, outbox_entries_max: 0, clock_ahead_ms_max: CLOCK_AHEAD_MS_MAX }
+        Self {
+            info,
+            cluster: false,
+            root_cert: None,
+            outbox_entries_max: 0,
+            clock_ahead_ms_max: CLOCK_AHEAD_MS_MAX,
+            call_rate: None,
+        }
     }
 
     /// Whether the address is one node of a cluster.
@@ -71,6 +82,11 @@ impl Settings {
     /// Whether scripts write to the outbox, and how many entries it holds at most.
     pub fn outbox_entries_max(self, entries: usize) -> Self {
         Self { outbox_entries_max: entries, ..self }
+    }
+
+    /// Refuses a player who polls, answers or cancels more often than this.
+    pub fn call_rate(self, rate: Rate) -> Self {
+        Self { call_rate: Some(rate), ..self }
     }
 
     /// Believes every clock: for tests and simulations whose time is not the world's.

@@ -1,6 +1,6 @@
 //! A phone's side of a pool.
 
-use super::connection::{Arg, Redis};
+use super::connection::{Arg, Redis, rate_args};
 use super::keys::Key;
 use super::record;
 use super::reply::Reply;
@@ -41,7 +41,8 @@ impl Tickets for Redis {
     }
 
     async fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Polled, StoreError> {
-        let args = [Arg::Int(now_ms), Arg::Text(ticket.unique.as_str()), Arg::Text(player.as_str())];
+        let [every, burst] = rate_args(self.call_rate);
+        let args = [Arg::Int(now_ms), Arg::Text(ticket.unique.as_str()), Arg::Text(player.as_str()), every, burst];
         let reply = self.run(&scripts::POLL, &ticket.pool, &args).await?;
         let waiting = |reply: &Reply| record::read_ticket(ticket.clone(), &reply.part::<String>(1)?);
         match reply.word() {
@@ -61,17 +62,21 @@ impl Tickets for Redis {
             }
             "ENDED" => Ok(Polled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Polled::Unknown),
+            "TOO_OFTEN" => Err(StoreError::TooOften { retry_ms: reply.part(1)? }),
             _ => reply.unexpected(),
         }
     }
 
     async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Cancelled, StoreError> {
+        let [every, burst] = rate_args(self.call_rate);
         let args = [
             Arg::Int(now_ms),
             Arg::Text(ticket.unique.as_str()),
             Arg::Text(player.as_str()),
             Arg::Int(now_ms + KEEP_MS),
             Arg::Int(self.outbox_entries_max as u64),
+            every,
+            burst,
         ];
         let reply = self.run(&scripts::CANCEL, &ticket.pool, &args).await?;
         match reply.word() {
@@ -79,6 +84,7 @@ impl Tickets for Redis {
             "CLAIMED" => Ok(Cancelled::Claimed(record::match_id(&ticket.pool, &reply.part::<String>(1)?)?)),
             "ENDED" => Ok(Cancelled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Cancelled::Unknown),
+            "TOO_OFTEN" => Err(StoreError::TooOften { retry_ms: reply.part(1)? }),
             _ => reply.unexpected(),
         }
     }
