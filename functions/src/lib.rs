@@ -10,10 +10,12 @@
 //! - [`metrics`]: one event for each invocation, from which CloudWatch takes the metrics.
 //! - [`queues`], [`rules`]: how a document becomes queues, and how a process follows the one in the ledger.
 //! - [`tokens`]: whose a token is.
+//! - [`ending`]: what SIGTERM does.
 //! - [`shell`]: what all of them share; a binary in `src/bin` names its handler and nothing else.
 
 pub mod body;
 pub mod config;
+pub mod ending;
 mod environment;
 pub mod handlers;
 pub mod identity;

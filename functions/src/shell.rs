@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest;
 use futures::future::{Either, select};
 use lambda_http::http::{HeaderValue, StatusCode, header};
-use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_http::{Adapter, Body, Error, Request, RequestExt, Response, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::{Context, LambdaEvent, Runtime, Service};
 use muster::adapters::apigateway::ApiGateway;
 use muster::adapters::dynamodb::{DynamoDb, Settings};
 use muster::adapters::eventbridge::EventBridge;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{AuthorizerConfig, Config, NotifierConfig, Proof};
+use crate::ending;
 use crate::handlers::authorizer::{self, Judge};
 use crate::handlers::notifier::{self, Outside};
 use crate::metrics::{self, Invocation, Noted};
@@ -140,7 +142,7 @@ where
     F: Future<Output = Answer> + Send + 'static,
 {
     let events: &'static Events = Box::leak(Box::new(Events::of(stage)));
-    lambda_http::run(service_fn(|request: Request| {
+    run(Adapter::from(service_fn(|request: Request| {
         let running = events.begin(request.lambda_context_ref().cloned().unwrap_or_default());
         let answer = answer(request);
         async move {
@@ -148,7 +150,7 @@ where
             events.end(&running, noted);
             Ok::<_, Error>(response)
         }
-    }))
+    })))
     .await
 }
 
@@ -166,7 +168,7 @@ where
     let events = Events::of(&app.config.stage);
     let live = follow(app);
     let job = &job;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<E>| {
+    run(service_fn(|event: LambdaEvent<E>| {
         let running = events.begin(event.context.clone());
         events.conclude(running, async move { job(live.current().await, event).await })
     }))
@@ -186,7 +188,7 @@ where
     let events = Events::of(&app.config.stage);
     let live = follow(app);
     let (job, events) = (&job, &events);
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+    run(service_fn(|event: LambdaEvent<Value>| async move {
         loop {
             let running = events.begin(event.context.clone());
             let app = live.current().await;
@@ -224,7 +226,7 @@ pub async fn tell() -> Result<(), Error> {
     let live = Live::new(source, Told);
     let events = Events::of(&config.stage);
     let outside = &outside;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+    run(service_fn(|event: LambdaEvent<Value>| {
         let running = events.begin(event.context.clone());
         events.conclude(running, async move { notifier::handle(outside, &live.current().await.0, event).await })
     }))
@@ -252,7 +254,18 @@ pub async fn admit() -> Result<(), Error> {
         Proof::Header => Judge::Header,
     };
     let events = Events::of(&stage);
-    lambda_runtime::run(service_fn(|event| admitting(&judge, &events, event))).await
+    run(service_fn(|event| admitting(&judge, &events, event))).await
+}
+
+/// What `lambda_runtime::run` does, until the process is told to end.
+async fn run<A, T>(
+    handler: impl Service<LambdaEvent<A>, Response = T, Error = Error, Future: Future<Output = Result<T, Error>>>,
+) -> Result<(), Error>
+where
+    A: DeserializeOwned,
+    T: Serialize,
+{
+    Box::pin(ending::run(Runtime::new(handler).layer(TracingLayer::new()))).await
 }
 
 async fn admitting(

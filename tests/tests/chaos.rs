@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use muster_tests::crash::until_stopped;
 use muster_tests::phone::Phone;
-use muster_tools::local::{Deployment, Options, scheduled_event};
+use muster_tools::drill::kill::{Plan, run};
+use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
 use muster_tools::time::{now, pause};
 
 /// The lease in these tests.
@@ -70,4 +71,41 @@ async fn tickets_of_a_matcher_killed_while_it_holds_them_are_matched_within_a_le
     assert!(matches.values().all(|tickets| *tickets == 2), "{matches:?}");
     let status = phones[0].get("/queue/status").await;
     assert_eq!(status.body["pools"][0]["totals"]["reclaimed"], 5, "{status:?}");
+}
+
+#[tokio::test]
+async fn whatever_process_is_killed_nobody_is_lost_or_booked_twice_and_matching_goes_on() {
+    let mut deployment = Deployment::start(Options::default()).await.unwrap_or_else(|error| panic!("{error}"));
+    // Thirteen kinds of processes: each is killed once. `muster drill kill` does it for a minute.
+    let every = Duration::from_millis(700);
+    let plan = Plan { phones: 60, phones_calm: 10, seconds: 10, every, seed: 1 };
+    let seen = run(&mut deployment, plan, |line| println!("{line}")).await;
+    for verdict in [&seen.before, &seen.during, &seen.after] {
+        assert!(verdict.holds(), "{:#?}", verdict.faults);
+    }
+    let kinds: Vec<&String> = seen.kills.keys().collect();
+    assert!(kinds.len() >= 12 && seen.kills.contains_key("redis") && seen.kills.contains_key("dynamodb"), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn an_invocation_in_hand_is_answered_before_its_function_ends() {
+    let options = Options { schedules: false, ledger: false, ..Options::default() };
+    let mut deployment = Deployment::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+    let phone = Phone::new(&deployment.url(), "ann");
+    let ticket = phone.join("ranked-1v1", 1_500.0).await.text("ticket_id").to_owned();
+    assert_eq!(phone.poll(&ticket).await.status, 200);
+    let RedisPart::Single(redis) = deployment.redis() else { unreachable!("asked for one server") };
+    // Its call stands still until it is given up, and meanwhile the function is told to end.
+    redis.pause();
+    let polled = tokio::spawn(async move { phone.poll(&ticket).await });
+    let before: Vec<_> = deployment.processes("poll-match").collect();
+    pause(Duration::from_millis(200)).await;
+    before.iter().for_each(|process| process.signal(libc::SIGTERM));
+    let reply = polled.await.unwrap();
+    assert_eq!((reply.status, reply.text("code")), (503, "store_unavailable"), "{reply:?}");
+    let began = now();
+    while before.iter().any(muster_tools::local::Sandbox::runs) {
+        assert!(began.elapsed() < PATIENCE, "expected it to end after its answer");
+        pause(LOOK).await;
+    }
 }

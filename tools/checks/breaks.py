@@ -110,7 +110,7 @@ BREAKS = [
     ("a sample belongs to nothing", write("events/nobody.json", "{}"), CONTRACT, r"samples: events/nobody"),
     ("a sample asks another route", sample("join.json", routeKey="POST /queue/leave"), CONTRACT, r"samples: join.json: expected a route of join"),
     ("a sample's path does not fit", sample("cancel.json", rawPath="/queue"), CONTRACT, r"samples: cancel.json: DELETE /queue does not fit"),
-    ("a route is renamed", replace("template.yaml", "Path: /queue/join", "Path: /queue/enter"), CONTRACT, r"routes: POST /queue/(join|enter) -> join is in"),
+    ("a route is renamed", replace("template.yaml", "Path: /queue/join", "Path: /queue/enter"), CONTRACT, r"documented routes: POST /queue/(join|enter) \(token\) is in"),
     ("a route is opened to everyone", replace("template.yaml", "Method: POST, Path: /queue/join }", "Method: POST, Path: /queue/join, Auth: { Authorizer: NONE } }"), CONTRACT, r"open routes: POST /queue/join"),
     ("a route that is documented under another name", replace("docs/openapi.json", '"/ready": {', '"/steady": {'), CONTRACT, r"documented routes: GET /ready \(open\) is in template.yaml"),
     ("a route that is documented as open", documented("/queue/join", "post", security=[]), CONTRACT, r"documented routes: POST /queue/join \(token\) is in template.yaml"),

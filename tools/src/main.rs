@@ -28,6 +28,10 @@ enum Command {
     Rules(command::rules::Arguments),
     /// Say what players cost on AWS, by counted operations and dated prices.
     Cost(command::cost::Arguments),
+    /// Let something go wrong under phones, and say what they saw.
+    Drill(command::drill::Arguments),
+    /// Say which alarms of a template fire over the metric lines of functions' logs, as JSON.
+    Alarms(command::alarms::Arguments),
     /// Say how long each release binary takes to start, beside a bare Lambda, and how large it is.
     StartUp(command::start_up::Arguments),
     /// Measure Muster beside a baseline in the same run. Wants a release build.
@@ -45,6 +49,8 @@ async fn main() -> ExitCode {
         Command::DeadLetters(arguments) => command::dead_letters::run(arguments).await,
         Command::Rules(arguments) => command::rules::run(arguments).await,
         Command::Cost(arguments) => command::cost::run(arguments).await,
+        Command::Drill(arguments) => command::drill::run(arguments).await,
+        Command::Alarms(arguments) => command::alarms::run(arguments),
         Command::StartUp(arguments) => command::start_up::run(arguments).await,
         Command::Bench(arguments) => command::bench::run(arguments).await,
         Command::Openapi => command::openapi::run(),

@@ -1,9 +1,19 @@
 //! The only real clock and the only real randomness of the project.
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
 
 use crate::domain::Unique;
 use crate::ports::{Clock, Ids, Step};
+
+static STOP: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
+
+/// Tells all that this process runs that it is to end: see [`Clock::stopping`].
+pub fn stop() {
+    STOP.send_replace(true);
+}
 
 /// The machine's own clock and randomness.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +32,11 @@ impl Clock for System {
     #[allow(clippy::disallowed_methods, reason = "the one lawful place: everybody else asks the Clock port")]
     async fn sleep_ms(&self, ms: u64) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    async fn stopping(&self) {
+        // Whoever tells it does so before it is dropped, which is never.
+        let _ = STOP.subscribe().wait_for(|told| *told).await;
     }
 
     async fn reached(&self, step: Step) {

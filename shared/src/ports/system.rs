@@ -12,6 +12,11 @@ pub trait Clock: Send + Sync {
     /// Waits. A virtual clock returns at once and moves its time forward.
     fn sleep_ms(&self, ms: u64) -> impl Future<Output = ()> + Send;
 
+    /// Ends when the process is told to end: a job lets go of what it holds, and leaves. Never, unless somebody tells it.
+    fn stopping(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     /// Marks a place where a crash would hurt most. Passes at once, unless a test wants the process to stop right here so
     /// that it can be killed there and nowhere else.
     fn reached(&self, _step: Step) -> impl Future<Output = ()> + Send {

@@ -1,10 +1,12 @@
 //! One file for each subcommand.
 
+pub mod alarms;
 pub mod bench;
 pub mod cost;
 pub mod dead_letters;
 pub mod demo;
 pub mod doctor;
+pub mod drill;
 pub mod openapi;
 pub mod rules;
 pub mod start_up;

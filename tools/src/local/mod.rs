@@ -41,7 +41,7 @@ pub use http_api::{HttpApi, Route};
 pub use lambda::{CONCURRENCY_DEFAULT, Invoker, Lambda, Outcome, Sandbox, Setup, Terms};
 pub use ledger_table::{DynamoDbApi, LedgerTable};
 pub use port::free as free_port;
-pub use process::{Ended, Process};
+pub use process::{Ended, Process, kill};
 pub use redis_server::{RedisOptions, RedisServer};
 pub use schedule::{PERIOD, Schedule, scheduled_event};
 pub use stream_pump::{StreamPump, read_stream};

@@ -239,6 +239,11 @@ fn wait_for_end(pid: u32) {
     }
 }
 
+/// Kills whatever process has this id, as a person does by hand.
+pub fn kill(pid: u32) {
+    send(pid, libc::SIGKILL);
+}
+
 #[allow(unsafe_code, reason = "kill(2) and waitid(2) touch no memory of ours but `info`")]
 fn send(pid: u32, signal: i32) {
     if let Ok(id) = libc::pid_t::try_from(pid) {

@@ -216,7 +216,7 @@ impl Target {
                 parts.push_front((part, retries + 1));
                 pause(RETRY).await;
             } else {
-                self.give_up(&part, &why);
+                self.give_up(&part, retries, &why);
             }
         }
     }
@@ -231,14 +231,14 @@ impl Target {
         }
     }
 
-    fn give_up(&self, part: &[Value], why: &str) {
+    fn give_up(&self, part: &[Value], retries: usize, why: &str) {
         let place = |record: Option<&Value>| record.map(|record| text(&record["dynamodb"]["SequenceNumber"]));
         let (first, last) = (place(part.first()).unwrap_or_default(), place(part.last()).unwrap_or_default());
         let line = format!(
             "{}: gave up records {first} to {last} of the stream ({}) after {} retries: {why}",
             self.mapping.function,
             part.len(),
-            self.mapping.retries_max
+            retries
         );
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
