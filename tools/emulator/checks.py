@@ -1,18 +1,14 @@
 """What a deployed stack must do, one function for each; each ends the run where it does not."""
 
-import os
-import signal
 import socket
 import sys
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 
 MATCH_LIMIT_S = 30
 SCHEDULE_LIMIT_S = 130
-DEAD_LIMIT_S = 90
 
 
 def expect(what, wanted, found):
@@ -113,66 +109,6 @@ def known_queue(play, queue):
     expect("a queue after its deployment", 202, status)
     expect("cancel", "cancelled", play.ask("DELETE", f"/queue/{body['ticket_id']}", player)[1]["status"])
     play.say(f"  {queue}: 400 before, 202 after")
-
-
-def moved(play, logical, before):
-    """The alias calls the new version, and the old one is still there."""
-    after = play.versions(logical)
-    expect("versions that stay", [], [version for version in before if version not in after])
-    newest = max(after, key=int)
-    expect("a new version", True, newest not in before)
-    expect("the alias", newest, play.live()[f"{logical}Aliaslive"])
-    play.say(f"  {logical}: live calls version {newest}, {len(before)} older ones kept")
-
-
-def came_back(play, before):
-    expect("aliases after the drill", before, play.live())
-    weights = [
-        play.stack.functions.get_alias(FunctionName=function, Name=alias).get("RoutingConfig")
-        for function, alias in play.stack.aliases().values()
-    ]
-    expect("weights after the drill", [], [weight for weight in weights if weight and weight.get("AdditionalVersionWeights")])
-    play.say(f"  all {len(before)} aliases call the versions of before")
-
-
-def only_password(play, password):
-    """What the stack's functions hold, and what Redis takes."""
-    found = play.stack.resource("RedisUser")["Passwords"]
-    expect("passwords of the Redis user", [password], found)
-    held = boto3.client("lambda").get_function_configuration(FunctionName=play.function("JoinFunction"), Qualifier="live")
-    expect("the functions' password", password, held["Environment"]["Variables"]["REDIS_PASSWORD"])
-
-
-def processes(function):
-    """Ids of running processes of a function, by what MiniStack tells them."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"AWS_LAMBDA_FUNCTION_NAME={function}\0".encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:
-            pass  # it has ended meanwhile
-    return found
-
-
-def dead_letter(play):
-    """A matcher that a doorbell woke dies, and so does the next try: the batch ends in JobFailures, the ticket is matched."""
-    matcher, player = play.function("MatcherFunction"), play.player()
-    status, body, _ = play.join(player)
-    expect("join", 202, status)
-
-    def dead():
-        for process in processes(matcher):
-            os.kill(process, signal.SIGKILL)
-        letters = [m for m in play.queue("JobFailures") if "DDBStreamBatchInfo" in m]
-        # Rings may also have grown too old behind a matcher that leads.
-        return [m for m in letters if m["requestContext"]["condition"] == "RetryAttemptsExhausted"]
-
-    until("a dead letter of the doorbell", DEAD_LIMIT_S, dead)
-    other = play.player()
-    play.join(other)
-    until("the ticket", 2 * MATCH_LIMIT_S, lambda: play.ask("GET", f"/match/{body['ticket_id']}", player)[1]["status"] == "matched")
-    play.say("  JobFailures holds the doorbell's batch, and the ticket was matched by a later run")
 
 
 def schedules(play):

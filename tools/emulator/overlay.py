@@ -215,13 +215,13 @@ def dropping(*kinds):
 CHANGES = [
     # what is changed, why, and how
     ("routes, integrations and the authorizer of `HttpApi` as resources, from its OpenAPI body", "MiniStack ignores an HTTP API's `Body`", routes),
-    ("no CodeDeploy: neither its groups, nor its application, nor its role, nor the aliases' `UpdatePolicy`", "MiniStack has none; `code_deploy.py` does what they ask", no_code_deploy),
-    ("an alias stays at its version while the stack is updated", "the same: `code_deploy.py` moves it, by the groups above", aliases_wait),
+    ("no CodeDeploy: neither its groups, nor its application, nor its role, nor the aliases' `UpdatePolicy`", "MiniStack has none; `tools/emulator/code_deploy.py` does what they ask", no_code_deploy),
+    ("an alias stays at its version while the stack is updated", "the same: `tools/emulator/code_deploy.py` moves it, by the groups above", aliases_wait),
     ("no `ServerlessCache`; host and port of a local Redis where its endpoint stood", "MiniStack has none without Docker", redis_here),
     ("`REDIS_TLS` is false", "that Redis is on loopback, without certificates", redis_plain),
     ("`WEBSOCKET_ENDPOINT` leads to MiniStack, by its path for pushes", "the address of AWS is not here", push_here),
     ("`JwtIssuer` may begin with http, and the authorizer's `STAGE` is local", "the issuer is on loopback, without a certificate", issuer_here),
-    ("no alarm on metric math", "MiniStack has none; `code_deploy.py` reckons it", no_math),
+    ("no alarm on metric math", "MiniStack has none; `tools/emulator/code_deploy.py` reckons it", no_math),
     ("no `SecurityGroupEgress` resource", "MiniStack has none, and no network", dropping("AWS::EC2::SecurityGroupEgress")),
     ("no `RouteResponse`", "MiniStack has none, and answers on WebSockets without", dropping("AWS::ApiGatewayV2::RouteResponse")),
 ]

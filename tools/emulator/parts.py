@@ -85,9 +85,6 @@ class Parts:
         for name in ("template.yaml", "samconfig.toml", "tools/deploy.sh"):
             shutil.copy(ROOT / name, self.tree / name)
         shutil.copy(ROOT / "tools/emulator/queues.json", self.tree / "queues.json")
-        if broken := os.environ.get("MUSTER_BREAK"):  # of breaks.py
-            template = self.tree / "template.yaml"
-            template.write_text(template.read_text().replace(*broken.split("\n")))
         programs = self.tree / "programs"
         programs.mkdir()
         built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
