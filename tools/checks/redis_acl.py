@@ -28,6 +28,7 @@ ALSO = [
     ["PING"],
     ["HELLO", "3"],
     ["INFO", "memory"],
+    ["TIME"],
     ["CLUSTER", "SLOTS"],
 ]
 NEVER = [
