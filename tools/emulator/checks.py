@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import boto3
 
 MATCH_LIMIT_S = 30
+SCHEDULE_LIMIT_S = 130
 
 
 def expect(what, wanted, found):
@@ -108,6 +109,25 @@ def known_queue(play, queue):
     expect("a queue after its deployment", 202, status)
     expect("cancel", "cancelled", play.ask("DELETE", f"/queue/{body['ticket_id']}", player)[1]["status"])
     play.say(f"  {queue}: 400 before, 202 after")
+
+
+def schedules(play):
+    """The sweeper is called by its schedule alone."""
+    watch = boto3.client("cloudwatch")
+
+    def calls():
+        points = watch.get_metric_statistics(
+            Namespace="AWS/Lambda", MetricName="Invocations", StartTime=0, EndTime=time.time() + 60, Period=60, Statistics=["Sum"],
+            Dimensions=[{"Name": "FunctionName", "Value": play.function("SweeperFunction")}],
+        )["Datapoints"]  # fmt: skip
+        return sum(point["Sum"] for point in points)
+
+    play.say(f"  the schedule has called the sweeper {until('the schedule', SCHEDULE_LIMIT_S, calls):.0f} times")
+
+
+def nothing_undelivered(play):
+    expect("NotifierFailures", [], play.queue("NotifierFailures"))
+    play.say("  NotifierFailures is empty")
 
 
 def gone_but_for_the_ledger(play, table):

@@ -88,6 +88,8 @@ def main():
         change_rules(play)
         play.title("The end-to-end suite")
         suite(play)
+        checks.schedules(play)
+        checks.nothing_undelivered(play)
         delete(play)
         good = True
         play.say(f"\nemulator: all of it in {play.elapsed():.0f} s")
