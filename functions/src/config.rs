@@ -3,6 +3,7 @@
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `STAGE` | `prod` | `local`, `dev` or `prod` |
+//! | `STACK` | `muster` | the deployment's name: its metrics bear it |
 //! | `AUTH_MODE` | `jwt` | `jwt`: the player is the authorizer's `sub`; `header`: `x-muster-player`, never in `prod` |
 //! | `REDIS_URL` | | `redis://`, `rediss://` or `unix://`; or the parts below |
 //! | `REDIS_HOST`, `REDIS_PORT` | , 6379 | address, where there is no `REDIS_URL` |
@@ -12,7 +13,7 @@
 //! | `LEDGER_TABLE` | | the DynamoDB table of the ledger; without one Muster runs on Redis alone |
 //! | `EVENT_BUS` | | the notifier alone: the EventBridge bus that hears of matches |
 //! | `WEBSOCKET_ENDPOINT` | | the notifier alone: through which it pushes to connected phones; without one nobody is pushed to |
-//! | `JWT_ISSUER`, `JWT_AUDIENCE` | | the authorizer alone: who must have made the tokens of connecting phones, and for whom |
+//! | `JWT_ISSUER`, `JWT_AUDIENCE` | | the authorizer alone: who must have made the tokens of connecting phones, and for whom: one or several audiences, separated by commas |
 //! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path; it counts until the ledger has one |
 //! | `RULES_INTERVAL` | `10s` | how often the ledger is asked whether there are newer rules |
 //! | `MMR_DELTA_INITIAL` | 50 | rating window on joining, for queues that name none |
@@ -54,8 +55,10 @@ pub enum AuthMode {
 /// Everything that can be set.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Which deployment of several this is.
+    /// How strict the deployment is: `local`, `dev` or `prod`.
     pub stage: String,
+    /// The deployment's name.
+    pub stack: String,
     /// How callers prove who they are.
     pub auth: AuthMode,
     /// Where Redis is.
@@ -135,6 +138,7 @@ impl Config {
         let reading = env.reading();
         let config = Self {
             stage: stage.to_owned(),
+            stack: env.stack(),
             auth,
             redis: env.redis(),
             ledger_table: (env.lookup)("LEDGER_TABLE"),
@@ -169,8 +173,10 @@ impl Config {
 /// What the notifier is configured with. It knows neither Redis nor how matches are made.
 #[derive(Debug, Clone)]
 pub struct NotifierConfig {
-    /// Which deployment of several this is.
+    /// How strict the deployment is: `local`, `dev` or `prod`.
     pub stage: String,
+    /// The deployment's name.
+    pub stack: String,
     /// The bus that hears of matches.
     pub event_bus: String,
     /// Through which connected phones are reached; none to push to nobody.
@@ -205,6 +211,7 @@ impl NotifierConfig {
         let (stage, reading) = (env.stage(), env.reading());
         let config = Self {
             stage: stage.to_owned(),
+            stack: env.stack(),
             event_bus: env.required("EVENT_BUS", "the name or ARN of an event bus"),
             websocket_endpoint: lookup("WEBSOCKET_ENDPOINT"),
             ledger_table: lookup("LEDGER_TABLE"),
@@ -224,8 +231,8 @@ pub enum Proof {
     Token {
         /// Who must have made it.
         issuer: String,
-        /// For whom.
-        audience: String,
+        /// For whom: one of these.
+        audiences: Vec<String>,
     },
     /// By a header that anybody can send. For local use.
     Header,
@@ -234,8 +241,10 @@ pub enum Proof {
 /// What the authorizer is configured with.
 #[derive(Debug, Clone)]
 pub struct AuthorizerConfig {
-    /// Which deployment of several this is.
+    /// How strict the deployment is: `local`, `dev` or `prod`.
     pub stage: String,
+    /// The deployment's name.
+    pub stack: String,
     /// How connecting phones prove who their players are.
     pub proof: Proof,
 }
@@ -263,10 +272,12 @@ impl AuthorizerConfig {
                 if stage != "local" && !issuer.is_empty() && !issuer.starts_with("https://") {
                     env.refuse("JWT_ISSUER", "an https URL where STAGE is not local", &issuer);
                 }
-                Proof::Token { issuer, audience: env.required("JWT_AUDIENCE", "the tokens' audience") }
+                let audiences = env.required("JWT_AUDIENCE", "the tokens' audiences, separated by commas");
+                let audiences = audiences.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty());
+                Proof::Token { issuer, audiences: audiences.collect() }
             }
         };
-        let config = Self { stage: stage.to_owned(), proof };
+        let config = Self { stage: stage.to_owned(), stack: env.stack(), proof };
         env.done(config)
     }
 }
@@ -274,6 +285,10 @@ impl AuthorizerConfig {
 impl Reader<'_> {
     fn stage(&mut self) -> &'static str {
         self.choice("STAGE", &[("prod", "prod"), ("dev", "dev"), ("local", "local")])
+    }
+
+    fn stack(&self) -> String {
+        (self.lookup)("STACK").unwrap_or_else(|| "muster".to_owned())
     }
 
     fn auth(&mut self, stage: &str) -> AuthMode {

@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "Muster";
-/// The one dimension.
-pub const DIMENSION: &str = "Stage";
+/// The one dimension: the deployment's name. Two deployments of one account share no figure and no alarm.
+pub const DIMENSION: &str = "Stack";
 /// Values that EMF takes for one metric of one event.
 pub const VALUES_MAX: usize = 100;
 
@@ -78,6 +78,12 @@ metrics! {
     LedgerFailures "Count",
     /// Tickets that joined in the ledger because the store was away.
     FallbackJoins "Count",
+    /// Calls to the store that failed, whatever the caller was answered.
+    StoreFailures "Count",
+    /// Answers of 500 and above.
+    ServerErrors "Count",
+    /// Answers of 429: a player asks too often, or refused too many matches.
+    Throttled "Count",
 }
 
 /// What a handler has to tell beside its answer.
@@ -116,6 +122,19 @@ impl Noted {
         self.one(Metric::Cancelled, cancelled).one(Metric::Requeued, requeued).one(Metric::Reclaimed, crashed)
     }
 
+    /// An answer's status, as the metrics that count answers see it.
+    #[must_use]
+    pub fn answered(self, status: u16) -> Self {
+        self.one(Metric::ServerErrors, usize::from(status >= 500)).one(Metric::Throttled, usize::from(status == 429))
+    }
+
+    /// How many calls to the store failed. An invocation in which one did is not routine.
+    #[must_use]
+    pub fn store_failures(self, failures: u64) -> Self {
+        let routine = self.routine && failures == 0;
+        Self { routine, ..self }.all(Metric::StoreFailures, vec![failures])
+    }
+
     /// Nothing happened that the access log does not tell.
     #[must_use]
     pub fn routine(self) -> Self {
@@ -138,8 +157,8 @@ impl Noted {
 /// Which invocation an event is of.
 #[derive(Debug, Clone)]
 pub struct Invocation<'a> {
-    /// The deployment's stage.
-    pub stage: &'a str,
+    /// The deployment's name.
+    pub stack: &'a str,
     /// The function's name.
     pub function: &'a str,
     /// Lambda's id of the request.
@@ -159,7 +178,7 @@ pub fn event(of: &Invocation<'_>, noted: Noted) -> Value {
     event.insert("request_id".into(), of.request_id.into());
     event.insert("cold_start".into(), of.cold_start.into());
     event.insert("duration_ms".into(), of.ended_ms.saturating_sub(of.began_ms).into());
-    event.insert(DIMENSION.into(), of.stage.into());
+    event.insert(DIMENSION.into(), of.stack.into());
     let declare = |(metric, _): &(Metric, _)| json!({ "Name": metric.name(), "Unit": metric.unit() });
     let declared: Vec<Value> = noted.metrics.iter().map(declare).collect();
     let directives = match declared.is_empty() {
@@ -185,7 +204,7 @@ mod tests {
     use super::*;
 
     const OF: Invocation<'_> = Invocation {
-        stage: "dev",
+        stack: "muster-dev",
         function: "join",
         request_id: "r-1",
         cold_start: true,
@@ -201,11 +220,11 @@ mod tests {
                 "Timestamp": 1_800_000_000_012_u64,
                 "CloudWatchMetrics": [{
                     "Namespace": "Muster",
-                    "Dimensions": [["Stage"]],
+                    "Dimensions": [["Stack"]],
                     "Metrics": [{ "Name": "Joined", "Unit": "Count" }, { "Name": "WaitMs", "Unit": "Milliseconds" }],
                 }],
             },
-            "Stage": "dev", "function": "join", "request_id": "r-1", "cold_start": true, "duration_ms": 12, "status": 202,
+            "Stack": "muster-dev", "function": "join", "request_id": "r-1", "cold_start": true, "duration_ms": 12, "status": 202,
             "Joined": 1, "WaitMs": [5, 7],
         });
         assert_eq!(event(&OF, noted), expected);
@@ -216,6 +235,21 @@ mod tests {
         let told = |noted: &Noted| [true, false].map(|cold_start| noted.is_told(cold_start));
         assert_eq!(told(&Noted::default()), [true, true]);
         assert_eq!(told(&Noted::default().routine()), [true, false]);
+    }
+
+    #[test]
+    fn a_routine_call_in_which_the_store_failed_is_told() {
+        let told = |failures| Noted::default().routine().store_failures(failures).is_told(false);
+        assert_eq!([told(0), told(1)], [false, true]);
+    }
+
+    #[test]
+    fn answers_of_500_and_above_are_server_errors_and_429_is_throttled() {
+        let counted = |status| {
+            let event = event(&OF, Noted::default().answered(status));
+            [event["ServerErrors"].as_u64(), event["Throttled"].as_u64()].map(Option::unwrap)
+        };
+        assert_eq!([499, 500, 503, 429, 428, 201].map(counted), [[0, 0], [1, 0], [1, 0], [0, 1], [0, 0], [0, 0]]);
     }
 
     #[test]

@@ -117,9 +117,9 @@ where
     F: Future<Output = Answer> + Send + 'static,
 {
     let app = start()?;
-    let stage = app.config.stage.clone();
+    let (stack, store) = (app.config.stack.clone(), app.store.clone());
     let live = follow(app);
-    serve_by(&stage, move |request| async move { handler(live.current().await, request).await }).await
+    serve_by(&stack, &store, move |request| async move { handler(live.current().await, request).await }).await
 }
 
 /// Serves HTTP requests with `handler`, forever, whatever the rules are. For those that only look at the stores, and must not
@@ -134,14 +134,14 @@ where
 {
     // One for the life of the process, so that handlers need no reference counts.
     let app: &'static LiveApp = Box::leak(Box::new(start()?));
-    serve_by(&app.config.stage, move |request| handler(app, request)).await
+    serve_by(&app.config.stack, &app.store, move |request| handler(app, request)).await
 }
 
-async fn serve_by<F>(stage: &str, answer: impl Fn(Request) -> F) -> Result<(), Error>
+async fn serve_by<F>(stack: &str, store: &Redis, answer: impl Fn(Request) -> F) -> Result<(), Error>
 where
     F: Future<Output = Answer> + Send + 'static,
 {
-    let events: &'static Events = Box::leak(Box::new(Events::of(stage)));
+    let events: &'static Events = Box::leak(Box::new(Events::of(stack, Some(store))));
     run(Adapter::from(service_fn(|request: Request| {
         let running = events.begin(request.lambda_context_ref().cloned().unwrap_or_default());
         let answer = answer(request);
@@ -165,7 +165,7 @@ where
     T: Serialize,
 {
     let app = start()?;
-    let events = Events::of(&app.config.stage);
+    let events = Events::of(&app.config.stack, Some(&app.store));
     let live = follow(app);
     let job = &job;
     run(service_fn(|event: LambdaEvent<E>| {
@@ -185,7 +185,7 @@ where
     T: Serialize,
 {
     let app = start()?;
-    let events = Events::of(&app.config.stage);
+    let events = Events::of(&app.config.stack, Some(&app.store));
     let live = follow(app);
     let (job, events) = (&job, &events);
     run(service_fn(|event: LambdaEvent<Value>| async move {
@@ -224,7 +224,7 @@ pub async fn tell() -> Result<(), Error> {
     let source =
         Source { ledger, world, reading: config.reading, configured: config.queues, every_ms: config.rules_ms };
     let live = Live::new(source, Told);
-    let events = Events::of(&config.stage);
+    let events = Events::of(&config.stack, None);
     let outside = &outside;
     run(service_fn(|event: LambdaEvent<Value>| {
         let running = events.begin(event.context.clone());
@@ -248,12 +248,14 @@ impl Ruled for Told {
 /// The configuration cannot work, or the runtime is gone.
 pub async fn admit() -> Result<(), Error> {
     log();
-    let AuthorizerConfig { stage, proof } = AuthorizerConfig::from_env().map_err(refuse)?;
+    let AuthorizerConfig { stack, proof, .. } = AuthorizerConfig::from_env().map_err(refuse)?;
     let judge = match proof {
-        Proof::Token { issuer, audience } => Judge::Token(Box::new(Tokens::new(issuer, audience, System::default())?)),
+        Proof::Token { issuer, audiences } => {
+            Judge::Token(Box::new(Tokens::new(issuer, audiences, System::default())?))
+        }
         Proof::Header => Judge::Header,
     };
-    let events = Events::of(&stage);
+    let events = Events::of(&stack, None);
     run(service_fn(|event| admitting(&judge, &events, event))).await
 }
 
@@ -279,7 +281,9 @@ async fn admitting(
 
 /// Prints one event for each invocation that is not routine.
 struct Events {
-    stage: String,
+    stack: String,
+    /// Where calls may fail that the invocation's answer does not tell of; none in a function without a store.
+    store: Option<Redis>,
     /// Whether this process has begun an invocation.
     warm: AtomicBool,
     clock: System,
@@ -290,23 +294,35 @@ struct Running {
     context: Context,
     cold_start: bool,
     began_ms: u64,
+    /// Calls to the store that had failed before.
+    failures: u64,
 }
 
 impl Events {
-    fn of(stage: &str) -> Self {
-        Self { stage: stage.to_owned(), warm: AtomicBool::new(false), clock: System::default() }
+    fn of(stack: &str, store: Option<&Redis>) -> Self {
+        Self { stack: stack.to_owned(), store: store.cloned(), warm: AtomicBool::new(false), clock: System::default() }
     }
 
     fn begin(&self, context: Context) -> Running {
-        Running { context, cold_start: !self.warm.swap(true, Ordering::Relaxed), began_ms: self.clock.now_ms() }
+        let failures = self.store.as_ref().map_or(0, Redis::failures);
+        Running {
+            context,
+            cold_start: !self.warm.swap(true, Ordering::Relaxed),
+            began_ms: self.clock.now_ms(),
+            failures,
+        }
     }
 
     fn end(&self, running: &Running, noted: Noted) {
+        let noted = match &self.store {
+            Some(store) => noted.store_failures(store.failures() - running.failures),
+            None => noted,
+        };
         if !noted.is_told(running.cold_start) {
             return;
         }
         let invocation = Invocation {
-            stage: &self.stage,
+            stack: &self.stack,
             function: &running.context.env_config.function_name,
             request_id: &running.context.request_id,
             cold_start: running.cold_start,
@@ -337,7 +353,8 @@ fn respond(answer: Answer, request_id: &str) -> (Response<Body>, Noted) {
     let code = answer.as_ref().err().map(|problem| problem.code.row().1);
     let mut response = answer.unwrap_or_else(Problem::into_response);
     let noted = response.extensions_mut().remove::<Noted>().unwrap_or_default();
-    let noted = noted.field("status", response.status().as_u16());
+    let status = response.status().as_u16();
+    let noted = noted.field("status", status).answered(status);
     let noted = code.into_iter().fold(noted, |noted, code| noted.field("code", code));
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

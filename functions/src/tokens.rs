@@ -4,7 +4,8 @@
 //! again when they are old or a token names a key that is not among them; never more often than [`ASK_AGAIN_MS`], however
 //! many such tokens come. While the issuer is away the keys that are known go on to count.
 //!
-//! Two algorithms are taken, both with public keys. So neither `none` nor a secret made of a public key is ever tried.
+//! The algorithms are those of the HTTP API's authorizer, RSA with PKCS #1 and no other, so that one token opens both doors or none.
+//! All have public keys: neither `none` nor a secret made of a public key is ever tried.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub const LEEWAY_S: u64 = 30;
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// Largest answer of an issuer, in bytes.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// What the HTTP API's authorizer takes.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512];
 
 /// Why nobody is proven.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,28 +82,27 @@ struct Known {
     asked_ms: Option<u64>,
 }
 
-/// Tokens of one issuer for one audience.
+/// Tokens of one issuer for one of several audiences.
 #[derive(Debug)]
 pub struct Tokens<W> {
     issuer: String,
-    audience: String,
+    audiences: Vec<String>,
     world: W,
     http: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     known: Mutex<Known>,
 }
 
 impl<W: Clock> Tokens<W> {
-    /// Tokens of `issuer`, exactly as in their `iss`, for `audience`. Asks nothing yet.
+    /// Tokens of `issuer`, exactly as in their `iss`, for any of `audiences`. Asks nothing yet.
     ///
     /// # Errors
     /// This build of TLS knows no version of its protocol.
-    pub fn new(issuer: impl Into<String>, audience: impl Into<String>, world: W) -> Result<Self, rustls::Error> {
+    pub fn new(issuer: impl Into<String>, audiences: Vec<String>, world: W) -> Result<Self, rustls::Error> {
         let crypto = rustls::crypto::aws_lc_rs::default_provider();
         let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(crypto)?;
         // An issuer without TLS is a local one; the configuration lets in no other.
         let http = Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());
-        let (issuer, audience) = (issuer.into(), audience.into());
-        Ok(Self { issuer, audience, world, http, known: Mutex::default() })
+        Ok(Self { issuer: issuer.into(), audiences, world, http, known: Mutex::default() })
     }
 
     /// Whose a token is: its `sub`.
@@ -108,8 +111,8 @@ impl<W: Clock> Tokens<W> {
     /// It proves nothing, or nobody can tell.
     pub async fn subject(&self, token: &str) -> Result<String, Unproven> {
         let header = decode_header(token).or_else(refused)?;
-        if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
-            return refused(format!("expected RS256 or ES256, found {:?}", header.alg));
+        if !ALGORITHMS.contains(&header.alg) {
+            return refused(format!("expected one of {ALGORITHMS:?}, found {:?}", header.alg));
         }
         let key = self.key(&header).await?;
         let mut rules = Validation::new(header.alg);
@@ -121,11 +124,11 @@ impl<W: Clock> Tokens<W> {
         let claims = decode::<Claims>(token, &DecodingKey::from_jwk(&key).or_else(refused)?, &rules);
         let Claims { sub, aud, client_id } = claims.or_else(refused)?.claims;
         let for_us = match (&aud, &client_id) {
-            (Some(Audience::One(aud)), _) => *aud == self.audience,
-            (Some(Audience::Many(all)), _) => all.contains(&self.audience),
-            (None, client_id) => client_id.as_ref() == Some(&self.audience),
+            (Some(Audience::One(aud)), _) => self.audiences.contains(aud),
+            (Some(Audience::Many(all)), _) => all.iter().any(|aud| self.audiences.contains(aud)),
+            (None, client_id) => client_id.as_ref().is_some_and(|id| self.audiences.contains(id)),
         };
-        if for_us { Ok(sub) } else { refused(format!("expected the audience {}, found {aud:?}", self.audience)) }
+        if for_us { Ok(sub) } else { refused(format!("expected an audience of {:?}, found {aud:?}", self.audiences)) }
     }
 
     /// The key that a token names.

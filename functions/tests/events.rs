@@ -347,7 +347,7 @@ async fn the_authorizer_names_the_player_of_a_header_and_denies_a_bad_token() {
     assert_eq!((policy.principal_id.as_deref(), &statement.effect), (Some("ann"), &IamPolicyEffect::Allow));
     assert_eq!(statement.resource, [sample("authorizer")["methodArn"].as_str().unwrap()]);
 
-    let tokens = Tokens::new("https://login.example.com", "muster", World::default()).unwrap();
+    let tokens = Tokens::new("https://login.example.com", vec!["muster".to_owned()], World::default()).unwrap();
     let answer = ask(&Judge::Token(Box::new(tokens)), sample("authorizer")).await;
     assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Deny");
 }

@@ -14,7 +14,8 @@ use muster_functions::tokens::{ASK_AGAIN_MS, KEYS_MS_MAX, LEEWAY_S, Tokens, Unpr
 use muster_tests::http_stub::HttpStub;
 use serde_json::{Value, json};
 
-const AUDIENCE: &str = "muster";
+const AUDIENCE: &str = "muster-ios";
+const AUDIENCES: [&str; 2] = [AUDIENCE, "muster-android"];
 
 /// A key pair with a name.
 struct Key {
@@ -118,7 +119,7 @@ impl Issuer {
     }
 
     fn tokens(&self, clock: &Hands) -> Tokens<Hands> {
-        Tokens::new(self.stub.url(), AUDIENCE, clock.clone()).unwrap()
+        Tokens::new(self.stub.url(), AUDIENCES.map(str::to_owned).to_vec(), clock.clone()).unwrap()
     }
 }
 
@@ -128,26 +129,26 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_good_token_names_its_player_by_either_algorithm() {
-    let (es, rs) = (Key::es256("e"), Key::rs256("r"));
-    let issuer = Issuer::start(&[&es, &rs]).await;
+async fn a_good_token_names_its_player_for_each_audience() {
+    let key = Key::rs256("r");
+    let issuer = Issuer::start(&[&key]).await;
     let tokens = issuer.tokens(&Hands::default());
-    for key in [&es, &rs] {
-        assert_eq!(tokens.subject(&key.sign(&issuer.claims())).await.as_deref(), Ok("ann"), "{}", key.kid);
+    for audience in AUDIENCES {
+        let claims = with(issuer.claims(), "aud", json!(audience));
+        assert_eq!(tokens.subject(&key.sign(&claims)).await.as_deref(), Ok("ann"), "{audience}");
     }
     let audiences = with(issuer.claims(), "aud", json!(["other", AUDIENCE]));
-    assert_eq!(tokens.subject(&es.sign(&audiences)).await.as_deref(), Ok("ann"));
+    assert_eq!(tokens.subject(&key.sign(&audiences)).await.as_deref(), Ok("ann"));
     let mut client = with(issuer.claims(), "client_id", json!(AUDIENCE));
     client.as_object_mut().unwrap().remove("aud");
-    assert_eq!(tokens.subject(&es.sign(&client)).await.as_deref(), Ok("ann"), "an access token names it so");
+    assert_eq!(tokens.subject(&key.sign(&client)).await.as_deref(), Ok("ann"), "an access token names it so");
     assert_eq!(issuer.asked(), 1, "the keys are asked for once");
 }
 
 #[tokio::test]
 async fn a_token_that_proves_nothing_is_refused() {
-    let (key, stranger) = (Key::es256("e"), Key::es256("e"));
-    let rsa = Key::rs256("r");
-    let issuer = Issuer::start(&[&key, &rsa]).await;
+    let (key, stranger, curve) = (Key::rs256("r"), Key::rs256("r"), Key::es256("e"));
+    let issuer = Issuer::start(&[&key, &curve]).await;
     let tokens = issuer.tokens(&Hands::default());
     let good = issuer.claims();
     let now_s = System::default().now_ms() / 1_000;
@@ -157,7 +158,7 @@ async fn a_token_that_proves_nothing_is_refused() {
         claims
     };
     // The public key, which everybody knows, as the secret of a signature.
-    let public = rsa.public().to_string();
+    let public = key.public().to_string();
     let header = Header { kid: Some("r".to_owned()), ..Header::new(Algorithm::HS256) };
     let confused = encode(&header, &good, &EncodingKey::from_secret(public.as_bytes())).unwrap();
     let unsigned = {
@@ -168,7 +169,7 @@ async fn a_token_that_proves_nothing_is_refused() {
     let mut tampered = key.sign(&good);
     tampered.truncate(tampered.len() - 4);
     // The other key's name over this key's algorithm.
-    let crossed = encode(&Header { kid: Some("r".to_owned()), ..Header::new(Algorithm::ES256) }, &good, &key.private);
+    let crossed = encode(&Header { kid: Some("r".to_owned()), ..Header::new(Algorithm::ES256) }, &good, &curve.private);
     let cases = [
         ("expired", key.sign(&with(good.clone(), "exp", json!(now_s - LEEWAY_S - 2)))),
         ("not yet", key.sign(&with(good.clone(), "nbf", json!(now_s + LEEWAY_S + 60)))),
@@ -182,6 +183,7 @@ async fn a_token_that_proves_nothing_is_refused() {
         ("without a signature", unsigned),
         ("signed with what is public", confused),
         ("of another algorithm than its key", crossed.unwrap()),
+        ("of an algorithm that the HTTP API refuses", curve.sign(&good)),
         ("cut off", tampered),
         ("no token", "ann".to_owned()),
     ];
@@ -193,7 +195,7 @@ async fn a_token_that_proves_nothing_is_refused() {
 
 #[tokio::test]
 async fn a_new_key_is_learnt_when_a_token_names_it_but_not_more_often_than_allowed() {
-    let (old, new, unknown) = (Key::es256("old"), Key::es256("new"), Key::es256("never"));
+    let (old, new, unknown) = (Key::rs256("old"), Key::rs256("new"), Key::rs256("never"));
     let (issuer, clock) = (Issuer::start(&[&old]).await, Hands::default());
     let tokens = issuer.tokens(&clock);
     assert!(tokens.subject(&old.sign(&issuer.claims())).await.is_ok());
@@ -212,7 +214,7 @@ async fn a_new_key_is_learnt_when_a_token_names_it_but_not_more_often_than_allow
 
 #[tokio::test]
 async fn while_the_issuer_is_away_known_keys_count_and_nobody_else_gets_in() {
-    let (known, other) = (Key::es256("known"), Key::es256("other"));
+    let (known, other) = (Key::rs256("known"), Key::rs256("other"));
     let (issuer, clock) = (Issuer::start(&[&known]).await, Hands::default());
     let (tokens, fresh) = (issuer.tokens(&clock), issuer.tokens(&clock));
     let token = known.sign(&issuer.claims());

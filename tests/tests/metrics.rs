@@ -11,7 +11,7 @@ use muster_tests::docs::markdown::spans_of;
 use muster_tests::docs::page;
 use muster_tests::phone::Phone;
 use muster_tests::socket::Socket;
-use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
+use muster_tools::local::{Deployment, Options, RedisOptions, RedisPart, RedisServer, scheduled_event};
 use muster_tools::time::{now, pause};
 use serde_json::{Value, json};
 
@@ -140,10 +140,10 @@ fn an_event_that_cloudwatch_would_refuse_is_found() {
         "_aws": {
             "Timestamp": 1_800_000_000_000_u64,
             "CloudWatchMetrics": [{
-                "Namespace": "Muster", "Dimensions": [["Stage"]], "Metrics": [{ "Name": "WaitMs", "Unit": "Milliseconds" }],
+                "Namespace": "Muster", "Dimensions": [["Stack"]], "Metrics": [{ "Name": "WaitMs", "Unit": "Milliseconds" }],
             }],
         },
-        "Stage": "dev", "WaitMs": vec![1; VALUES_MAX],
+        "Stack": "muster-dev", "WaitMs": vec![1; VALUES_MAX],
         "function": "join", "request_id": "r", "cold_start": false, "duration_ms": 1,
     });
     assert_eq!(problems(&good), Vec::<String>::new());
@@ -157,7 +157,7 @@ fn an_event_that_cloudwatch_would_refuse_is_found() {
         ("/WaitMs", json!(vec![1; VALUES_MAX + 1])),
         ("/WaitMs", json!([])),
         ("/WaitMs", json!("5")),
-        ("/Stage", json!(1)),
+        ("/Stack", json!(1)),
         ("/request_id", Value::Null),
     ] {
         let mut event = good.clone();
@@ -306,4 +306,39 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     let found = emitted.into_iter().collect();
     let wrong = same("emitted by", ("docs/operations.md, Metrics", table), ("what was printed", found));
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn a_wrong_redis_password_shows_in_what_join_matcher_and_sweeper_print() {
+    let options = RedisOptions { password: Some("as-redis-has-it".to_owned()), ..RedisOptions::default() };
+    let server = RedisServer::start_with(options).await.unwrap_or_else(|error| panic!("{error}"));
+    let wrong = server.url().replace("as-redis-has-it", "as-a-version-has-it");
+    let deployment = Deployment::start(Options {
+        schedules: false,
+        queues: QUEUES.to_owned(),
+        env: [
+            ("REDIS_URL", server.url().as_str()),
+            ("RUST_LOG", "off"),
+            ("SWEEPER_RUN", "100ms"),
+            ("MATCHER_RUN", "300ms"),
+        ]
+        .map(|(name, value)| pair(name, value))
+        .to_vec(),
+        // What `/ready` looks at is well, or the deployment would not begin.
+        env_of: ["join", "matcher", "sweeper"].map(|name| (name.to_owned(), pair("REDIS_URL", &wrong))).to_vec(),
+        ..Options::default()
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}"));
+    let reply = Phone::new(&deployment.url(), "who-ann").join("ranked-1v1", 1_500.0).await;
+    assert_eq!(reply.status, 201, "the phone sees nothing of it: {reply:?}");
+    for job in ["matcher", "sweeper"] {
+        deployment.invoker().invoke(job, scheduled_event(job, 0), PATIENCE).await.unwrap();
+    }
+    for function in ["join", "matcher", "sweeper"] {
+        let line = until(&deployment, function, |event| event["StoreFailures"].as_u64() > Some(0)).await;
+        assert_eq!(problems(&line), Vec::<String>::new());
+        println!("{line}");
+    }
+    assert_eq!(sum(&deployment, "join", Metric::FallbackJoins), 1);
 }

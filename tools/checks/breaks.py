@@ -155,7 +155,7 @@ TOOLS = [
     ("a way past the API's own name", replace("template.yaml", "!If [HasHttpDomain, true, false]", "false"), TRANSFORM, r"execute-api: expected it closed"),
     ("an API's log without the function's id", replace("template.yaml", '"functionRequestId":"$context.integration.requestId",', "", 2), TRANSFORM, r"expected \$context.integration.requestId in its log"),
     ("an API without a log", replace("template.yaml", "        - LogsWebSockets\n", "        - CreatesApiLogsRole\n"), TRANSFORM, r"logs: expected a log of"),
-    ("alarms that judge the deployment that mends their cause", replace("template.yaml", "[!Ref JobErrorsAlarm], [!Ref AWS::NoValue]]", "[!Ref JobErrorsAlarm], [!Ref JobErrorsAlarm]]"), TRANSFORM, r"deployments: DeploymentAlarms=off"),
+    ("alarms that judge the deployment that mends their cause", replace("template.yaml", "!Ref JobErrorsAlarm], [!Ref AWS::NoValue]]", "!Ref JobErrorsAlarm], [!Ref JobErrorsAlarm]]"), TRANSFORM, r"deployments: DeploymentAlarms=off"),
     ("events that are given up after three tries", replace("template.yaml", "MaximumRetryAttempts: -1", "MaximumRetryAttempts: 3"), TRANSFORM, r"events: NotifierFunction.*expected MaximumRetryAttempts -1"),
     ("joins that may use up the account's concurrency", replace("template.yaml", "      ReservedConcurrentExecutions: !If [IsProd, !Ref ApiConcurrency, !Ref AWS::NoValue]\n", ""), TRANSFORM, r"concurrency: .* found none on JoinFunction"),
     ("a stage without its configuration", replace("samconfig.toml", "[dev.global", "[default.global"), COMMANDS, r"deploy.sh dev.* Missing option '--stack-name'"),

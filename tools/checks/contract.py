@@ -168,7 +168,7 @@ def check_variables(root, template, findings):
     declared = {v for f in template.functions.values() for v in f.variables}
     read = set()
     for _, text in rust_sources(root, "functions/src", "shared/src"):
-        read |= set(re.findall(r'"([A-Z][A-Z0-9]*_[A-Z0-9_]+|STAGE|QUEUES)"', text))
+        read |= set(re.findall(r'"([A-Z][A-Z0-9]*_[A-Z0-9_]+|STAGE|STACK|QUEUES)"', text))
     if not {"STAGE", "QUEUES"} <= read:
         findings.skipped("variables", "the code has no configuration from the environment yet")
         return

@@ -20,7 +20,7 @@ begin() {
 }
 
 # The same for a check whose outcome the template, its rules and its tools alone decide: passed once, it passes again.
-decided=$(cat template.yaml samconfig.toml tools/checks/{policy,breaks,transform,stack,front}.py tools/checks/{checkov.yaml,run.sh,requirements-{sam,policy}.txt} | sha256sum)
+decided=$(cat template.yaml docs/firewall.yaml samconfig.toml tools/checks/{policy,breaks,transform,stack,front}.py tools/checks/{checkov.yaml,run.sh,requirements-{sam,policy}.txt} | sha256sum)
 begin_once() {
     if [ "$anew" != --anew ] && [ "$(cat ".local/passed-$1" 2>/dev/null)" = "$decided" ]; then
         echo "ok   $1, unchanged since it passed"
@@ -36,6 +36,7 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-eu-west-1} P
 begin_once policy .local/sam/bin/python tools/checks/policy.py
 begin_once validate .local/sam/bin/sam validate --lint
 begin_once cfn-lint .local/sam/bin/cfn-lint --regions us-east-1 eu-west-1 ap-southeast-1 -- template.yaml
+begin_once firewall .local/sam/bin/cfn-lint --regions us-east-1 -- docs/firewall.yaml
 begin_once transform .local/sam/bin/python tools/checks/transform.py
 begin contract .local/sam/bin/python tools/checks/contract.py
 begin commands .local/sam/bin/python tools/checks/commands.py

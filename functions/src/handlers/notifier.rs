@@ -22,9 +22,13 @@ use muster::usecases::news::{News, messages};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::leave_at_ms;
 use crate::message::Heard;
 use crate::metrics::Noted;
 use crate::shell::Ran;
+
+/// A batch's pushes begin within this time, in milliseconds; the mapping's batch has 30 s. Slow phones beyond it read by polling.
+const PUSHES_MS_MAX: u64 = 20_000;
 
 /// Those who are told: `P` is the bus, `U` the way to phones, `C` knows who is connected, `W` the time.
 #[derive(Debug)]
@@ -69,7 +73,8 @@ where
 {
     let (numbers, events): (Vec<&str>, Vec<Event>) =
         event.payload["Records"].as_array().into_iter().flatten().filter_map(news).unzip();
-    let (taken, told) = join(outside.publisher.publish(&events), push_all(outside, queues, &events)).await;
+    let until_ms = leave_at_ms(event.context.deadline, outside.world.now_ms(), PUSHES_MS_MAX);
+    let (taken, told) = join(outside.publisher.publish(&events), push_all(outside, queues, &events, until_ms)).await;
     let taken = taken.unwrap_or_else(|error| {
         tracing::warn!(%error, "publish");
         Vec::new()
@@ -96,11 +101,12 @@ struct Told {
     failed: usize,
 }
 
-/// Pushes what events tell to those who are connected.
+/// Pushes what events tell to those who are connected. No push begins at `until_ms` or later.
 async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
     outside: &Outside<P, U, C, W>,
     queues: &Queues,
     events: &[Event],
+    until_ms: u64,
 ) -> Told {
     let mut told = Told::default();
     let Some(pusher) = &outside.pusher else { return told };
@@ -124,7 +130,7 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
     let reachable =
         waiting.into_iter().zip(connections).filter_map(|(waiting, connection)| Some((waiting, connection?)));
     let pushes = reachable.map(|((player, news), connection)| async move {
-        push_to(outside, pusher, queues, &player, &connection, &news).await
+        push_to(outside, pusher, queues, &player, &connection, &news, until_ms).await
     });
     let mut pushes = stream::iter(pushes).buffer_unordered(PUSHES_AT_ONCE);
     while let Some(one) = pushes.next().await {
@@ -144,10 +150,15 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
     player: &PlayerId,
     connection: &str,
     news: &[News],
+    until_ms: u64,
 ) -> Told {
     let mut told = Told::default();
-    for one in news {
-        match push(outside, pusher, queues, connection, one).await {
+    for (at, one) in news.iter().enumerate() {
+        if outside.world.now_ms() >= until_ms {
+            told.failed += news.len() - at;
+            return told;
+        }
+        match push(outside, pusher, queues, connection, one, until_ms).await {
             Pushed::Done => told.pushed += 1,
             Pushed::Gone => {
                 told.gone += 1;
@@ -165,13 +176,14 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
     told
 }
 
-/// Pushes one piece of news, again if it fails.
+/// Pushes one piece of news, again if it fails and there is time.
 async fn push<P, U: Pusher, C, W: Clock>(
     outside: &Outside<P, U, C, W>,
     pusher: &U,
     queues: &Queues,
     connection: &str,
     news: &News,
+    until_ms: u64,
 ) -> Pushed {
     let mut tries = 1;
     loop {
@@ -181,7 +193,9 @@ async fn push<P, U: Pusher, C, W: Clock>(
             News::Ticket(view) => Heard::view(view, queues),
         };
         match pusher.push_text(connection, &heard.text()).await {
-            Pushed::Failed(_) if tries < PUSH_TRIES_MAX => tries += 1,
+            Pushed::Failed(_) if tries < PUSH_TRIES_MAX && outside.world.now_ms() + PUSH_PAUSE_MS < until_ms => {
+                tries += 1
+            }
             pushed => return pushed,
         }
         outside.world.sleep_ms(PUSH_PAUSE_MS).await;
@@ -308,7 +322,7 @@ mod tests {
                 ended_ms: 0,
             });
             let outside = Outside { publisher, pusher: Some(Slow::default()), connections, world };
-            assert_eq!(push_all(&outside, &queues(), &[over]).await.pushed, phones);
+            assert_eq!(push_all(&outside, &queues(), &[over], u64::MAX).await.pushed, phones);
             assert_eq!(outside.pusher.unwrap().most.into_inner(), at_once as u64);
         }
     }
@@ -360,6 +374,28 @@ mod tests {
         assert_eq!(report, json!({ "batchItemFailures": [] }));
         let (heard, ..) = ann_hears(vec![away(), Pushed::Done]).await;
         assert_eq!(heard.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn no_push_begins_when_the_time_of_a_batch_is_over() {
+        let away = Phones { answers: vec![Pushed::Failed("away".to_owned())], ..Phones::default() };
+        let outside = outside(100, Some(away));
+        let ann: PlayerId = "ann".parse().unwrap();
+        outside.connections.connect(&ann, "ann=", 1).await.unwrap();
+        let tries = |until_ms: u64| {
+            let outside = &outside;
+            async move {
+                let before = outside.pusher.as_ref().unwrap().heard.lock().unwrap().len();
+                let records = sample();
+                let (_, event) = news(&records["Records"][0]).unwrap();
+                let told = push_all(outside, &queues(), &[event], until_ms).await;
+                (outside.pusher.as_ref().unwrap().heard.lock().unwrap().len() - before, told.failed)
+            }
+        };
+        let now_ms = outside.world.now_ms();
+        assert_eq!(tries(now_ms).await, (0, 1), "none begins at its end");
+        assert_eq!(tries(now_ms + PUSH_PAUSE_MS).await, (1, 1), "none is repeated past it");
+        assert_eq!(tries(now_ms + 10 * PUSH_PAUSE_MS).await, (PUSH_TRIES_MAX, 1));
     }
 
     #[tokio::test]

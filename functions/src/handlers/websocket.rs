@@ -44,7 +44,7 @@ where
         (Ok(player), _) => {
             let Message { id, action } = Message::read(body.as_deref().unwrap_or_default());
             let (heard, noted) = match action {
-                Ok(action) => reply(app, &player, action).await,
+                Ok(action) => reply(app, &player, action).await.map(|(heard, noted)| (heard, noted.answered(200))),
                 Err(problem) => Err(problem),
             }
             .unwrap_or_else(|problem| (Heard::problem(&problem), refused(&problem)));
@@ -72,7 +72,7 @@ fn remembered(answer: Result<(), StoreError>) -> (u16, String, Noted) {
 }
 
 fn refused(problem: &Problem) -> Noted {
-    Noted::default().field("code", problem.code.row().1)
+    Noted::default().answered(problem.code.row().0).field("code", problem.code.row().1)
 }
 
 async fn reply<S, L, W>(

@@ -1,6 +1,7 @@
 //! One server or a cluster behind one call: run a script, within a bounded time, with one lawful retry.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ const STEP_TIMEOUT: Duration = Duration::from_millis(900);
 pub struct Redis {
     kind: Kind,
     away_until: Arc<Mutex<Option<Instant>>>,
+    failures: Arc<AtomicU64>,
     pub(super) outbox_entries_max: usize,
     pub(super) clock_ahead_ms_max: u64,
     pub(super) call_rate: Option<Rate>,
@@ -86,7 +88,19 @@ impl Redis {
             let client = client.map_err(unavailable)?;
             Kind::Single(ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?)
         };
-        Ok(Self { kind, away_until: Arc::default(), outbox_entries_max, clock_ahead_ms_max, call_rate })
+        Ok(Self {
+            kind,
+            away_until: Arc::default(),
+            failures: Arc::default(),
+            outbox_entries_max,
+            clock_ahead_ms_max,
+            call_rate,
+        })
+    }
+
+    /// Calls that failed since the store was made, whatever became of them further up.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// Runs a script on a pool's keys. `args` come after the keys, in the order of the script's header.
@@ -139,6 +153,17 @@ impl Redis {
     /// Asks, and asks once more if the connection turned out dead: the client reconnects behind the command that meets a
     /// dead connection, but fails that command. Asking again is lawful because every script may run twice.
     async fn bounded<T, F: Future<Output = Result<T, RedisError>>>(
+        &self,
+        ask: impl FnMut() -> F,
+    ) -> Result<T, StoreError> {
+        let answer = self.asked(ask).await;
+        if answer.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    async fn asked<T, F: Future<Output = Result<T, RedisError>>>(
         &self,
         mut ask: impl FnMut() -> F,
     ) -> Result<T, StoreError> {
