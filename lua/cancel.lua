@@ -1,6 +1,6 @@
 -- cancel: a player takes a ticket back (waiting -> cancelled).
 --
--- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts, push?, imported?]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] claims  hash: ticket -> match that holds it
@@ -46,7 +46,7 @@ if ended then
   return { 'ENDED', ended, match and redis.call('HGET', matches, match) or false }
 end
 local record = redis.call('HGET', tickets, ticket)
-local players, rating, joined_ms, _, attempts = unpack(record and cjson.decode(record) or { {} })
+local players, rating, joined_ms, _, attempts, _, imported = unpack(record and cjson.decode(record) or { {} })
 local own = false
 for _, one in ipairs(players) do
   own = own or one == player
@@ -61,7 +61,7 @@ end
 
 local text = cjson.encode({
   status = 'cancelled', reason = 'player', ended_ms = now_ms,
-  players = players, rating = rating, joined_ms = joined_ms, attempts = attempts,
+  players = players, rating = rating, joined_ms = joined_ms, attempts = attempts, imported = imported,
 })
 redis.call('HDEL', tickets, ticket)
 redis.call('ZREM', waiting, ticket)

@@ -5,6 +5,7 @@
 -- KEYS[3] matches hash: match -> record
 -- KEYS[4] leases  zset: match -> until when it holds its tickets, ms
 -- KEYS[5] outbox  stream: what the outside must hear
+-- KEYS[6] tickets hash: ticket -> record
 -- ARGV[1] lease_ms, until when the matches hold their tickets
 -- ARGV[2] outbox_max entries; 0 for no outbox, or for matches that ask nobody
 -- ARGV[3..] for each match: match, its record, number of tickets n, then n tickets
@@ -13,8 +14,10 @@
 --
 -- All or nothing for each match. A match that is already there was made by this very call before its answer got lost: CLAIMED
 -- again, nothing changes. Whether it still holds its tickets is what confirm asks.
+-- A match that asks says how often each ticket has fallen out of one by now: the snapshot from which it was formed may be
+-- older, and phones pass over news of an earlier round.
 
-local waiting, claims, matches, leases, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local waiting, claims, matches, leases, outbox, tickets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local lease_ms, outbox_max = ARGV[1], ARGV[2]
 
 local asked, ids, everyone = {}, {}, {}
@@ -28,6 +31,22 @@ while at <= #ARGV do
   end
   asked[#asked + 1] = group
   at = at + 3 + #group.tickets
+end
+
+local function of_now(text, ids)
+  local attempts, record, stale = {}, cjson.decode(text), false
+  for i, found in ipairs(redis.call('HMGET', tickets, unpack(ids))) do
+    local fine, ticket = pcall(cjson.decode, found or '')
+    attempts[ids[i]] = fine and type(ticket) == 'table' and tonumber(ticket[5]) or nil
+  end
+  for _, team in ipairs(record.teams) do
+    for _, member in ipairs(team) do
+      local now = attempts[member.ticket] or member.attempts
+      stale = stale or now ~= member.attempts
+      member.attempts = now
+    end
+  end
+  return stale and cjson.encode(record) or text
 end
 
 local free = {}
@@ -46,6 +65,9 @@ for i, group in ipairs(asked) do
     words[i] = 'CLAIMED'
   elseif whole then
     words[i] = 'CLAIMED'
+    if outbox_max ~= '0' then
+      group.record = of_now(group.record, group.tickets)
+    end
     made[#made + 1], made[#made + 2] = group.id, group.record
     until_ms[#until_ms + 1], until_ms[#until_ms + 2] = lease_ms, group.id
     for _, ticket in ipairs(group.tickets) do

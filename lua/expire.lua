@@ -1,6 +1,6 @@
 -- expire: ends tickets that waited too long or fell silent, and forgets old outcomes (waiting -> expired | cancelled).
 --
--- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts]
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts, push?, imported?]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] matches hash: match -> record
@@ -44,10 +44,10 @@ local function read(ticket)
 end
 
 local function finish(ticket, record, status, reason)
-  local players, rating, joined_ms, _, attempts = unpack(record)
+  local players, rating, joined_ms, _, attempts, _, imported = unpack(record)
   local text = cjson.encode({
     status = status, reason = reason, ended_ms = now_ms,
-    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts,
+    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts, imported = imported,
   })
   redis.call('HDEL', tickets, ticket)
   redis.call('ZREM', waiting, ticket)

@@ -12,7 +12,8 @@
 -- Returns {"JOINED", p50, p90} | {"JOINED_BEFORE", p50, p90} | {"ENDED"}
 -- Limits  constant work
 --
--- Run twice it answers JOINED_BEFORE and counts once. An id that has an outcome never comes back to life: that is what
+-- Run twice it answers JOINED_BEFORE and counts once; a ticket that was brought back from the ledger meanwhile has the later
+-- life's count from then on. An id that has an outcome never comes back to life: that is what
 -- keeps a slow join from making a second ticket for a player who has joined anew meanwhile (see bury).
 
 local tickets, waiting, seen, results, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -23,6 +24,12 @@ if redis.call('HEXISTS', results, ticket) == 1 then
 end
 local wait = redis.call('HMGET', stats, 'wait_p50', 'wait_p90')
 if redis.call('HSETNX', tickets, ticket, record) == 0 then
+  local fine, known = pcall(cjson.decode, redis.call('HGET', tickets, ticket))
+  local imported = cjson.decode(record)[7] or 0
+  if fine and type(known) == 'table' and tonumber(known[5]) and imported > (tonumber(known[7]) or 0) then
+    known[6], known[7] = known[6] or false, imported
+    redis.call('HSET', tickets, ticket, cjson.encode(known))
+  end
   return { 'JOINED_BEFORE', wait[1], wait[2] }
 end
 redis.call('ZADD', waiting, order, ticket)

@@ -1,6 +1,6 @@
 -- reclaim: takes apart the matches whose leases have run out (claimed -> waiting | cancelled).
 --
--- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts, push?]
+-- KEYS[1] tickets hash: ticket -> record [players, rating, joined_ms, expires_ms, attempts, push?, imported?]
 -- KEYS[2] waiting zset: ticket -> order, smaller is earlier
 -- KEYS[3] seen    zset: ticket -> when its party was last heard of, ms
 -- KEYS[4] claims  hash: ticket -> match that holds it
@@ -60,10 +60,10 @@ local function requeue(ticket, record)
 end
 
 local function cancel(ticket, record, reason)
-  local players, rating, joined_ms, _, attempts = unpack(record)
+  local players, rating, joined_ms, _, attempts, _, imported = unpack(record)
   local text = cjson.encode({
     status = 'cancelled', reason = reason, ended_ms = now_ms,
-    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts,
+    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts, imported = imported,
   })
   redis.call('HDEL', tickets, ticket)
   redis.call('ZREM', seen, ticket)

@@ -76,6 +76,8 @@ metrics! {
     OutboxLagMs "Milliseconds",
     /// Calls to the ledger that failed, and entries that it refused for good.
     LedgerFailures "Count",
+    /// Matches that the ledger called void, because the store had forgotten something.
+    Voids "Count",
     /// Tickets that joined in the ledger because the store was away.
     FallbackJoins "Count",
     /// Calls to the store that failed, whatever the caller was answered.

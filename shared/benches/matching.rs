@@ -33,6 +33,7 @@ fn candidates(party_max: u64, waited_ms_max: u64, scale: f64) -> Vec<Candidate> 
             expires_ms: NOW_MS + 60_000,
             attempts: 0,
             push: false,
+            imported: 0,
         };
         Candidate { ticket, seen_ms: NOW_MS }
     };

@@ -50,6 +50,7 @@ pub fn ticket(pool: &PoolId, n: usize, players: &[&str], joined_ms: u64) -> Tick
         expires_ms: joined_ms + Rules::default().ttl_ms,
         attempts: 0,
         push: false,
+        imported: 0,
     }
 }
 

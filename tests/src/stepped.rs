@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
+use muster::domain::{CancelReason, Event, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
-    Answer, Answered, Cancelled, Claim, Dropped, Entry, Expired, Joined, Matches, Outbox, Page, Players, Polled, Probe,
-    Proposals, Recalled, Reclaimed, Reserved, Terms, Tickets, Upkeep,
+    Answer, Answered, Cancelled, Claim, Dropped, Entry, Expired, Joined, Ledger, Matches, Noted, Outbox, Page, Players,
+    Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Reserved, Terms, Tickets, Upkeep,
 };
 use tokio::runtime::Runtime;
 
@@ -120,8 +120,19 @@ in_turns! {
         fn reclaim(pool: &PoolId, now_ms: u64) -> Reclaimed;
         fn expire(pool: &PoolId, rules: &Rules, now_ms: u64) -> Expired;
     }
+    Ledger {
+        fn note_join(ticket: &Ticket) -> Noted;
+        fn record(events: &[Event]) -> Vec<Recorded>;
+        fn decide(game: &Match) -> Recorded;
+        fn imported(ticket: &Ticket) -> Option<u32>;
+        fn reachable() -> ();
+    }
     Outbox {
         fn take(pool: &PoolId, limit: usize, idle_ms: u64) -> Vec<Entry>;
+        fn void(
+            pool: &PoolId, game: Option<&MatchId>, free: &[Ticket], over: &[TicketId], entry: Option<&str>, now_ms: u64
+        ) -> usize;
+        fn stands(ticket: &TicketId) -> ();
         fn told(pool: &PoolId, ids: &[String]) -> ();
         fn put_off(pool: &PoolId, ids: &[String]) -> ();
         fn recall(pool: &PoolId, after: Option<&str>, limit: usize) -> Recalled;

@@ -298,13 +298,14 @@ fn every_line_of_the_tour_stands_in_its_file() {
 }
 
 /// The parts of `docs/semantics.md`.
-const SEMANTICS: [&str; 7] = [
+const SEMANTICS: [&str; 8] = [
     "Joining",
     "Being there",
     "Being told",
     "The check of phones",
     "Accepting",
     "Matches and lobbies",
+    "The ledger arbitrates",
     "When something dies",
 ];
 

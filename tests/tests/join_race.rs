@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use muster::adapters::memory::Memory;
 use muster::domain::{Party, PlayerId, PoolId, Rules, TicketId};
-use muster::ports::{Joined, Matches, Players, Reserved, Terms, Tickets};
+use muster::ports::{Joined, Matches, Outbox, Players, Reserved, Terms, Tickets};
 use muster::usecases::join::{Reply, Request, join_queue};
 use muster_tests::conformance::Store;
 use muster_tests::edge::{Stopwatch, number, say};
@@ -34,7 +34,7 @@ impl Asked {
         Self { party: vec![player(name)], pool: pool(pool_name), key }
     }
 
-    async fn of(&self, store: &(impl Tickets + Players), ids: &CountingIds) -> Reply {
+    async fn of(&self, store: &(impl Tickets + Players + Outbox), ids: &CountingIds) -> Reply {
         let request = Request {
             caller: &self.party[0],
             pool: self.pool.clone(),
@@ -165,6 +165,11 @@ fn interleave(seed: u64) -> usize {
         steps += 1;
         assert_one_each(&now(live_in(&store, &pools())), &format!("{asked:#?}, step {steps}"));
     });
+    // Whoever is matched is free once the ledger knows.
+    for pool in pools() {
+        let ids: Vec<String> = now(store.take(&pool, 100, 0)).unwrap().into_iter().map(|entry| entry.id).collect();
+        now(store.told(&pool, &ids)).unwrap();
+    }
     for n in 0..PLAYERS {
         let name = format!("p{n}");
         let before = now(live_in(&store, &pools()));

@@ -53,8 +53,8 @@ impl World {
         let field = ticket.id.unique.as_str().to_owned();
         let mut record = self.field("tickets", &field).await;
         let fields = record.as_array_mut().unwrap();
-        if fields.len() == 5 {
-            fields.push(json!(false));
+        for missing in [json!(false), json!(0)].iter().skip(fields.len() - 5) {
+            fields.push(missing.clone());
         }
         fields.extend_from_slice(further);
         self.write("tickets", &field, &record.to_string()).await;

@@ -33,6 +33,7 @@ fn ticket(number: u128) -> Ticket {
         expires_ms: NOW_MS + 1,
         attempts: 0,
         push: false,
+        imported: 0,
     }
 }
 
@@ -50,6 +51,7 @@ fn ended(number: u128, outcome: Outcome) -> Event {
         attempts: 0,
         outcome,
         ended_ms: NOW_MS,
+        imported: 0,
     })
 }
 
@@ -138,10 +140,11 @@ async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over(
     assert!(record.change.sequence_number.is_some() && record.change.old_image.is_empty());
 
     // Once more when its phone has brought it back to the store, for which no matcher may be there.
-    stage.ledger.imported(&joined.id).await.unwrap();
+    stage.ledger.imported(&joined).await.unwrap();
     // Whatever else had been told of the first ticket would have come before the second.
     stage.ledger.note_join(&ticket(2)).await.unwrap();
-    let news = [News::Waiting(joined, Mode::Normal), News::Waiting(ticket(2), Mode::Normal)];
+    let back = Ticket { imported: 1, ..joined };
+    let news = [News::Waiting(back, Mode::Normal), News::Waiting(ticket(2), Mode::Normal)];
     assert_eq!(stage.news("matcher", 2).await, news);
     assert!(stage.calls.try_recv().is_err());
     assert_eq!(stage.pump.failures(), Vec::<String>::new());

@@ -41,6 +41,7 @@ async fn put_aside(store: &Redis, pool: &PoolId, count: usize) -> Vec<Ticket> {
             expires_ms: now_ms + 300_000,
             attempts: 0,
             push: false,
+            imported: 0,
         };
         store.join(&ticket, now_ms).await.unwrap();
         store.cancel(&ticket.id, &ann, now_ms).await.unwrap();

@@ -6,7 +6,7 @@ use lambda_http::{Request, RequestExt};
 use muster::domain::{MatchId, PlayerId, PoolId, Word};
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
 use muster::usecases::answer::{Done, Reply, answer};
-use muster::usecases::drain::drain;
+use muster::usecases::drain::{Drained, drain};
 use muster::usecases::view::View;
 
 use crate::body::TicketBody;
@@ -55,7 +55,7 @@ where
     L: Ledger,
     W: Clock + Ids,
 {
-    let done = answer(&app.store, &app.world, &app.config.queues, id, player, word).await?;
+    let done = answer(&app.store, &app.ledger, &app.world, &app.config.queues, id, player, word).await?;
     conclude(app, id, done).await
 }
 
@@ -69,8 +69,9 @@ where
     L: Ledger,
     W: Clock + Ids,
 {
-    let Done { reply, changed, waits_ms } = done;
+    let Done { reply, changed, waits_ms, voids } = done;
     let noted = matched(Noted::default().field("pool", id.pool.as_str()), waits_ms).reclaimed(changed);
+    let noted = noted.one(Metric::Voids, voids);
     let noted = carry(app, &id.pool, noted).await;
     match reply {
         Reply::Noted(view) => Ok((view, noted)),
@@ -101,9 +102,10 @@ where
 {
     let (Some(rules), Some(_)) = (app.config.queues.rules(pool), &app.ledger) else { return noted };
     let drained = drain(&app.store, &app.ledger, &app.world, pool, rules).await;
-    let failures = drained.map_or(1, |drained| drained.ledger_failures);
+    let drained = drained.unwrap_or(Drained { ledger_failures: 1, ..Drained::default() });
+    let (failures, voids) = (drained.ledger_failures, drained.voids);
     if failures > 0 {
         tracing::warn!("the ledger hears of an answer later");
     }
-    noted.one(Metric::LedgerFailures, failures)
+    noted.one(Metric::LedgerFailures, failures).one(Metric::Voids, voids)
 }

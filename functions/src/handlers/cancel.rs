@@ -5,12 +5,12 @@ use lambda_http::{Request, RequestExt};
 use muster::domain::{PlayerId, TicketId};
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
 use muster::usecases::cancel::{Done, cancel};
-use muster::usecases::view::{Status, View};
+use muster::usecases::view::View;
 
 use super::answer::carry;
 use crate::body::TicketBody;
 use crate::identity::caller;
-use crate::metrics::Noted;
+use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
 use crate::shell::{Answer, App, json, noting};
 
@@ -45,12 +45,12 @@ where
     L: Ledger + Tickets,
     W: Clock + Ids,
 {
-    let Done { view, changed } = cancel(&app.store, &app.ledger, id, player, app.world.now_ms()).await?;
+    let Done { view, changed, voids } = cancel(&app.store, &app.ledger, id, player, app.world.now_ms()).await?;
     match view {
         Some(view) => {
-            let noted = Noted::default().reclaimed(changed).field("pool", id.pool.as_str());
-            // Nobody reads of a match that the ledger has not heard of, and the others of one that fell through hear of it at once.
-            let noted = match view.status == Status::Matched || changed.matches > 0 {
+            let noted = Noted::default().reclaimed(changed).one(Metric::Voids, voids).field("pool", id.pool.as_str());
+            // The others of a match that fell through hear of it at once.
+            let noted = match changed.matches > 0 {
                 true => carry(app, &id.pool, noted).await,
                 false => noted,
             };

@@ -6,7 +6,7 @@ use lambda_http::http::StatusCode;
 use muster::domain::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use muster::domain::queue::NoSuchPool;
 use muster::domain::{Party, PlayerId};
-use muster::ports::{Clock, Ids, Ledger, Mode, Players, Tickets};
+use muster::ports::{Clock, Ids, Ledger, Mode, Outbox, Players, Tickets};
 use muster::usecases::join::{self, Reply};
 use muster::usecases::view::{Status, View};
 
@@ -25,7 +25,7 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The request is refused or the store does not answer.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
-    S: Tickets + Players,
+    S: Tickets + Players + Outbox,
     L: Ledger + Tickets + Players,
     W: Clock + Ids,
 {
@@ -62,7 +62,7 @@ pub async fn enter<S, L, W>(
     body: &JoinBody,
 ) -> Result<Entered, Problem>
 where
-    S: Tickets + Players,
+    S: Tickets + Players + Outbox,
     L: Ledger + Tickets + Players,
     W: Clock + Ids,
 {

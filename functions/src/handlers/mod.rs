@@ -27,6 +27,7 @@ fn worked(total: Ticked, drained: Drained) -> Noted {
         .one(Metric::Requeued, total.requeued)
         .one(Metric::Reclaimed, total.crashed)
         .one(Metric::LedgerFailures, drained.ledger_failures + drained.aside)
+        .one(Metric::Voids, drained.voids)
         .field("matches", total.matches)
         .field("taken_apart", total.reclaimed)
         .field("lost", total.lost)

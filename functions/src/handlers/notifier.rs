@@ -320,6 +320,7 @@ mod tests {
                 attempts: 0,
                 outcome: Outcome::Expired,
                 ended_ms: 0,
+                imported: 0,
             });
             let outside = Outside { publisher, pusher: Some(Slow::default()), connections, world };
             assert_eq!(push_all(&outside, &queues(), &[over], u64::MAX).await.pushed, phones);

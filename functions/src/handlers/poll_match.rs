@@ -49,11 +49,13 @@ where
     let Some(view) = seen.view else { return Err(Problem::not_found()) };
     let pool = &view.ticket.pool;
     let noted = Noted::default().field("pool", pool.as_str());
-    if (seen.changed, seen.ended, seen.waits_ms.is_empty()) == (Reclaimed::default(), Expired::default(), true) {
+    let routine = seen.waits_ms.is_empty() && seen.voids == 0;
+    if (seen.changed, seen.ended, routine) == (Reclaimed::default(), Expired::default(), true) {
         return Ok((view, noted.routine()));
     }
     let noted = matched(noted, seen.waits_ms)
         .one(Metric::Expired, seen.ended.expired)
+        .one(Metric::Voids, seen.voids)
         .reclaimed(Reclaimed { cancelled: seen.changed.cancelled + seen.ended.abandoned, ..seen.changed });
     let noted = carry(app, pool, noted).await;
     Ok((view, noted))

@@ -97,7 +97,7 @@ where
         Action::Accept(game) => say(app, &game, player, Word::Accept).await?,
         Action::Decline(game) => say(app, &game, player, Word::Decline).await?,
         Action::Pong(game, sent_ms) => {
-            let done = pong(&app.store, &app.world, queues, &game, player, sent_ms).await?;
+            let done = pong(&app.store, &app.ledger, &app.world, queues, &game, player, sent_ms).await?;
             conclude(app, &game, done).await?
         }
         Action::Resume(ticket) => look(app, &Target::Ticket(ticket), player).await?,

@@ -156,6 +156,7 @@ mod tests {
             attempts: 0,
             outcome: Outcome::Cancelled(CancelReason::Declined),
             ended_ms: 4_000,
+            imported: 0,
         };
         let (kind, detail) = message(&Event::Ended(ticket.clone()));
         assert_eq!(
@@ -171,7 +172,15 @@ mod tests {
     fn a_dropped_match_says_whose_fault_it_was() {
         let member = |bits| {
             let ticket = TicketId::new("ranked-1v1.eu".parse().unwrap(), Unique::from_bits(bits));
-            Member { ticket, players: Vec::new(), rating: 1_500.0, joined_ms: 0, attempts: 0, ready: false }
+            Member {
+                ticket,
+                players: Vec::new(),
+                rating: 1_500.0,
+                joined_ms: 0,
+                attempts: 0,
+                ready: false,
+                imported: 0,
+            }
         };
         let (one, two) = (member(1), member(2));
         let id = crate::domain::MatchId::new(one.ticket.pool.clone(), Unique::from_bits(3));

@@ -14,6 +14,12 @@ pub(super) struct MemberRecord {
     attempts: u32,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ready: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    imported: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Teams of members. A ticket is named by its unique part: the pool is that of the match.
@@ -27,6 +33,7 @@ pub(super) fn write_teams(game: &Match) -> TeamsRecord {
         joined_ms: member.joined_ms,
         attempts: member.attempts,
         ready: member.ready,
+        imported: member.imported,
     };
     game.teams.iter().map(|team| team.iter().map(member).collect()).collect()
 }
@@ -41,6 +48,7 @@ pub(super) fn read_teams(pool: &PoolId, teams: TeamsRecord) -> Result<Vec<Vec<Me
             joined_ms: record.joined_ms,
             attempts: record.attempts,
             ready: record.ready,
+            imported: record.imported,
         })
     };
     teams.into_iter().map(|team| team.into_iter().map(member).collect()).collect()

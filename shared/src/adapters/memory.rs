@@ -30,7 +30,7 @@ pub struct Memory {
     call_rate: Option<Rate>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     pools: BTreeMap<PoolId, Pool>,
     players: BTreeMap<PlayerId, TicketId>,
@@ -44,6 +44,23 @@ impl Memory {
     /// A store that refuses a player who polls, answers or cancels more often than this.
     pub fn with_call_rate(rate: Rate) -> Self {
         Self { call_rate: Some(rate), ..Self::default() }
+    }
+
+    /// What a replica has that has heard of everything so far and will hear of nothing more.
+    #[must_use]
+    pub fn replica(&self) -> Self {
+        Self { state: Mutex::new(self.lock().clone()), call_rate: self.call_rate }
+    }
+
+    /// The replica takes over: what came after it was made is forgotten. As in a store that names entries by the time, no name
+    /// of one comes back.
+    pub fn fail_over_to(&self, replica: &Self) {
+        let mut next = replica.lock().clone();
+        let mut state = self.lock();
+        for (id, pool) in &state.pools {
+            next.pools.entry(id.clone()).or_default().told.goes_on_from(&pool.told);
+        }
+        *state = next;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -62,7 +79,8 @@ impl Tickets for Memory {
             if pool.ended.contains_key(&unique) {
                 return Joined::Ended;
             }
-            if pool.live.contains_key(&unique) {
+            if let Some(live) = pool.live.get_mut(&unique) {
+                live.ticket.imported = live.ticket.imported.max(ticket.imported);
                 return Joined::Before(pool.estimate());
             }
             pool.live.insert(unique, Live { ticket: ticket.clone(), seen_ms: now_ms, held_by: None });
@@ -73,12 +91,12 @@ impl Tickets for Memory {
 
     async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
         self.with(&ticket.pool, |pool| {
-            if pool.live.contains_key(&ticket.unique) {
+            if pool.live.contains_key(&ticket.unique) || pool.untold(ticket.unique).is_some() {
                 return Probe::Live;
             }
             let outcome = Outcome::Cancelled(CancelReason::Superseded);
             let ended = Ended { outcome, players: Vec::new(), joined_ms: 0, attempts: 0, played: None };
-            pool.ended.entry(ticket.unique).or_insert(Over { ended, forget_ms: now_ms + KEEP_MS });
+            pool.ended.entry(ticket.unique).or_insert(Over { ended, forget_ms: now_ms + KEEP_MS, stands: false });
             Probe::Dead
         })
     }
@@ -96,8 +114,8 @@ impl Tickets for Memory {
         })??;
         self.with(&ticket.pool, |pool| {
             if let Some(over) = pool.ended(ticket.unique) {
-                return match pool.untold_since_ms(ticket.unique) {
-                    Some(since_ms) => Polled::Settling { over, since_ms },
+                return match pool.untold(ticket.unique) {
+                    Some((since_ms, entry)) => Polled::Settling { over, since_ms, entry },
                     None => Polled::Ended(over),
                 };
             }

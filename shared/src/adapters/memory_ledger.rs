@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::limits::PLAYER_GRACE_MS;
-use crate::domain::{CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, Ticket, TicketId};
+use crate::domain::event::EVERY_LIFE;
+use crate::domain::limits::{KEEP_MS, PLAYER_GRACE_MS};
+use crate::domain::{
+    CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, Party, PlayerId, Ticket, TicketId,
+};
 use crate::ports::{
-    Cancelled, Clock, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Put, Recorded,
-    Reserved, Rulebook, RulesVersion, StoreError, Terms, Tickets,
+    Cancelled, Clock, Connections, Ended, Estimate, Fate, Joined, Ledger, Mode, Noted, Players, Polled, Probe, Put,
+    Recorded, Reserved, Rulebook, RulesVersion, StoreError, Terms, Tickets,
 };
 
 /// A ledger in memory. Clones are not the same ledger: share it by reference or `Arc`.
@@ -23,7 +26,8 @@ pub struct MemoryLedger<C> {
 #[derive(Debug, Default)]
 struct State {
     tickets: BTreeMap<TicketId, Entry>,
-    matches: BTreeMap<MatchId, Match>,
+    /// Decisions: the match, or none if it is void.
+    matches: BTreeMap<MatchId, Option<Match>>,
     players: BTreeMap<PlayerId, Pointer>,
     /// Since when, and which.
     connections: BTreeMap<PlayerId, (u64, String)>,
@@ -35,6 +39,20 @@ struct State {
 enum Entry {
     Waiting(Ticket, Mode),
     Over(EndedTicket),
+}
+
+impl Entry {
+    /// Whether a ticket waits in this life.
+    fn waits_in(&self, imported: u32) -> bool {
+        matches!(self, Self::Waiting(..)) && self.imported() == imported
+    }
+
+    fn imported(&self) -> u32 {
+        match self {
+            Self::Waiting(ticket, _) => ticket.imported,
+            Self::Over(over) => over.imported,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -50,6 +68,11 @@ impl<C> MemoryLedger<C> {
         Self { clock, state: Mutex::default() }
     }
 
+    /// All matches that are played.
+    pub fn played(&self) -> Vec<Match> {
+        self.lock().matches.values().flatten().cloned().collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +81,7 @@ impl<C> MemoryLedger<C> {
 impl State {
     fn ended(&self, over: &EndedTicket) -> Ended {
         let played = match &over.outcome {
-            Outcome::Matched(game) => self.matches.get(game).cloned(),
+            Outcome::Matched(game) => self.matches.get(game).cloned().flatten(),
             Outcome::Cancelled(_) | Outcome::Expired => None,
         };
         let EndedTicket { outcome, players, joined_ms, attempts, .. } = over.clone();
@@ -67,6 +90,54 @@ impl State {
 
     fn end(&mut self, ended: EndedTicket) {
         self.tickets.insert(ended.ticket.clone(), Entry::Over(ended));
+    }
+
+    /// Decides a match, once.
+    fn carry(&mut self, game: &Match) -> Recorded {
+        let free =
+            |member: &Member| self.tickets.get(&member.ticket).is_none_or(|found| found.waits_in(member.imported));
+        if !self.matches.contains_key(&game.id) {
+            let decided = game.members().all(free).then(|| game.clone());
+            if decided.is_some() {
+                game.members().for_each(|member| self.end(matched(game, member)));
+            }
+            self.matches.insert(game.id.clone(), decided);
+        }
+        match self.matches[&game.id] {
+            Some(_) => Recorded::Done,
+            None => Recorded::Void(game.members().map(|member| self.fate(game, member)).collect()),
+        }
+    }
+
+    fn fate(&self, game: &Match, member: &Member) -> Fate {
+        match self.tickets.get(&member.ticket) {
+            Some(Entry::Waiting(ticket, _)) => Fate::Free(ticket.clone()),
+            Some(Entry::Over(_)) => Fate::Over,
+            None => Fate::Free(Ticket {
+                id: member.ticket.clone(),
+                party: Party::restored(member.players.clone()),
+                rating: member.rating,
+                joined_ms: member.joined_ms,
+                expires_ms: game.created_ms + KEEP_MS,
+                attempts: member.attempts,
+                push: false,
+                imported: member.imported,
+            }),
+        }
+    }
+
+    /// Ends a ticket without a match, unless it has ended in one.
+    fn end_alone(&mut self, ended: &EndedTicket) -> Recorded {
+        match self.tickets.get(&ended.ticket) {
+            Some(Entry::Over(over)) if matches!(over.outcome, Outcome::Matched(_)) => Recorded::Over,
+            Some(waiting @ Entry::Waiting(..)) if ![EVERY_LIFE, waiting.imported()].contains(&ended.imported) => {
+                Recorded::Done
+            }
+            Some(_) | None => {
+                self.end(ended.clone());
+                Recorded::Done
+            }
+        }
     }
 }
 
@@ -80,6 +151,7 @@ fn cancelled(ticket: &Ticket, reason: CancelReason, ended_ms: u64) -> EndedTicke
         attempts: ticket.attempts,
         outcome: Outcome::Cancelled(reason),
         ended_ms,
+        imported: ticket.imported,
     }
 }
 
@@ -92,6 +164,7 @@ fn matched(game: &Match, member: &Member) -> EndedTicket {
         attempts: member.attempts,
         outcome: Outcome::Matched(game.id.clone()),
         ended_ms: game.created_ms,
+        imported: member.imported,
     }
 }
 
@@ -122,6 +195,7 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
                     attempts: 0,
                     outcome: Outcome::Cancelled(CancelReason::Superseded),
                     ended_ms: now_ms,
+                    imported: 0,
                 });
                 Ok(Probe::Dead)
             }
@@ -157,7 +231,7 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
     }
 
     async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
-        Ok(self.lock().matches.get(id).cloned())
+        Ok(self.lock().matches.get(id).cloned().flatten())
     }
 }
 
@@ -220,10 +294,10 @@ impl<C: Clock> Connections for MemoryLedger<C> {
 }
 
 impl<C: Clock> Ledger for MemoryLedger<C> {
-    async fn note_join(&self, ticket: &Ticket) -> Result<(), StoreError> {
+    async fn note_join(&self, ticket: &Ticket) -> Result<Noted, StoreError> {
         let mut state = self.lock();
         match state.tickets.get(&ticket.id) {
-            Some(Entry::Over(_)) => return Ok(()),
+            Some(Entry::Over(_)) => return Ok(Noted::Over),
             Some(Entry::Waiting(_, Mode::Normal)) => {}
             // A fallback ticket that joined the store by another try of the same join is the store's from here on.
             None | Some(Entry::Waiting(_, Mode::Fallback)) => {
@@ -238,32 +312,34 @@ impl<C: Clock> Ledger for MemoryLedger<C> {
                 state.players.insert(player.clone(), pointer);
             }
         }
-        Ok(())
+        Ok(Noted::Waits)
     }
 
     async fn record(&self, events: &[Event]) -> Result<Vec<Recorded>, StoreError> {
         let mut state = self.lock();
-        for event in events {
-            match event {
-                Event::Ended(ended) => state.end(ended.clone()),
-                Event::Matched(game) => {
-                    game.members().for_each(|member| state.end(matched(game, member)));
-                    state.matches.insert(game.id.clone(), game.clone());
-                }
-                // Kept for the stream alone; nobody reads it here.
-                Event::Asked(_) | Event::Dropped(_) => {}
-            }
-        }
-        Ok(vec![Recorded::Done; events.len()])
+        let recorded = events.iter().map(|event| match event {
+            Event::Ended(ended) => state.end_alone(ended),
+            Event::Matched(game) => state.carry(game),
+            // Kept for the stream alone; nobody reads it here.
+            Event::Asked(_) | Event::Dropped(_) => Recorded::Done,
+        });
+        Ok(recorded.collect())
     }
 
-    async fn imported(&self, ticket: &TicketId) -> Result<bool, StoreError> {
-        match self.lock().tickets.get_mut(ticket) {
-            Some(Entry::Waiting(_, mode)) => {
+    async fn decide(&self, game: &Match) -> Result<Recorded, StoreError> {
+        Ok(self.lock().carry(game))
+    }
+
+    async fn imported(&self, ticket: &Ticket) -> Result<Option<u32>, StoreError> {
+        match self.lock().tickets.get_mut(&ticket.id) {
+            Some(Entry::Waiting(found, mode)) => {
                 *mode = Mode::Normal;
-                Ok(true)
+                if found.imported == ticket.imported {
+                    found.imported += 1;
+                }
+                Ok(Some(found.imported))
             }
-            Some(Entry::Over(_)) | None => Ok(false),
+            Some(Entry::Over(_)) | None => Ok(None),
         }
     }
 

@@ -26,6 +26,10 @@ pub struct DroppedMatch {
     pub verdicts: Vec<(TicketId, CancelReason)>,
 }
 
+/// Instead of a count of imports: whichever life of the ticket this is, it ends. For whoever has seen to it that the ticket
+/// never waits again.
+pub const EVERY_LIFE: u32 = u32::MAX;
+
 /// A ticket that ended without a match, with all that outlives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndedTicket {
@@ -43,4 +47,6 @@ pub struct EndedTicket {
     pub outcome: Outcome,
     /// When it ended.
     pub ended_ms: u64,
+    /// How often it had been brought back from the ledger by then, or [`EVERY_LIFE`].
+    pub imported: u32,
 }

@@ -18,6 +18,11 @@ pub const SETTLE_MS_MAX: u64 = 1_000;
 /// When a phone should ask again meanwhile, at first, in milliseconds; then after as long as it has been kept back, so that a
 /// ledger that is away brings few polls.
 pub const SETTLE_RETRY_MS: u64 = 100;
+/// How often the poll of a ticket in line makes sure that the ledger does not know how it ended, in milliseconds: a store that
+/// has forgotten a match would let it wait for ever.
+pub const DOUBT_MS: u64 = 15_000;
+/// A poll does so if its ticket has come so far beyond a multiple of that: once, at the pace at which phones ask, in milliseconds.
+pub const DOUBT_WINDOW_MS: u64 = 5_000;
 /// When a phone should ask again while its match asks, in milliseconds.
 pub const PROPOSED_RETRY_MS: u64 = 1_000;
 

@@ -35,6 +35,8 @@ pub struct Member {
     pub attempts: u32,
     /// While its match asks: the party has said yes, or need not be asked.
     pub ready: bool,
+    /// How often the ticket had been brought back from the ledger when its match was formed.
+    pub imported: u32,
 }
 
 impl Member {
@@ -47,6 +49,7 @@ impl Member {
             joined_ms: ticket.joined_ms,
             attempts: ticket.attempts,
             ready: false,
+            imported: ticket.imported,
         }
     }
 }

@@ -21,6 +21,9 @@ pub struct Ticket {
     pub attempts: u32,
     /// It joined over a WebSocket: its phone can be pinged.
     pub push: bool,
+    /// How often the ledger brought it back into the store. What was written under an earlier count is of a life that the
+    /// store has lost.
+    pub imported: u32,
 }
 
 impl Ticket {
@@ -182,6 +185,7 @@ mod tests {
             expires_ms: joined_ms + 1,
             attempts,
             push: false,
+            imported: 0,
         }
     }
 

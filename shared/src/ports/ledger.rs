@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use super::store::Answer;
-use crate::domain::{Event, PoolId, Ticket, TicketId};
+use crate::domain::{Event, Match, MatchId, PoolId, Ticket, TicketId};
 
 /// How a ticket came into the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,26 +17,55 @@ pub enum Mode {
     Fallback,
 }
 
-/// What became of one event.
+/// What the ledger knows of a ticket that joined the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
-    /// It stands in the ledger.
-    Done,
-    /// The ledger does not take this one, now or later.
-    Refused,
+pub enum Noted {
+    /// It waits.
+    Waits,
+    /// It was over before it joined: the store has forgotten that.
+    Over,
 }
 
-/// The durable record.
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// It stands in the ledger, or is of a life of its ticket that the store has lost.
+    Done,
+    /// The ticket that it ends had ended in another way before. The store must let go of it.
+    Over,
+    /// The match is void. What is left of each of its tickets, team by team.
+    Void(Vec<Fate>),
+    /// The ledger does not take this one, now or later.
+    Refused,
+    /// The ledger did not answer. Recording it again is safe.
+    Later,
+}
+
+/// What is left of a ticket whose match is void.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// It may wait again, as this.
+    Free(Ticket),
+    /// It is over: in another match, cancelled or expired.
+    Over,
+}
+
+/// The durable record, and the arbiter: a ticket is in at most one confirmed match, and a match is confirmed or void for ever.
 pub trait Ledger: Send + Sync {
     /// Notes a ticket that joined the store, and that its players are in it. A fallback ticket that joined the store by
     /// another try of the same join is the store's from then on. A note that arrives after the ticket's outcome changes nothing.
-    fn note_join(&self, ticket: &Ticket) -> impl Future<Output = Answer<()>> + Send;
+    fn note_join(&self, ticket: &Ticket) -> impl Future<Output = Answer<Noted>> + Send;
 
     /// Records events. The same event again changes nothing. The answer has one element for each.
     fn record(&self, events: &[Event]) -> impl Future<Output = Answer<Vec<Recorded>>> + Send;
 
-    /// Notes that a ticket is now the store's to let wait. False if it is over in the ledger.
-    fn imported(&self, ticket: &TicketId) -> impl Future<Output = Answer<bool>> + Send;
+    /// Decides one match, for a player who waits to hear of it.
+    fn decide(&self, game: &Match) -> impl Future<Output = Answer<Recorded>> + Send;
+
+    /// Notes that a ticket, as the ledger told it a moment ago, is now the store's to let wait, and ends every match that tried
+    /// for it before. How often that has happened: once for all who bring back the same life. None if the ticket is over in
+    /// the ledger.
+    fn imported(&self, ticket: &Ticket) -> impl Future<Output = Answer<Option<u32>>> + Send;
 
     /// Whether there is a ledger, and it answers.
     fn reachable(&self) -> impl Future<Output = Answer<()>> + Send;
@@ -75,6 +104,24 @@ pub struct Recalled {
 pub trait Outbox: Send + Sync {
     /// Hands out up to `limit` entries: new ones, and those that were handed out `idle_ms` ago and never finished.
     fn take(&self, pool: &PoolId, limit: usize, idle_ms: u64) -> impl Future<Output = Answer<Vec<Entry>>> + Send;
+
+    /// Carries out what the ledger has decided. Of `game`, which is void, the tickets in `free` wait again as they are given
+    /// here; those in `over` end, and only the ledger knows how. Without a match, `over` are tickets that the store ended, or
+    /// lets wait, though they had ended before. The entry that told the ledger goes with it, in one step: should the store forget
+    /// the one, it must have the other. How many wait again. Doing it again changes nothing.
+    fn void(
+        &self,
+        pool: &PoolId,
+        game: Option<&MatchId>,
+        free: &[Ticket],
+        over: &[TicketId],
+        entry: Option<&str>,
+        now_ms: u64,
+    ) -> impl Future<Output = Answer<usize>> + Send;
+
+    /// Notes that a player was told of a match that the ledger has not decided, because it does not answer. From here on the
+    /// ticket never waits again.
+    fn stands(&self, ticket: &TicketId) -> impl Future<Output = Answer<()>> + Send;
 
     /// Entries that were told; they go.
     fn told(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = Answer<()>> + Send;

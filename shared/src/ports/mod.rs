@@ -13,7 +13,7 @@ mod store;
 mod system;
 
 pub use connections::Connections;
-pub use ledger::{Entry, Ledger, Mode, Outbox, Recalled, Recorded, Unreadable};
+pub use ledger::{Entry, Fate, Ledger, Mode, Noted, Outbox, Recalled, Recorded, Unreadable};
 pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
 pub use rulebook::{Put, Rulebook, RulesVersion};

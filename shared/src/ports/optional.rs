@@ -2,7 +2,7 @@
 //! every note, remembers nothing, and as a place to join it is away. Nobody is reachable.
 
 use super::connections::Connections;
-use super::ledger::{Ledger, Recorded};
+use super::ledger::{Ledger, Noted, Recorded};
 use super::rulebook::{Put, Rulebook, RulesVersion};
 use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
 use crate::domain::{Event, Match, MatchId, PlayerId, Ticket, TicketId};
@@ -12,10 +12,10 @@ fn away<T>() -> Answer<T> {
 }
 
 impl<L: Ledger> Ledger for Option<L> {
-    async fn note_join(&self, ticket: &Ticket) -> Answer<()> {
+    async fn note_join(&self, ticket: &Ticket) -> Answer<Noted> {
         match self {
             Some(ledger) => ledger.note_join(ticket).await,
-            None => Ok(()),
+            None => Ok(Noted::Waits),
         }
     }
 
@@ -26,10 +26,17 @@ impl<L: Ledger> Ledger for Option<L> {
         }
     }
 
-    async fn imported(&self, ticket: &TicketId) -> Answer<bool> {
+    async fn decide(&self, game: &Match) -> Answer<Recorded> {
+        match self {
+            Some(ledger) => ledger.decide(game).await,
+            None => Ok(Recorded::Done),
+        }
+    }
+
+    async fn imported(&self, ticket: &Ticket) -> Answer<Option<u32>> {
         match self {
             Some(ledger) => ledger.imported(ticket).await,
-            None => Ok(true),
+            None => Ok(Some(0)),
         }
     }
 

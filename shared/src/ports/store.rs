@@ -105,6 +105,8 @@ pub enum Polled {
         over: Ended,
         /// When it was matched.
         since_ms: u64,
+        /// The entry of the outbox that tells the ledger.
+        entry: String,
     },
     /// Over.
     Ended(Ended),
@@ -118,7 +120,7 @@ impl Polled {
         matches!(self, Self::Ended(over) if over.is_tombstone())
     }
 
-    /// For whoever sees to it that the ledger hears of it before anybody else does.
+    /// As if the ledger had heard of it.
     #[must_use]
     pub fn settled(self) -> Self {
         match self {
@@ -307,7 +309,8 @@ pub trait Tickets: Send + Sync {
     /// Lets a ticket wait, heard of at `now_ms`. Doing it again changes nothing.
     fn join(&self, ticket: &Ticket, now_ms: u64) -> impl Future<Output = Answer<Joined>> + Send;
 
-    /// Asks whether a ticket lives; an unknown one can never begin to wait from here on.
+    /// Asks whether a ticket lives; an unknown one can never begin to wait from here on. A ticket in a match that the ledger
+    /// has yet to hear of lives: the match may prove void.
     fn bury(&self, ticket: &TicketId, now_ms: u64) -> impl Future<Output = Answer<Probe>> + Send;
 
     /// Reads where a ticket is, as one of its players, and remembers that the player was heard of.

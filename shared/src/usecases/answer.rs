@@ -3,12 +3,14 @@
 //! The last yes confirms the match in the same step, so that all parties are in it or none. One no ends it at once: the
 //! others go back to the head of the line. Whoever says nothing until the deadline has said no.
 //!
-//! Round trips: three (the answer, then the match and the ticket as they are now), four where a no takes the match apart or the
-//! last yes has waits to note.
+//! Round trips: three (the answer, then the match and the ticket as they are now), four where a no takes the match apart. Where
+//! it is the last yes two more of the store, to note waits and that the ledger knows, and those of the ledger's decision: the
+//! player hears of the match no earlier.
 
+use super::settle::{Ask, settle};
 use super::view::View;
 use crate::domain::{MatchId, MatchState, PlayerId, Queues, Word};
-use crate::ports::{Answered, Clock, Matches, Proposals, Reclaimed, Step, StoreError, Tickets, Upkeep};
+use crate::ports::{Answered, Clock, Ledger, Matches, Outbox, Proposals, Reclaimed, Step, StoreError, Tickets, Upkeep};
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +43,8 @@ pub struct Done {
     pub changed: Reclaimed,
     /// How long the tickets waited that this very call matched, in milliseconds.
     pub waits_ms: Vec<u64>,
+    /// Matches that the ledger called void.
+    pub voids: usize,
 }
 
 /// Takes a player's word.
@@ -48,7 +52,8 @@ pub struct Done {
 /// # Errors
 /// The store does not answer; saying it again is safe.
 pub async fn answer(
-    store: &(impl Proposals + Tickets + Matches + Upkeep),
+    store: &(impl Proposals + Tickets + Matches + Upkeep + Outbox),
+    ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,
     id: &MatchId,
@@ -60,7 +65,7 @@ pub async fn answer(
     let proposed_until_ms = rules.and_then(|rules| rules.accept_until_ms(now_ms));
     let answered = store.answer(id, player, word, now_ms, proposed_until_ms).await?;
     clock.reached(Step::Answered).await;
-    let mut done = Done { reply: Reply::Unknown, changed: Reclaimed::default(), waits_ms: Vec::new() };
+    let mut done = Done { reply: Reply::Unknown, changed: Reclaimed::default(), waits_ms: Vec::new(), voids: 0 };
     match answered {
         Answered::Unknown => return Ok(done),
         // Taken apart at once, so that nobody waits for a look at the pool. If this fails, the next look does it.
@@ -76,8 +81,11 @@ pub async fn answer(
     }
     let own = game.as_ref().and_then(|game| game.member_of(player)).map(|member| member.ticket.clone());
     let view = match own {
-        // Whoever calls this carries what happened to the ledger before the player hears of it.
-        Some(ticket) => View::of(&ticket, store.poll(&ticket, player, now_ms).await?.settled(), player, rules, now_ms),
+        Some(ticket) => {
+            let (polled, voids) = settle(store, ledger, (&ticket, player), rules, Ask::Now, now_ms).await?;
+            done.voids = voids;
+            View::of(&ticket, polled, player, rules, now_ms)
+        }
         None => None,
     };
     done.reply = match (answered, view) {

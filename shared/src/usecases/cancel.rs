@@ -3,10 +3,13 @@
 //! Round trips: two for a ticket in line (cancel, then its outcome), five for one that a match holds.
 
 use super::join::{bury, ended};
+use super::settle::{Ask, settle};
 use super::view::View;
 use crate::domain::limits::CANCEL_ROUNDS_MAX;
 use crate::domain::{CancelReason, Outcome, PlayerId, TicketId, Word};
-use crate::ports::{Answered, Cancelled, Ledger, Matches, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep};
+use crate::ports::{
+    Answered, Cancelled, Ledger, Matches, Outbox, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
+};
 
 /// What a cancel came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +18,8 @@ pub struct Done {
     pub view: Option<View>,
     /// What this very call changed; nothing if it came second.
     pub changed: Reclaimed,
+    /// Matches that the ledger called void.
+    pub voids: usize,
 }
 
 /// Takes `player`'s ticket back.
@@ -23,13 +28,13 @@ pub struct Done {
 /// The store does not answer (a ticket that only the ledger has is cancelled there), or the ticket's matches kept changing;
 /// asking again is safe.
 pub async fn cancel(
-    store: &(impl Tickets + Matches + Proposals + Upkeep),
+    store: &(impl Tickets + Matches + Proposals + Upkeep + Outbox),
     ledger: &(impl Ledger + Tickets),
     id: &TicketId,
     player: &PlayerId,
     now_ms: u64,
 ) -> Result<Done, StoreError> {
-    let mut changed = Reclaimed::default();
+    let (mut changed, mut voids) = (Reclaimed::default(), 0);
     for _ in 0..CANCEL_ROUNDS_MAX {
         let answer = match store.cancel(id, player, now_ms).await {
             Ok(answer) => answer,
@@ -39,8 +44,17 @@ pub async fn cancel(
         };
         match answer {
             Cancelled::Done => changed.cancelled += 1, // the next round reads the outcome that is now written
+            // A match was faster. The player hears of it once the ledger has decided, as everybody does; if it is void, the
+            // ticket waits again, and this cancel has it after all.
+            Cancelled::Ended(over) if matches!(over.outcome, Outcome::Matched(_)) => {
+                let (polled, more) = settle(store, ledger, (id, player), None, Ask::Now, now_ms).await?;
+                voids += more;
+                if more == 0 && !polled.is_tombstone() {
+                    return Ok(Done { view: View::of(id, polled, player, None, now_ms), changed, voids });
+                }
+            }
             Cancelled::Ended(ended) if !ended.is_tombstone() => {
-                return Ok(Done { view: View::ended(id, ended, player), changed });
+                return Ok(Done { view: View::ended(id, ended, player), changed, voids });
             }
             Cancelled::Claimed(game) => {
                 // To leave a match that asks is to decline it: otherwise nobody would ever decline.
@@ -63,10 +77,10 @@ pub async fn cancel(
                         ledger.record(&[ended(&ticket, outcome, now_ms)]).await?;
                         changed.cancelled += 1;
                         let view = View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms);
-                        return Ok(Done { view, changed });
+                        return Ok(Done { view, changed, voids });
                     }
                 }
-                polled => return Ok(Done { view: View::of(id, polled, player, None, now_ms), changed }),
+                polled => return Ok(Done { view: View::of(id, polled, player, None, now_ms), changed, voids }),
             },
         }
     }
@@ -76,7 +90,7 @@ pub async fn cancel(
 async fn in_ledger(ledger: &impl Tickets, id: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Done, StoreError> {
     let cancelled = usize::from(ledger.cancel(id, player, now_ms).await? == Cancelled::Done);
     let view = View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms);
-    Ok(Done { view, changed: Reclaimed { cancelled, ..Reclaimed::default() } })
+    Ok(Done { view, changed: Reclaimed { cancelled, ..Reclaimed::default() }, voids: 0 })
 }
 
 #[cfg(test)]
@@ -96,8 +110,16 @@ mod tests {
         let mut teams = Vec::new();
         for (n, player) in (1..).zip(&players) {
             let (id, party) = (TicketId::new(pool.clone(), Unique::from_bits(n)), Party::solo(player.clone()));
-            let ticket =
-                Ticket { id, party, rating: 0.0, joined_ms: T0, expires_ms: T0 + 60_000, attempts: 0, push: false };
+            let ticket = Ticket {
+                id,
+                party,
+                rating: 0.0,
+                joined_ms: T0,
+                expires_ms: T0 + 60_000,
+                attempts: 0,
+                push: false,
+                imported: 0,
+            };
             store.join(&ticket, T0).await.unwrap();
             teams.push(vec![Member::of(&ticket)]);
         }

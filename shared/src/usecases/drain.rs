@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, join_all, select, try_join_all};
 
+use super::settle::{let_go, void};
 use crate::domain::limits::{LEAVE_MS_MAX, OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
 use crate::domain::{CancelReason, EndedTicket, Event, Outcome, PlayerId, PoolId, Queues, Rules};
 use crate::ports::{Clock, Ledger, Outbox, Players, Recorded, Step, StoreError, Unreadable};
@@ -23,6 +24,8 @@ pub struct Drained {
     pub aside: usize,
     /// Entries put off for a later version.
     pub put_off: usize,
+    /// Matches that the ledger called void.
+    pub voids: usize,
     /// Calls of the store that failed; what they carried is handed out again.
     pub failures: usize,
     /// Calls of the ledger that failed; what they carried is handed out again.
@@ -34,6 +37,7 @@ impl std::ops::AddAssign for Drained {
         self.told += other.told;
         self.aside += other.aside;
         self.put_off += other.put_off;
+        self.voids += other.voids;
         self.failures += other.failures;
         self.ledger_failures += other.ledger_failures;
     }
@@ -126,6 +130,7 @@ pub async fn drain(
     if entries.is_empty() {
         return Ok(Drained::default());
     }
+    let now_ms = clock.now_ms();
     let (mut ids, mut events, mut put_off, mut aside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
         match entry.event {
@@ -153,16 +158,39 @@ pub async fn drain(
     };
     clock.reached(Step::Recorded).await;
     let mut told = Vec::new();
-    for ((id, deliveries), answer) in ids.into_iter().zip(answers) {
-        match answer {
-            Recorded::Done => told.push(id),
-            Recorded::Refused if deliveries >= OUTBOX_DELIVERIES_MAX => aside.push(id),
-            Recorded::Refused => {} // stays taken, and is handed out again after OUTBOX_IDLE_MS
+    for (((id, deliveries), event), answer) in ids.into_iter().zip(&events).zip(answers) {
+        match (answer, event) {
+            // What follows from a decision comes with the end of the entry: until then no player of it can join anew. And only
+            // there does the entry go: a store that has failed over since would lose it without the rest.
+            (Recorded::Void(fates), Event::Matched(game)) => {
+                void(store, ledger, (game, &id), &fates, Some(rules), now_ms).await?;
+                drained.voids += 1;
+                drained.told += 1;
+                continue;
+            }
+            (Recorded::Over, Event::Ended(ended)) => {
+                let_go(store, pool, &ended.ticket, Some(&id), now_ms).await?;
+                drained.told += 1;
+                continue;
+            }
+            (Recorded::Refused, _) if deliveries >= OUTBOX_DELIVERIES_MAX => {
+                aside.push(id);
+                continue;
+            }
+            // Stays taken, and is handed out again after OUTBOX_IDLE_MS.
+            (Recorded::Refused, _) => continue,
+            (Recorded::Later, _) => {
+                drained.ledger_failures += 1;
+                continue;
+            }
+            (Recorded::Done | Recorded::Over | Recorded::Void(_), _) => {}
         }
+        told.push(id);
     }
     store.told(pool, &told).await?;
     store.put_aside(pool, &aside).await?;
-    (drained.told, drained.aside) = (told.len(), aside.len());
+    drained.told += told.len();
+    drained.aside = aside.len();
     Ok(drained)
 }
 
@@ -187,8 +215,8 @@ mod tests {
 
     use super::*;
     use crate::adapters::memory::Memory;
-    use crate::domain::{Party, Queue, Ticket, TicketId, Unique};
-    use crate::ports::Tickets;
+    use crate::domain::{Match, Party, Queue, Ticket, TicketId, Unique};
+    use crate::ports::{Noted, Tickets};
 
     /// Time that moves only when somebody waits for it, a millisecond for each look.
     #[derive(Default)]
@@ -220,8 +248,12 @@ mod tests {
     }
 
     impl Ledger for Flood<'_> {
-        async fn note_join(&self, _: &Ticket) -> Result<(), StoreError> {
-            Ok(())
+        async fn note_join(&self, _: &Ticket) -> Result<Noted, StoreError> {
+            Ok(Noted::Waits)
+        }
+
+        async fn decide(&self, _: &Match) -> Result<Recorded, StoreError> {
+            Ok(Recorded::Done)
         }
 
         async fn record(&self, events: &[Event]) -> Result<Vec<Recorded>, StoreError> {
@@ -235,8 +267,8 @@ mod tests {
             Ok(vec![Recorded::Done; events.len()])
         }
 
-        async fn imported(&self, _: &TicketId) -> Result<bool, StoreError> {
-            Ok(true)
+        async fn imported(&self, _: &Ticket) -> Result<Option<u32>, StoreError> {
+            Ok(Some(0))
         }
 
         async fn reachable(&self) -> Result<(), StoreError> {
@@ -249,7 +281,8 @@ mod tests {
         let (player, pool): (PlayerId, PoolId) = (format!("p{n}").parse().unwrap(), "duel.eu".parse().unwrap());
         let id = TicketId::new(pool, Unique::from_bits(u128::from(n)));
         let party = Party::solo(player.clone());
-        let ticket = Ticket { id, party, rating: 0.0, joined_ms: 0, expires_ms: 1, attempts: 0, push: false };
+        let ticket =
+            Ticket { id, party, rating: 0.0, joined_ms: 0, expires_ms: 1, attempts: 0, push: false, imported: 0 };
         store.join(&ticket, 0).await.unwrap();
         store.cancel(&ticket.id, &player, 0).await.unwrap();
     }

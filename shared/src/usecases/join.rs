@@ -12,13 +12,18 @@
 use futures::future::{join, join_all, try_join_all};
 use sha2::{Digest, Sha256};
 
+use super::settle::let_go;
 use super::view::View;
+use crate::domain::event::EVERY_LIFE;
 use crate::domain::limits::{JOIN_ROUNDS_MAX, PLAYER_GRACE_MS};
 use crate::domain::ticket::round_rating;
 use crate::domain::{
     CancelReason, EndedTicket, Event, Outcome, Party, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
 };
-use crate::ports::{Ids, Joined, Ledger, Mode, Players, Polled, Probe, Rate, Reserved, StoreError, Terms, Tickets};
+use crate::ports::{
+    Estimate, Ids, Joined, Ledger, Mode, Noted, Outbox, Players, Polled, Probe, Rate, Reserved, StoreError, Terms,
+    Tickets,
+};
 
 /// What a party asks for; checked already.
 #[derive(Debug, Clone)]
@@ -101,14 +106,26 @@ pub fn unique_of_key(pool: &PoolId, caller: &PlayerId, key: &str, party: &Party)
 /// # Errors
 /// Neither the store nor the ledger answers; the join may or may not have happened, and asking again is safe.
 pub async fn join_queue<L: Ledger + Tickets + Players>(
-    store: &(impl Tickets + Players),
+    store: &(impl Tickets + Players + Outbox),
     ledger: &Option<L>,
     ids: &impl Ids,
     request: &Request<'_>,
 ) -> Result<Placed, StoreError> {
     let first = request.named().unwrap_or_else(|| ids.unique());
     let away = match place(store, ledger, ids, request, first).await {
-        Ok((reply, ledger_failure)) => return Ok(Placed { reply, mode: Mode::Normal, ledger_failure }),
+        Ok((Reply::Queued(view), Ok(Noted::Over))) => {
+            // The store had forgotten how a ticket ended that this key has named before. It must not wait again.
+            let Request { caller, rules, now_ms, .. } = *request;
+            let_go(store, &request.pool, &view.ticket, None, now_ms).await?;
+            let polled = ledger.poll(&view.ticket, caller, now_ms).await?;
+            if let Some(over) = View::of(&view.ticket, polled, caller, Some(rules), now_ms) {
+                return Ok(Placed { reply: Reply::Already(over), mode: Mode::Normal, ledger_failure: None });
+            }
+            // It never began to wait, so the key has named nothing.
+            let (reply, noted) = place(store, ledger, ids, request, ids.unique()).await?;
+            return Ok(Placed { reply, mode: Mode::Normal, ledger_failure: noted.err() });
+        }
+        Ok((reply, noted)) => return Ok(Placed { reply, mode: Mode::Normal, ledger_failure: noted.err() }),
         Err(error @ (StoreError::Corrupt(_) | StoreError::TooOften { .. })) => return Err(error),
         Err(error) => error,
     };
@@ -124,7 +141,7 @@ async fn place(
     ids: &impl Ids,
     request: &Request<'_>,
     first: Unique,
-) -> Result<(Reply, Option<StoreError>), StoreError> {
+) -> Result<(Reply, Result<Noted, StoreError>), StoreError> {
     let Request { caller, rules, now_ms, .. } = *request;
     let mut unique = first;
     for round in 0..JOIN_ROUNDS_MAX {
@@ -136,10 +153,11 @@ async fn place(
             expires_ms: now_ms + rules.ttl_ms,
             attempts: 0,
             push: request.push,
+            imported: 0,
         };
         unique = ids.unique();
         match reserve_all(store, request, &ticket, round == 0).await? {
-            Some(Blocked::Settled(reply)) => return Ok((*reply, None)),
+            Some(Blocked::Settled(reply)) => return Ok((*reply, Ok(Noted::Waits))),
             Some(Blocked::Raced) => continue,
             None => {}
         }
@@ -147,12 +165,18 @@ async fn place(
         match joined? {
             Joined::New(estimate) => {
                 let view = View::waiting(&ticket, estimate, Some(rules), now_ms);
-                return Ok((Reply::Queued(view), noted.err()));
+                return Ok((Reply::Queued(view), noted));
             }
             Joined::Before(_) | Joined::Ended => {
                 let polled = store.poll(&ticket.id, caller, now_ms).await?;
                 if let Some(view) = View::of(&ticket.id, polled, caller, Some(rules), now_ms) {
-                    return Ok((Reply::Already(view), noted.err()));
+                    return Ok((Reply::Already(view), noted));
+                }
+                if let Ok(Noted::Over) = noted {
+                    return Ok((
+                        Reply::Queued(View::waiting(&ticket, Estimate::default(), Some(rules), now_ms)),
+                        noted,
+                    ));
                 }
                 // Another join buried it. The ledger must not keep it waiting. Should this fail, too: nobody asks for the
                 // ticket, so once restored it would end as abandoned.
@@ -160,7 +184,7 @@ async fn place(
             }
         }
     }
-    Ok((Reply::Contended, None))
+    Ok((Reply::Contended, Ok(Noted::Waits)))
 }
 
 /// Makes sure that a ticket never waits in the store. True if it never did: then how it ends is for the caller to say. False if
@@ -187,6 +211,7 @@ pub(super) fn ended(ticket: &Ticket, outcome: Outcome, now_ms: u64) -> Event {
         attempts: ticket.attempts,
         outcome,
         ended_ms: now_ms,
+        imported: EVERY_LIFE,
     })
 }
 
@@ -263,9 +288,13 @@ async fn same_again(
     other: &TicketId,
 ) -> Result<Option<Reply>, StoreError> {
     let polled = store.poll(other, request.caller, request.now_ms).await?;
-    let (Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. }) = &polled else { return Ok(None) };
-    let same_party = ticket.party.size() == request.party.size()
-        && ticket.party.players().iter().all(|player| request.party.has(player));
+    let players = match &polled {
+        Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. } => ticket.party.players(),
+        // Matched, and the ledger has yet to say whether that holds.
+        Polled::Settling { over, .. } => &over.players,
+        Polled::Ended(_) | Polled::Unknown => return Ok(None),
+    };
+    let same_party = players.len() == request.party.size() && players.iter().all(|player| request.party.has(player));
     if other.pool != request.pool || !same_party {
         return Ok(Some(Reply::CallerBusy(other.clone())));
     }

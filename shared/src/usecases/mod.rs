@@ -9,6 +9,7 @@ pub mod news;
 pub mod poll;
 pub mod pong;
 pub mod restore;
+pub mod settle;
 pub mod sweep;
 pub mod tick;
 pub mod view;

@@ -104,6 +104,7 @@ mod tests {
             joined_ms: T0 - 5_000,
             attempts,
             ready: false,
+            imported: 0,
         };
         let teams = vec![vec![member(1, &["ann", "bob"], 0)], vec![member(2, &["cid"], 2)]];
         let id = MatchId::new(pool.clone(), Unique::from_bits(9));
@@ -153,6 +154,7 @@ mod tests {
             attempts: 2,
             outcome: Outcome::Cancelled(CancelReason::Declined),
             ended_ms: T0,
+            imported: 0,
         });
         assert_eq!(heard(&over, T0), [to("cid", "cancelled", 1_000_000)]);
     }

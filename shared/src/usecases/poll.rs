@@ -8,10 +8,12 @@
 
 use super::answer::{Done, answer};
 use super::restore::restore;
+use super::settle::{Ask, let_go, settle};
 use super::view::View;
-use crate::domain::{LobbyCode, Match, MatchId, MatchState, PlayerId, Queues, Rules, TicketId, Word};
+use crate::domain::limits::{DOUBT_MS, DOUBT_WINDOW_MS};
+use crate::domain::{LobbyCode, Match, MatchId, MatchState, PlayerId, Queues, Rules, Ticket, TicketId, Word};
 use crate::ports::{
-    Clock, Expired, Ledger, Matches, Players, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
+    Clock, Expired, Ledger, Matches, Outbox, Players, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
 };
 
 /// What a player may ask for.
@@ -36,6 +38,8 @@ pub struct Seen {
     pub ended: Expired,
     /// How long the tickets waited that this very call matched, in milliseconds.
     pub waits_ms: Vec<u64>,
+    /// Matches that the ledger called void.
+    pub voids: usize,
 }
 
 /// Looks where a ticket of `player`'s is.
@@ -43,7 +47,7 @@ pub struct Seen {
 /// # Errors
 /// The store does not answer, and the ledger does not know.
 pub async fn poll(
-    store: &(impl Tickets + Players + Matches + Proposals + Upkeep),
+    store: &(impl Tickets + Players + Matches + Proposals + Upkeep + Outbox),
     ledger: &(impl Ledger + Tickets),
     clock: &impl Clock,
     queues: &Queues,
@@ -65,14 +69,15 @@ pub async fn poll(
         }
     };
     let (rules, now_ms) = (queues.rules(&id.pool), clock.now_ms());
-    let mut polled = ask(store, ledger, &id, player, rules, now_ms).await?;
+    let (mut polled, mut voids) = ask(store, ledger, &id, player, rules, now_ms).await?;
     if let Polled::Claimed { held_by, .. } = &polled
         && held_by.state == MatchState::Checking
         && held_by.member_of(player).is_some_and(|member| !member.ready)
     {
         // Who asks is there: as good as an answer to the ping that is on its way.
-        let Done { reply, changed, waits_ms } = answer(store, clock, queues, &held_by.id, player, Word::Pong).await?;
-        return Ok(Seen { view: reply.view(), changed, waits_ms, ..Seen::default() });
+        let Done { reply, changed, waits_ms, voids } =
+            answer(store, ledger, clock, queues, &held_by.id, player, Word::Pong).await?;
+        return Ok(Seen { view: reply.view(), changed, waits_ms, voids, ..Seen::default() });
     }
     let mut ended = Expired::default();
     if let (Polled::Waiting { ticket, .. }, Some(rules)) = (&polled, rules)
@@ -81,42 +86,60 @@ pub async fn poll(
     {
         // Nobody had swept yet, and the player who asks need not wait for that.
         ended = expired;
-        polled = ask(store, ledger, &id, player, Some(rules), now_ms).await?;
+        let again = ask(store, ledger, &id, player, Some(rules), now_ms).await?;
+        (polled, voids) = (again.0, voids + again.1);
     }
-    Ok(Seen { view: View::of(&id, polled, player, rules, now_ms), ended, ..Seen::default() })
+    Ok(Seen { view: View::of(&id, polled, player, rules, now_ms), ended, voids, ..Seen::default() })
 }
 
+/// Where a ticket is, and how many matches proved void over the question.
 async fn ask(
-    store: &(impl Tickets + Players),
+    store: &(impl Tickets + Players + Outbox),
     ledger: &(impl Ledger + Tickets),
     id: &TicketId,
     player: &PlayerId,
     rules: Option<&Rules>,
     now_ms: u64,
-) -> Result<Polled, StoreError> {
+) -> Result<(Polled, usize), StoreError> {
     let in_store = || async {
-        let polled = store.poll(id, player, now_ms).await?;
-        Ok(if polled.is_tombstone() { Polled::Unknown } else { polled })
+        let (polled, voids) = settle(store, ledger, (id, player), rules, Ask::Late, now_ms).await?;
+        Ok((if polled.is_tombstone() { Polled::Unknown } else { polled }, voids))
     };
-    let away = match in_store().await {
-        Ok(Polled::Unknown) => None,
-        Ok(polled) => return Ok(polled),
+    let (away, voids) = match in_store().await {
+        Ok((Polled::Unknown, voids)) => (None, voids),
+        Ok((polled, voids)) => {
+            if let Polled::Waiting { ticket, .. } = &polled
+                && in_doubt(ticket, now_ms)
+                && let Ok(over @ Polled::Ended(_)) = ledger.poll(id, player, now_ms).await
+            {
+                // The store has forgotten that, and must not match it once more.
+                let_go(store, &id.pool, id, None, now_ms).await?;
+                return Ok((over, voids));
+            }
+            return Ok((polled, voids));
+        }
         Err(refused @ StoreError::TooOften { .. }) => return Err(refused),
-        Err(away) => Some(away),
+        Err(away) => (Some(away), 0),
     };
     match (ledger.poll(id, player, now_ms).await, away) {
         (Ok(Polled::Unknown) | Err(_), Some(away)) => Err(away),
         (Ok(Polled::Waiting { ticket, estimate }), None) => {
-            let Some(rules) = rules else { return Ok(Polled::Waiting { ticket, estimate }) };
+            let Some(rules) = rules else { return Ok((Polled::Waiting { ticket, estimate }, voids)) };
             // What comes of it is read again: now in the store, or ended in the ledger.
             restore(store, ledger, &ticket, rules, now_ms).await?;
             match in_store().await? {
-                Polled::Unknown => ledger.poll(id, player, now_ms).await,
-                polled => Ok(polled),
+                (Polled::Unknown, more) => Ok((ledger.poll(id, player, now_ms).await?, voids + more)),
+                (polled, more) => Ok((polled, voids + more)),
             }
         }
-        (told, _) => told,
+        (told, _) => Ok((told?, voids)),
     }
+}
+
+/// Whether it is time to ask the ledger of a ticket that waits in the store.
+fn in_doubt(ticket: &Ticket, now_ms: u64) -> bool {
+    let waited_ms = ticket.waited_ms(now_ms);
+    waited_ms >= DOUBT_MS && waited_ms % DOUBT_MS < DOUBT_WINDOW_MS
 }
 
 fn own_ticket(game: Option<Match>, player: &PlayerId) -> Option<TicketId> {

@@ -9,14 +9,15 @@
 use super::answer::{Done, Reply, answer};
 use super::view::View;
 use crate::domain::{CancelReason, MatchId, MatchState, PlayerId, Queues, Word};
-use crate::ports::{Clock, Dropped, Matches, Proposals, Reclaimed, StoreError, Tickets, Upkeep};
+use crate::ports::{Clock, Dropped, Ledger, Matches, Outbox, Proposals, Reclaimed, StoreError, Tickets, Upkeep};
 
 /// Takes the pong of a player who was pinged at `sent_ms`, by our clock.
 ///
 /// # Errors
 /// The store does not answer; saying it again is safe.
 pub async fn pong(
-    store: &(impl Proposals + Tickets + Matches + Upkeep),
+    store: &(impl Proposals + Tickets + Matches + Upkeep + Outbox),
+    ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,
     id: &MatchId,
@@ -28,14 +29,14 @@ pub async fn pong(
     let fit =
         rules.and_then(|rules| rules.ping).is_none_or(|ping| now_ms.saturating_sub(sent_ms) <= ping.round_trip_max_ms);
     if fit {
-        return answer(store, clock, queues, id, player, Word::Pong).await;
+        return answer(store, ledger, clock, queues, id, player, Word::Pong).await;
     }
     let game = store.find_match(id).await?;
     let own = game.as_ref().and_then(|game| Some((game.state, game.member_of(player)?)));
     let ticket = match own {
         Some((MatchState::Checking, member)) if !member.ready => member.ticket.clone(),
         // Another phone of the party was faster, or the match asks something else by now: then this one says nothing new.
-        _ => return answer(store, clock, queues, id, player, Word::Pong).await,
+        _ => return answer(store, ledger, clock, queues, id, player, Word::Pong).await,
     };
     let dropped = store.drop_match(id, &[(ticket.clone(), CancelReason::Disconnected)], now_ms).await?;
     let changed = match dropped {
@@ -47,17 +48,19 @@ pub async fn pong(
         (Dropped::Done, Some(view)) => Reply::Noted(view),
         (_, view) => Reply::TooLate(view),
     };
-    Ok(Done { reply, changed, waits_ms: Vec::new() })
+    Ok(Done { reply, changed, waits_ms: Vec::new(), voids: 0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::adapters::memory::Memory;
+    use crate::adapters::memory_ledger::MemoryLedger;
     use crate::adapters::system::System;
     use crate::domain::{Match, Member, Party, Ping, PoolId, Queue, Rules, Ticket, TicketId, Unique};
     use crate::usecases::view::Status;
 
+    const NO_LEDGER: Option<MemoryLedger<System>> = None;
     const PING: Ping = Ping { timeout_ms: 2_000, round_trip_max_ms: 500 };
 
     /// A match of ann and bob that checks whether their phones are there.
@@ -71,7 +74,7 @@ mod tests {
             let id = TicketId::new(pool.clone(), Unique::from_bits(n));
             let party = Party::solo(name.parse().unwrap());
             let (joined_ms, expires_ms) = (now_ms, now_ms + 60_000);
-            let ticket = Ticket { id, party, rating: 0.0, joined_ms, expires_ms, attempts: 0, push: true };
+            let ticket = Ticket { id, party, rating: 0.0, joined_ms, expires_ms, attempts: 0, push: true, imported: 0 };
             store.join(&ticket, now_ms).await.unwrap();
             teams.push(vec![Member::of(&ticket)]);
         }
@@ -94,9 +97,9 @@ mod tests {
         let (store, queues, game, now_ms) = checking().await;
         let (ann, bob) = ("ann".parse().unwrap(), "bob".parse().unwrap());
         let clock = System::default();
-        let first = pong(&store, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
+        let first = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
         assert_eq!(status(&first), Status::Waiting);
-        let last = pong(&store, &clock, &queues, &game.id, &bob, now_ms).await.unwrap();
+        let last = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &bob, now_ms).await.unwrap();
         assert_eq!((status(&last), last.waits_ms.len()), (Status::Matched, 2));
     }
 
@@ -105,8 +108,10 @@ mod tests {
         let (store, queues, game, now_ms) = checking().await;
         let (ann, bob): (PlayerId, PlayerId) = ("ann".parse().unwrap(), "bob".parse().unwrap());
         let clock = System::default();
-        pong(&store, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
-        let late = pong(&store, &clock, &queues, &game.id, &bob, now_ms - PING.round_trip_max_ms - 1).await.unwrap();
+        pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
+        let late = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &bob, now_ms - PING.round_trip_max_ms - 1)
+            .await
+            .unwrap();
         assert_eq!(status(&late), Status::Cancelled(CancelReason::Disconnected));
         assert_eq!(late.changed, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
         let own = &game.teams[0][0].ticket;
@@ -114,7 +119,7 @@ mod tests {
         let view = View::of(own, polled, &ann, None, now_ms).unwrap();
         assert_eq!((view.status, view.version > 1), (Status::Waiting, true));
         // Said again, it is too late, and changes nothing.
-        let again = pong(&store, &clock, &queues, &game.id, &bob, 0).await.unwrap();
+        let again = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &bob, 0).await.unwrap();
         assert!(matches!(again.reply, Reply::TooLate(Some(_))), "{again:?}");
         assert_eq!(again.changed, Reclaimed::default());
     }
@@ -124,10 +129,10 @@ mod tests {
         let (store, queues, game, now_ms) = checking().await;
         let ann: PlayerId = "ann".parse().unwrap();
         let clock = System::default();
-        pong(&store, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
-        let slow = pong(&store, &clock, &queues, &game.id, &ann, 0).await.unwrap();
+        pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
+        let slow = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, 0).await.unwrap();
         assert_eq!((status(&slow), slow.changed), (Status::Waiting, Reclaimed::default()));
-        let stranger = pong(&store, &clock, &queues, &game.id, &"eve".parse().unwrap(), 0).await.unwrap();
+        let stranger = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &"eve".parse().unwrap(), 0).await.unwrap();
         assert_eq!(stranger.reply, Reply::Unknown);
     }
 }

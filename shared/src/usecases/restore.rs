@@ -10,7 +10,7 @@
 
 use crate::domain::limits::PLAYER_GRACE_MS;
 use crate::domain::{Outcome, Rules, Ticket};
-use crate::ports::{Joined, Ledger, Players, Probe, Reserved, StoreError, Terms, Tickets};
+use crate::ports::{Joined, Ledger, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
 
 use super::join::{bury, ended, superseded};
 
@@ -49,12 +49,18 @@ pub async fn restore(
     }
     // First, so that a ticket that its player cancelled in the ledger meanwhile never begins to wait. A crash right after
     // this leaves a ticket that the store does not know, which the next poll brings back.
-    if !ledger.imported(&ticket.id).await? || store.join(ticket, now_ms).await? != Joined::Ended {
+    let Some(imported) = ledger.imported(ticket).await? else { return Ok(()) };
+    if store.join(&Ticket { imported, ..ticket.clone() }, now_ms).await? != Joined::Ended {
         return Ok(());
     }
-    // Over in the store: by an outcome that the ledger will hear of, or buried by somebody who died before telling it.
+    // Over in the store: buried by somebody who died before telling the ledger, or by an outcome, of which the ledger may
+    // take the news for those of an earlier life.
     if bury(store, ticket, now_ms).await? {
         ledger.record(&[superseded(ticket, now_ms)]).await?;
+    } else if let Polled::Ended(over) = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?
+        && !matches!(over.outcome, Outcome::Matched(_))
+    {
+        ledger.record(&[ended(ticket, over.outcome, now_ms)]).await?;
     }
     Ok(())
 }

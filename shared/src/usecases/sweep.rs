@@ -152,6 +152,7 @@ mod tests {
             expires_ms: joined_ms + 1,
             attempts: 0,
             push: false,
+            imported: 0,
         };
         store.join(&ticket, joined_ms).await.unwrap();
         ticket

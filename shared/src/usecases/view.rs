@@ -83,12 +83,16 @@ impl Status {
 /// Versions per round of a ticket: waiting, proposed, and one for each party that accepts. A match that falls through begins
 /// the next round.
 const VERSIONS_PER_ROUND: u64 = 2 + PLAYERS_PER_MATCH_MAX as u64;
+/// Versions per life of a ticket: one that comes back from the ledger begins the next, since the store has lost the rounds
+/// of the one before. No life has more rounds.
+const VERSIONS_PER_LIFE: u64 = 10_000;
 /// The version of a ticket that is over. It ends once, so this is later than any round; the rounds need not be known, and a
 /// match that was formed from an old snapshot does not know them.
 const VERSION_OVER: u64 = 1_000_000;
 
-fn version(attempts: u32, status: Status, accepted: usize) -> u64 {
-    let round = (u64::from(attempts) * VERSIONS_PER_ROUND).min(VERSION_OVER - VERSIONS_PER_ROUND);
+fn version((imported, attempts): (u32, u32), status: Status, accepted: usize) -> u64 {
+    let in_life = (u64::from(attempts) * VERSIONS_PER_ROUND).min(VERSIONS_PER_LIFE - VERSIONS_PER_ROUND);
+    let round = (u64::from(imported) * VERSIONS_PER_LIFE + in_life).min(VERSION_OVER - VERSIONS_PER_ROUND);
     match status {
         Status::Waiting => round + 1,
         Status::Proposed => round + 2 + accepted as u64,
@@ -100,35 +104,37 @@ fn version(attempts: u32, status: Status, accepted: usize) -> u64 {
 struct InLine<'a> {
     ticket: &'a TicketId,
     joined_ms: u64,
-    attempts: u32,
+    /// Its life, and its round in it.
+    round: (u32, u32),
     push: bool,
 }
 
 impl<'a> InLine<'a> {
     fn of(member: &'a Member) -> Self {
         // A match does not know whose phone is connected: they are told to ask as those who are not.
-        Self { ticket: &member.ticket, joined_ms: member.joined_ms, attempts: member.attempts, push: false }
+        let round = (member.imported, member.attempts);
+        Self { ticket: &member.ticket, joined_ms: member.joined_ms, round, push: false }
     }
 }
 
 impl View {
     /// A ticket in line, or held by a match that its players do not know of.
     pub fn waiting(ticket: &Ticket, estimate: Estimate, rules: Option<&Rules>, now_ms: u64) -> Self {
-        let Ticket { id, joined_ms, attempts, push, .. } = ticket;
-        let line = InLine { ticket: id, joined_ms: *joined_ms, attempts: *attempts, push: *push };
+        let Ticket { id, joined_ms, attempts, push, imported, .. } = ticket;
+        let line = InLine { ticket: id, joined_ms: *joined_ms, round: (*imported, *attempts), push: *push };
         Self::in_line(line, estimate, rules, now_ms)
     }
 
     /// A member of a match that fell through, back in line.
     pub fn requeued(member: &Member, rules: Option<&Rules>, now_ms: u64) -> Self {
-        let line = InLine { attempts: member.attempts + 1, ..InLine::of(member) };
+        let line = InLine { round: (member.imported, member.attempts + 1), ..InLine::of(member) };
         Self::in_line(line, Estimate::default(), rules, now_ms)
     }
 
     /// A member of a match that asks its players.
     pub fn proposed(game: &Match, member: &Member, rules: Option<&Rules>, now_ms: u64) -> Self {
         let mut view = Self::in_line(InLine::of(member), Estimate::default(), rules, now_ms);
-        view.propose(game, member.attempts, now_ms);
+        view.propose(game, (member.imported, member.attempts), now_ms);
         view
     }
 
@@ -139,7 +145,7 @@ impl View {
         Self {
             ticket: line.ticket.clone(),
             status: Status::Waiting,
-            version: version(line.attempts, Status::Waiting, 0),
+            version: version(line.round, Status::Waiting, 0),
             retry_after_ms: Some(rules.map_or_else(|| pause_ms(&Rules::default()), pause_ms)),
             waited_ms: Some(waited_ms),
             estimate,
@@ -148,13 +154,13 @@ impl View {
         }
     }
 
-    fn propose(&mut self, game: &Match, attempts: u32, now_ms: u64) {
+    fn propose(&mut self, game: &Match, round: (u32, u32), now_ms: u64) {
         let deadline_ms = game.deadline_ms.unwrap_or(now_ms);
         let left_ms = deadline_ms.saturating_sub(now_ms);
         let (parties, accepted) = (game.members().count(), game.accepted());
         let answered = game.members().any(|member| member.ticket == self.ticket && member.ready);
         self.status = Status::Proposed;
-        self.version = version(attempts, Status::Proposed, accepted);
+        self.version = version(round, Status::Proposed, accepted);
         // Not before the deadline is over: until then nothing but an answer can change anything.
         self.retry_after_ms = Some(PROPOSED_RETRY_MS.min(left_ms + 1));
         self.proposal = Some(Proposal { id: game.id.clone(), parties, accepted, answered, deadline_ms, left_ms });
@@ -173,7 +179,7 @@ impl View {
         Some(Self {
             ticket: ticket.clone(),
             status,
-            version: version(ended.attempts, status, 0),
+            version: VERSION_OVER,
             retry_after_ms: None,
             waited_ms: None,
             estimate: Estimate::default(),
@@ -200,11 +206,14 @@ impl View {
             let parties = game.members().count();
             let (id, deadline_ms) = (game.id.clone(), now_ms);
             view.status = Status::Proposed;
-            view.version = version(member.attempts, Status::Proposed, parties);
+            view.version = version((member.imported, member.attempts), Status::Proposed, parties);
             view.proposal = Some(Proposal { id, parties, accepted: parties, answered: true, deadline_ms, left_ms: 0 });
         }
         let kept_ms = now_ms.saturating_sub(since_ms);
-        view.retry_after_ms = Some(kept_ms.max(SETTLE_RETRY_MS).min(SETTLE_MS_MAX.saturating_sub(kept_ms) + 1));
+        view.retry_after_ms = Some(match SETTLE_MS_MAX.checked_sub(kept_ms) {
+            Some(left_ms) => kept_ms.max(SETTLE_RETRY_MS).min(left_ms + 1),
+            None => SETTLE_RETRY_MS,
+        });
         Some(view)
     }
 
@@ -215,14 +224,12 @@ impl View {
             Polled::Claimed { ticket, held_by, estimate, .. } => {
                 let mut view = Self::waiting(&ticket, estimate, rules, now_ms);
                 if held_by.state == MatchState::Proposed {
-                    view.propose(&held_by, ticket.attempts, now_ms);
+                    view.propose(&held_by, (ticket.imported, ticket.attempts), now_ms);
                 }
                 Some(view)
             }
-            Polled::Settling { over, since_ms } if now_ms < since_ms + SETTLE_MS_MAX => {
-                Self::settling(id, over, player, rules, since_ms, now_ms)
-            }
-            Polled::Settling { over, .. } | Polled::Ended(over) => Self::ended(id, over, player),
+            Polled::Settling { over, since_ms, .. } => Self::settling(id, over, player, rules, since_ms, now_ms),
+            Polled::Ended(over) => Self::ended(id, over, player),
             Polled::Unknown => None,
         }
     }
@@ -235,15 +242,19 @@ mod tests {
     #[test]
     fn versions_grow_with_every_change_also_when_the_end_knows_of_no_rounds() {
         let life = [
-            (0, Status::Waiting, 0),
-            (0, Status::Proposed, 0),
-            (0, Status::Proposed, PLAYERS_PER_MATCH_MAX),
-            (1, Status::Waiting, 0),
-            (9, Status::Proposed, 1),
+            ((0, 0), Status::Waiting, 0),
+            ((0, 0), Status::Proposed, 0),
+            ((0, 0), Status::Proposed, PLAYERS_PER_MATCH_MAX),
+            ((0, 1), Status::Waiting, 0),
+            ((0, 9), Status::Proposed, 1),
+            // The store was lost with nine rounds, or with as many as there are.
+            ((1, 0), Status::Waiting, 0),
+            ((1, u32::MAX), Status::Proposed, PLAYERS_PER_MATCH_MAX),
+            ((2, 0), Status::Waiting, 0),
         ];
-        let versions: Vec<u64> = life.map(|(attempts, status, accepted)| version(attempts, status, accepted)).to_vec();
+        let versions: Vec<u64> = life.map(|(round, status, accepted)| version(round, status, accepted)).to_vec();
         assert!(versions.is_sorted_by(|earlier, later| earlier < later), "{versions:?}");
         // A match formed from a snapshot that is older than nine falls says 0 attempts.
-        assert!(versions.iter().all(|before| *before < version(0, Status::Matched, 0)), "{versions:?}");
+        assert!(versions.iter().all(|before| *before < VERSION_OVER), "{versions:?}");
     }
 }

@@ -224,6 +224,10 @@ cases! {
     }
     outbox {
         a_quiet_pool_has_nothing_to_tell
+        tickets_of_a_void_match_wait_again_at_the_head_and_who_is_over_ends
+        whoever_was_told_of_a_match_never_waits_again
+        a_ticket_of_which_only_the_ledger_knows_the_end_is_let_go
+        a_ticket_that_is_brought_back_twice_has_the_later_life
         a_match_settles_until_the_outside_has_heard_of_it
         every_match_is_told_with_all_its_members
         every_ticket_that_ended_without_a_match_is_told

@@ -1,8 +1,8 @@
 //! What the store still has to tell: written with the change itself, handed out at least once.
 
 use muster::domain::limits::{OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
-use muster::domain::{CancelReason, EndedTicket, Event, Outcome, Ticket, Word};
-use muster::ports::{Claim, Entry, Polled, Recalled, Unreadable};
+use muster::domain::{CancelReason, EndedTicket, Event, MatchState, Outcome, Ticket, Word};
+use muster::ports::{Claim, Entry, Joined, Polled, Probe, Recalled, Unreadable};
 
 use super::Store;
 use super::world::World;
@@ -25,6 +25,7 @@ fn ended(ticket: &Ticket, attempts: u32, outcome: Outcome, ended_ms: u64) -> Eve
         attempts,
         outcome,
         ended_ms,
+        imported: 0,
     })
 }
 
@@ -66,7 +67,7 @@ pub(super) async fn a_match_settles_until_the_outside_has_heard_of_it<S: Store>(
     for (n, since) in [T0 + 5, T0 + 6, T0 + 7].into_iter().enumerate() {
         let (id, name) = (&tickets[2 * n].id, format!("p{}", 2 * n));
         let polled = w.poll(id, &name, T0 + 8).await;
-        let Polled::Settling { over, since_ms } = polled else {
+        let Polled::Settling { over, since_ms, .. } = polled else {
             panic!("{n}: expected it to settle, found {polled:?}")
         };
         assert_eq!((since_ms, over.played.is_some()), (since, true));
@@ -259,4 +260,87 @@ pub(super) async fn pools_tell_of_themselves<S: Store>(w: &World<'_, S>) {
     assert_eq!(events(&entries), here);
     w.told(&[&entries[0]]).await;
     assert_eq!((w.untold(&w.pool).await, w.untold(&w.other_pool).await), (0, 1));
+}
+
+/// What a ticket becomes whose match is void.
+fn again(ticket: &Ticket) -> Ticket {
+    Ticket { attempts: ticket.attempts + 1, ..ticket.clone() }
+}
+
+pub(super) async fn tickets_of_a_void_match_wait_again_at_the_head_and_who_is_over_ends<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(4).await;
+    let game = confirmed(&forming(&w.pool, 1, &[&[&t[1]], &[&t[2]], &[&t[3]]], T0));
+    assert_eq!(w.match_now(&[game.clone()], T0 + 5).await, [Claim::Held]);
+    let told = Ticket { imported: 3, push: true, ..again(&t[1]) };
+    for (round, back) in [2, 0].into_iter().enumerate() {
+        let free = [told.clone(), again(&t[2])];
+        assert_eq!(w.void(Some(&game.id), &free, &[t[3].id.clone()], T0 + 6).await, back, "round {round}");
+        let line: Vec<Ticket> = w.snapshot(0, 10).await.into_iter().map(|candidate| candidate.ticket).collect();
+        assert_eq!(line, [told.clone(), again(&t[2]), t[0].clone()], "before who waited as long");
+    }
+    assert!(w.poll(&t[3].id, "p3", T0 + 7).await.is_tombstone(), "only the ledger knows how it ended");
+    let state = w.find_match(&game.id).await.map(|game| (game.state, game.lobby));
+    assert_eq!(state, Some((MatchState::Dropped, None)));
+    // They may be matched again, and the void match is not confirmed again by whoever made it.
+    assert_eq!(w.match_now(&[game.clone()], T0 + 8).await, [Claim::Lost]);
+    let next = confirmed(&forming(&w.pool, 2, &[&[&told], &[&again(&t[2])]], T0 + 8));
+    assert_eq!(w.match_now(&[next], T0 + 8).await, [Claim::Held]);
+    // Of a match that the store never had nothing comes.
+    let unknown = forming(&w.pool, 3, &[&[&t[0]]], T0);
+    assert_eq!(w.void(Some(&unknown.id), &[again(&t[0])], &[], T0 + 9).await, 0);
+}
+
+pub(super) async fn whoever_was_told_of_a_match_never_waits_again<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(2).await;
+    let game = confirmed(&forming(&w.pool, 1, &[&[&t[0]], &[&t[1]]], T0));
+    w.match_now(&[game.clone()], T0 + 5).await;
+    assert_eq!(w.bury(&t[0].id, T0 + 6).await, Probe::Live, "its match may prove void");
+    for told in [&t[0].id, &t[1].id] {
+        w.stands(told).await;
+        w.stands(told).await;
+    }
+    assert_eq!(w.void(Some(&game.id), &[again(&t[0])], &[t[1].id.clone()], T0 + 6).await, 0);
+    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)), "and the match stays readable");
+    for (ticket, name) in [(&t[0], "p0"), (&t[1], "p1")] {
+        assert_eq!(w.bury(&ticket.id, T0 + 7).await, Probe::Dead);
+        let polled = w.poll(&ticket.id, name, T0 + 7).await;
+        assert!(
+            matches!(&polled, Polled::Ended(over) if over.outcome == Outcome::Matched(game.id.clone())),
+            "{polled:?}"
+        );
+    }
+    w.stands(&w.solo(9, "eve").id).await;
+}
+
+pub(super) async fn a_ticket_of_which_only_the_ledger_knows_the_end_is_let_go<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(4).await;
+    w.cancel(&t[0].id, "p0", T0 + 1).await;
+    let game = w.claimed(1, &t[2], &t[3], T0 + 10_000).await;
+    let ids: Vec<_> = t.iter().map(|ticket| ticket.id.clone()).collect();
+    assert_eq!(w.void(None, &[], &ids, T0 + 2).await, 0);
+    for (ticket, name) in [(&t[0], "p0"), (&t[1], "p1")] {
+        assert!(w.poll(&ticket.id, name, T0 + 3).await.is_tombstone());
+        assert_eq!(w.join(ticket).await, Joined::Ended);
+    }
+    assert_eq!(w.snapshot(0, 10).await, []);
+    // Its match decides, and will be void.
+    assert_eq!(w.confirm(&[confirmed(&game)], T0 + 3).await, [Claim::Held]);
+    assert_eq!(w.void(None, &[], &ids, T0 + 4).await, 0);
+    let polled = w.poll(&t[2].id, "p2", T0 + 5).await;
+    assert!(matches!(polled, Polled::Settling { .. }), "another match has it: {polled:?}");
+}
+
+pub(super) async fn a_ticket_that_is_brought_back_twice_has_the_later_life<S: Store>(w: &World<'_, S>) {
+    let first = Ticket { imported: 1, ..w.solo(1, "ann") };
+    w.join(&first).await;
+    for imported in [2, 1] {
+        assert!(matches!(w.join(&Ticket { imported, ..first.clone() }).await, Joined::Before(_)));
+    }
+    let found = w.snapshot(0, 10).await.remove(0).ticket;
+    assert_eq!(found, Ticket { imported: 2, ..first.clone() });
+    w.cancel(&first.id, "ann", T0 + 1).await;
+    let told = events(&everything(w).await);
+    let expected = ended(&found, 0, Outcome::Cancelled(CancelReason::Player), T0 + 1);
+    let Event::Ended(expected) = expected else { unreachable!("it ended") };
+    assert_eq!(told, [Event::Ended(EndedTicket { imported: 2, ..expected })]);
 }

@@ -318,6 +318,19 @@ impl<'a, S: Store> World<'a, S> {
         done("take", self.store.take(&self.pool, limit, idle_ms).await)
     }
 
+    /// The port's call.
+    pub async fn void(&self, game: Option<&MatchId>, free: &[Ticket], over: &[TicketId], now_ms: u64) -> usize {
+        let again = done("void", self.store.void(&self.pool, game, free, over, None, now_ms).await);
+        self.said("void", "VOIDED");
+        again
+    }
+
+    /// The port's call.
+    pub async fn stands(&self, ticket: &TicketId) {
+        done("stands", self.store.stands(ticket).await);
+        self.said("stands", "STANDS");
+    }
+
     /// The port's call on the case's own pool.
     pub async fn told(&self, entries: &[&Entry]) {
         self.said("told", "TOLD");
@@ -439,6 +452,13 @@ impl<'a, S: Store> World<'a, S> {
                 let polled = self.poll(ticket, name, 0).await;
                 // Without an outbox nothing is waited for.
                 let polled = if self.tells { polled } else { polled.settled() };
+                // Every store names its entries in its own way.
+                let polled = match polled {
+                    Polled::Settling { over, since_ms, .. } => {
+                        Polled::Settling { over, since_ms, entry: String::new() }
+                    }
+                    other => other,
+                };
                 lines.push(format!("{ticket} to {name}: {polled:?}"));
             }
         }

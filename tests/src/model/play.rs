@@ -105,7 +105,7 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
                 Deed::Cancel(id, player) => format!("{:?}", cancel(store, ledger, &ticket(*id), player, now_ms).await),
                 Deed::Answer(id, player, word) => {
-                    format!("{:?}", answer(store, clock, queues, &game(*id), player, *word).await)
+                    format!("{:?}", answer(store, ledger, clock, queues, &game(*id), player, *word).await)
                 }
                 Deed::Unplug(id, member) => {
                     let verdict = (ticket(*member), CancelReason::Disconnected);

@@ -169,7 +169,15 @@ mod tests {
 
     fn record() -> TicketRecord {
         let players = vec!["ann".to_owned()];
-        TicketRecord { players, rating: 1.0, joined_ms: JOINED_MS, expires_ms: JOINED_MS + 1, attempts: 0, push: false }
+        TicketRecord {
+            players,
+            rating: 1.0,
+            joined_ms: JOINED_MS,
+            expires_ms: JOINED_MS + 1,
+            attempts: 0,
+            push: false,
+            imported: 0,
+        }
     }
 
     fn game(state: &str, tickets: &[&str]) -> MatchRecord {
@@ -180,6 +188,7 @@ mod tests {
             joined_ms: JOINED_MS,
             attempts: 0,
             ready: false,
+            imported: 0,
         };
         let teams = tickets.iter().map(|ticket| vec![member(ticket)]).collect();
         MatchRecord {

@@ -21,14 +21,15 @@ pub struct TicketRecord {
     pub expires_ms: u64,
     pub attempts: u32,
     pub push: bool,
+    pub imported: u32,
 }
 
 #[derive(Deserialize)]
-struct List(Vec<String>, f64, u64, u64, u32, #[serde(default)] bool);
+struct List(Vec<String>, f64, u64, u64, u32, #[serde(default)] bool, #[serde(default)] u32);
 
 impl From<List> for TicketRecord {
-    fn from(List(players, rating, joined_ms, expires_ms, attempts, push): List) -> Self {
-        Self { players, rating, joined_ms, expires_ms, attempts, push }
+    fn from(List(players, rating, joined_ms, expires_ms, attempts, push, imported): List) -> Self {
+        Self { players, rating, joined_ms, expires_ms, attempts, push, imported }
     }
 }
 
@@ -58,6 +59,8 @@ pub struct MemberRecord {
     pub attempts: u32,
     #[serde(default)]
     pub ready: bool,
+    #[serde(default)]
+    pub imported: u32,
 }
 
 impl MatchRecord {
@@ -83,6 +86,7 @@ pub struct OutcomeRecord {
     pub rating: Option<f64>,
     pub joined_ms: Option<u64>,
     pub attempts: Option<u32>,
+    pub imported: Option<u32>,
 }
 
 impl OutcomeRecord {
@@ -118,7 +122,7 @@ pub struct RawPool {
     pub lobbies: BTreeMap<String, u64>,
     pub stats: BTreeMap<String, u64>,
     pub outbox: Vec<OutboxEntry>,
-    /// Whether anybody ever took an entry; then those that were told are gone.
+    /// Whether anybody ever took an entry, or one has gone; then those that were told are gone.
     pub told: bool,
 }
 

@@ -89,8 +89,16 @@ impl Reader {
             All::from_redis_value(all).unwrap_or_else(|error| panic!("a pool cannot be read: {error}"));
         let groups: Vec<redis::Value> =
             if outbox.is_empty() { Vec::new() } else { self.query(&["XINFO", "GROUPS", &key("outbox")]).await };
+        // An entry may also go untaken: by a player who asked the ledger.
+        let added = match outbox.is_empty() {
+            true => 0,
+            false => {
+                let stream: BTreeMap<String, redis::Value> = self.query(&["XINFO", "STREAM", &key("outbox")]).await;
+                usize::from_redis_value_ref(&stream["entries-added"]).unwrap_or_default()
+            }
+        };
         RawPool {
-            told: !groups.is_empty(),
+            told: !groups.is_empty() || added > outbox.len(),
             tickets: records(tickets),
             waiting: times(waiting),
             seen: times(seen),

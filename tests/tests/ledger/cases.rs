@@ -1,17 +1,22 @@
 //! What every ledger must do.
 
+use std::collections::BTreeMap;
+
 use futures::future::{join, join_all};
-use muster::adapters::memory_ledger::MemoryLedger;
+use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
+use muster::domain::event::EVERY_LIFE;
 use muster::domain::limits::{CONNECTIONS_READ_MAX, PLAYER_GRACE_MS, RULES_BYTES_MAX};
-use muster::domain::{CancelReason, Event, Outcome, Party, PlayerId, Rules, Ticket, TicketId};
+use muster::domain::{
+    CancelReason, EndedTicket, Event, Match, MatchId, Outcome, Party, PlayerId, Rules, Ticket, TicketId,
+};
 use muster::ports::{
-    Cancelled, Connections, Ended, Estimate, Joined, Ledger, Mode, Players, Polled, Probe, Put, Recorded, Reserved,
-    Rulebook, RulesVersion, StoreError, Terms, Tickets,
+    Cancelled, Connections, Ended, Estimate, Fate, Joined, Ledger, Mode, Noted, Players, Polled, Probe, Put, Recorded,
+    Reserved, Rulebook, RulesVersion, StoreError, Terms, Tickets,
 };
 use muster::usecases::join::{Reply, Request, join_queue};
 
-use crate::samples::{Hands, NOW_MS, end, game, match_id, player, pool, ticket, ticket_id};
+use crate::samples::{Hands, NOW_MS, end, ended, game, match_id, player, pool, ticket, ticket_id};
 
 /// A ledger in all its roles.
 pub trait AnyLedger: Ledger + Tickets + Players + Connections + Rulebook {}
@@ -164,11 +169,16 @@ pub async fn a_note_waits_as_the_stores_and_changes_nothing_after_the_outcome(le
     assert!(is_unavailable(ledger.cancel(&noted.id, &player("ann"), NOW_MS).await), "it is the store's");
     assert_eq!(ledger.join(&noted, NOW_MS).await.unwrap(), Joined::Before(Estimate::default()));
 
-    let outcomes = [Outcome::Expired, Outcome::Cancelled(CancelReason::Abandoned), Outcome::Matched(match_id(7))];
+    assert_eq!(ledger.note_join(&noted).await.unwrap(), Noted::Waits);
+    let outcomes = [Outcome::Expired, Outcome::Cancelled(CancelReason::Abandoned), Outcome::Matched(match_id(12))];
     for (number, outcome) in (10..).zip(outcomes) {
         let late = ticket(number, &["cid"]);
-        ledger.record(&[end(&late, outcome.clone())]).await.unwrap();
-        ledger.note_join(&late).await.unwrap();
+        let event = match outcome {
+            Outcome::Matched(_) => Event::Matched(game(number, &[&late])),
+            Outcome::Cancelled(_) | Outcome::Expired => end(&late, outcome.clone()),
+        };
+        ledger.record(&[event]).await.unwrap();
+        assert_eq!(ledger.note_join(&late).await.unwrap(), Noted::Over);
         assert_eq!(over(ledger.poll(&late.id, &player("cid"), NOW_MS).await.unwrap()).outcome, outcome);
     }
     assert_eq!(ledger.poll(&noted.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&noted));
@@ -257,19 +267,139 @@ pub async fn many_events_at_once_are_all_recorded(ledger: impl AnyLedger, _: Han
     }
 }
 
+/// Where its ledger says that a ticket is: its match, or none while it waits.
+async fn match_of(ledger: &impl AnyLedger, ticket: &Ticket) -> Option<MatchId> {
+    match ledger.poll(&ticket.id, &ticket.party.players()[0], NOW_MS).await.unwrap() {
+        Polled::Ended(Ended { outcome: Outcome::Matched(game), played, .. }) => {
+            assert_eq!(played.map(|played| played.id).as_ref(), Some(&game), "who is matched sees the match");
+            Some(game)
+        }
+        Polled::Waiting { .. } => None,
+        other => panic!("expected a ticket that waits or is matched, found {other:?}"),
+    }
+}
+
+async fn carried(ledger: &impl AnyLedger, game: &Match) -> Recorded {
+    let [answer] = ledger.record(&[Event::Matched(game.clone())]).await.unwrap().try_into().unwrap();
+    assert_eq!(ledger.decide(game).await.unwrap(), answer, "a decision does not change");
+    answer
+}
+
+pub async fn a_ticket_is_in_the_first_match_that_is_carried_and_any_other_is_void(ledger: impl AnyLedger, _: Hands) {
+    let [ann, bob, cid] = [(1, "ann"), (2, "bob"), (3, "cid")].map(|(number, name)| ticket(number, &[name]));
+    for noted in [&ann, &bob, &cid] {
+        ledger.note_join(noted).await.unwrap();
+    }
+    let (first, second) = (game(8, &[&ann, &bob]), game(9, &[&cid, &bob]));
+    assert_eq!(carried(&ledger, &first).await, Recorded::Done);
+    assert_eq!(carried(&ledger, &second).await, Recorded::Void(vec![Fate::Free(cid.clone()), Fate::Over]));
+    assert_eq!(carried(&ledger, &first).await, Recorded::Done, "again, after the other");
+    let found = [match_of(&ledger, &ann).await, match_of(&ledger, &bob).await, match_of(&ledger, &cid).await];
+    assert_eq!(found, [Some(first.id.clone()), Some(first.id), None]);
+    assert_eq!(ledger.find_match(&second.id).await.unwrap(), None, "nobody reads of a match that is void");
+    // And it may be matched with somebody else.
+    let third = game(10, &[&cid, &ticket(4, &["dan"])]);
+    assert_eq!(carried(&ledger, &third).await, Recorded::Done, "also with one of whom the ledger has not heard");
+    assert_eq!(match_of(&ledger, &cid).await, Some(third.id));
+}
+
+pub async fn a_ticket_that_ended_is_in_no_match_and_a_matched_one_ends_in_no_other_way(
+    ledger: impl AnyLedger,
+    _: Hands,
+) {
+    let [ann, bob] = [(1, "ann"), (2, "bob")].map(|(number, name)| ticket(number, &[name]));
+    ledger.note_join(&bob).await.unwrap();
+    for outcome in [Outcome::Cancelled(CancelReason::Player), Outcome::Expired] {
+        ledger.record(&[end(&ann, outcome)]).await.unwrap();
+    }
+    assert_eq!(
+        carried(&ledger, &game(9, &[&ann, &bob])).await,
+        Recorded::Void(vec![Fate::Over, Fate::Free(bob.clone())])
+    );
+    let found = over(ledger.poll(&ann.id, &player("ann"), NOW_MS).await.unwrap());
+    assert_eq!(found.outcome, Outcome::Expired);
+
+    let played = game(10, &[&bob]);
+    assert_eq!(carried(&ledger, &played).await, Recorded::Done);
+    let every_life = Event::Ended(EndedTicket { imported: EVERY_LIFE, ..ended(&bob, Outcome::Expired) });
+    for late in [end(&bob, Outcome::Cancelled(CancelReason::Abandoned)), every_life] {
+        assert_eq!(ledger.record(&[late]).await.unwrap(), [Recorded::Over]);
+    }
+    assert_eq!(match_of(&ledger, &bob).await, Some(played.id));
+}
+
+/// The store was lost with the match that it had made; the ticket was brought back; then the write that was held back lands.
+pub async fn a_late_write_of_a_lost_life_changes_nothing(ledger: impl AnyLedger, _: Hands) {
+    let [ann, bob] = [(1, "ann"), (2, "bob")].map(|(number, name)| ticket(number, &[name]));
+    for noted in [&ann, &bob] {
+        ledger.note_join(noted).await.unwrap();
+    }
+    let lost = game(8, &[&ann, &bob]);
+    assert_eq!(ledger.imported(&ann).await.unwrap(), Some(1));
+    let back = Ticket { imported: 1, ..ann.clone() };
+    assert_eq!(
+        ledger.record(&[end(&ann, Outcome::Cancelled(CancelReason::Abandoned))]).await.unwrap(),
+        [Recorded::Done]
+    );
+    assert_eq!(ledger.poll(&ann.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&back));
+    assert_eq!(carried(&ledger, &lost).await, Recorded::Void(vec![Fate::Free(back.clone()), Fate::Free(bob.clone())]));
+    assert_eq!(ledger.poll(&ann.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&back));
+
+    let played = game(9, &[&back, &bob]);
+    assert_eq!(carried(&ledger, &played).await, Recorded::Done, "the life that lives");
+    assert_eq!(ledger.imported(&ann).await.unwrap(), None);
+    // Whoever has made sure that it never waits again ends it in whatever life.
+    assert_eq!(ledger.imported(&bob).await.unwrap(), None);
+    let cid = ticket(3, &["cid"]);
+    ledger.note_join(&cid).await.unwrap();
+    ledger.imported(&cid).await.unwrap();
+    let every_life = Event::Ended(EndedTicket { imported: EVERY_LIFE, ..ended(&cid, Outcome::Expired) });
+    assert_eq!(ledger.record(&[every_life]).await.unwrap(), [Recorded::Done]);
+    assert_eq!(over(ledger.poll(&cid.id, &player("cid"), NOW_MS).await.unwrap()).outcome, Outcome::Expired);
+}
+
+pub async fn of_matches_that_are_carried_at_once_each_ticket_is_in_at_most_one(ledger: impl AnyLedger, _: Hands) {
+    for round in 0..10_u128 {
+        let numbers = round * 10..round * 10 + 5;
+        let tickets: Vec<Ticket> = numbers.map(|number| ticket(number, &[&format!("p{number}")])).collect();
+        for noted in &tickets {
+            ledger.note_join(noted).await.unwrap();
+        }
+        // A ring: each is in two of them.
+        let games: Vec<Match> =
+            (0..5).map(|n| game(1_000 + round * 10 + n as u128, &[&tickets[n], &tickets[(n + 1) % 5]])).collect();
+        let answers = join_all(games.iter().map(|game| ledger.decide(game))).await;
+        let mut matched = BTreeMap::<TicketId, MatchId>::new();
+        for (game, answer) in games.iter().zip(answers) {
+            if answer.unwrap() == Recorded::Done {
+                assert_eq!(ledger.find_match(&game.id).await.unwrap().as_ref(), Some(game));
+                for member in game.members() {
+                    let before = matched.insert(member.ticket.clone(), game.id.clone());
+                    assert_eq!(before, None, "{} is in two matches", member.ticket);
+                }
+            }
+        }
+        for ticket in &tickets {
+            assert_eq!(match_of(&ledger, ticket).await.as_ref(), matched.get(&ticket.id));
+        }
+    }
+}
+
 pub async fn an_import_finds_out_whether_the_ticket_still_waits(ledger: impl AnyLedger, _: Hands) {
     let (ann, moved, cancelled) = (player("ann"), ticket(1, &["ann"]), ticket(2, &["ann"]));
     ledger.join(&moved, NOW_MS).await.unwrap();
     ledger.join(&cancelled, NOW_MS).await.unwrap();
     ledger.cancel(&cancelled.id, &ann, NOW_MS).await.unwrap();
 
-    assert!(ledger.imported(&moved.id).await.unwrap());
-    assert!(ledger.imported(&moved.id).await.unwrap());
+    assert_eq!(ledger.imported(&moved).await.unwrap(), Some(1));
+    assert_eq!(ledger.imported(&moved).await.unwrap(), Some(1), "the same life, brought back by another poll");
+    assert_eq!(ledger.imported(&Ticket { imported: 1, ..moved.clone() }).await.unwrap(), Some(2));
+    let moved = Ticket { imported: 2, ..moved };
     assert_eq!(ledger.poll(&moved.id, &ann, NOW_MS).await.unwrap(), waiting(&moved));
     assert!(is_unavailable(ledger.cancel(&moved.id, &ann, NOW_MS).await));
 
-    assert!(!ledger.imported(&cancelled.id).await.unwrap());
-    assert!(!ledger.imported(&ticket_id(3)).await.unwrap());
+    assert_eq!(ledger.imported(&cancelled).await.unwrap(), None);
+    assert_eq!(ledger.imported(&ticket(3, &["ann"])).await.unwrap(), None);
     let found = over(ledger.poll(&cancelled.id, &ann, NOW_MS).await.unwrap());
     assert_eq!(found.outcome, Outcome::Cancelled(CancelReason::Player));
 }
@@ -279,9 +409,9 @@ pub async fn of_an_import_and_a_cancel_exactly_one_happens(ledger: impl AnyLedge
         let raced = ticket(number, &["ann"]);
         ledger.join(&raced, NOW_MS).await.unwrap();
         let (imported, cancelled) =
-            join(ledger.imported(&raced.id), ledger.cancel(&raced.id, &player("ann"), NOW_MS)).await;
+            join(ledger.imported(&raced), ledger.cancel(&raced.id, &player("ann"), NOW_MS)).await;
         match (imported.unwrap(), cancelled) {
-            (true, Err(StoreError::Unavailable(_))) | (false, Ok(Cancelled::Done)) => {}
+            (Some(1), Err(StoreError::Unavailable(_))) | (None, Ok(Cancelled::Done)) => {}
             both => panic!("ticket {number}: expected one of the two, found {both:?}"),
         }
     }
@@ -289,7 +419,9 @@ pub async fn of_an_import_and_a_cancel_exactly_one_happens(ledger: impl AnyLedge
 
 /// The very use case that joins in the store, with the store away.
 pub async fn a_join_lands_here_when_the_store_is_away(ledger: impl AnyLedger, _: Hands) {
-    let (store, ledger) = (None::<MemoryLedger<Hands>>, Some(ledger));
+    // Nobody listens there.
+    let nowhere = muster::adapters::redis::Settings::from_url("redis://127.0.0.1:1").unwrap();
+    let (store, ledger) = (Redis::new(nowhere).unwrap(), Some(ledger));
     let (ann, bob, rules) = (player("ann"), player("bob"), Rules::default());
     let request = |caller, party, key| Request {
         caller,

@@ -15,7 +15,7 @@ use muster_tools::local::{self, DynamoDbApi, TABLE};
 use muster_tools::time::now;
 use serde_json::{Value, json};
 
-use crate::samples::{Hands, NOW_MS, end, ended, game, player, ticket};
+use crate::samples::{NOW_MS, end, ended, game, player, ticket};
 
 /// What a loaded machine may add to a limit.
 const SLACK: Duration = Duration::from_millis(500);
@@ -62,7 +62,7 @@ async fn all_unavailable(ledger: &DynamoDb) {
         unavailable("reserve", TIMEOUT_MS, ledger.reserve(&ann, &lost.id, None, &terms)),
         unavailable("unreserve", TIMEOUT_MS, ledger.unreserve(&ann, &lost.id)),
         unavailable("note_join", TIMEOUT_MS, ledger.note_join(&lost)),
-        unavailable("imported", TIMEOUT_MS, ledger.imported(&lost.id)),
+        unavailable("imported", TIMEOUT_MS, ledger.imported(&lost)),
         unavailable("reachable", TIMEOUT_MS, ledger.reachable()),
         unavailable("current_rules", TIMEOUT_MS, ledger.current_rules()),
         unavailable("rules_version", TIMEOUT_MS, ledger.rules_version(1)),
@@ -124,7 +124,8 @@ async fn items_are_laid_out_as_documented() {
         "ttl": seconds(duo.expires_ms + LEDGER_KEEP_MS),
     });
     assert_eq!(item(&api, key).await, expected);
-    assert!(ledger.imported(&duo.id).await.unwrap());
+    assert_eq!(ledger.imported(&duo).await.unwrap(), Some(1));
+    let duo = Ticket { imported: 1, ..duo };
     assert_eq!(item(&api, key).await["imported"], number(1), "a change that rings the doorbell");
     let pointer = item(&api, "p.ann").await;
     assert_eq!((&pointer["ticket"]["S"], &pointer["since_ms"]), (&json!(key), &number(duo.joined_ms)));
@@ -144,6 +145,7 @@ async fn items_are_laid_out_as_documented() {
         "players": { "L": [{ "S": "ann" }, { "S": "bob" }] }, "rating": { "N": "1523.375" }, "attempts": { "N": "2" },
         "joined_ms": number(duo.joined_ms), "ended_ms": number(played.created_ms),
         "ttl": seconds(played.created_ms + LEDGER_KEEP_MS),
+        "mode": { "S": "normal" }, "expires_ms": number(duo.expires_ms), "imported": number(1),
     });
     assert_eq!(over, expected);
     let found = item(&api, &played.id.to_string()).await;
@@ -200,7 +202,8 @@ async fn the_stream_tells_what_happened() {
 async fn an_event_that_can_never_be_recorded_does_not_hold_up_the_others() {
     let (_emulator, ledger) = ledger(System::default()).await;
     let (good, also_good, member) = (ticket(1, &["ann"]), ticket(2, &["bob"]), ticket(3, &["cid"]));
-    let teams = vec![vec![Member::of(&member); 4_500]];
+    // A match that is as large as no store lets it be.
+    let teams = vec![vec![Member { players: vec![player(&"c".repeat(64)); 7_000], ..Member::of(&member) }]];
     let vast = Event::Matched(Match { teams, ..game(9, &[]) });
     let events = [end(&good, Outcome::Expired), vast, end(&also_good, Outcome::Expired)];
     let answers = ledger.record(&events).await.unwrap();
@@ -211,39 +214,82 @@ async fn an_event_that_can_never_be_recorded_does_not_hold_up_the_others() {
     }
 }
 
-/// A DynamoDB that writes ten items of a batch and leaves the others to be asked for again.
-#[tokio::test]
-async fn what_is_left_unwritten_is_written_in_the_end() {
-    let (emulator, behind) = ledger(System::default()).await;
-    let (api, calls) = (emulator.api(), Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&calls);
-    let busy = HttpStub::start(move |request| {
-        let (api, calls) = (api.clone(), Arc::clone(&counted));
+/// How many requests a ledger makes to carry a match of two, if nobody is in its way: it stops after so many of them.
+const STEPS: usize = 3;
+
+/// A way to the emulator that breaks after so many requests.
+async fn breaking(api: DynamoDbApi, after: usize) -> HttpStub {
+    let calls = Arc::new(AtomicUsize::new(0));
+    HttpStub::start(move |request| {
+        let (api, calls) = (api.clone(), Arc::clone(&calls));
         async move {
-            let operation = request.header("x-amz-target").to_owned();
-            assert_eq!(operation, "DynamoDB_20120810.BatchWriteItem");
-            calls.fetch_add(1, Ordering::Relaxed);
-            let mut body: Value = serde_json::from_str(&request.body).unwrap();
-            let items = body["RequestItems"][TABLE].as_array_mut().unwrap();
-            let left = items.split_off(items.len().min(10));
-            api.call(&operation, &body).await.unwrap();
-            let left = if left.is_empty() { json!({}) } else { json!({ TABLE: left }) };
-            (200, json!({ "UnprocessedItems": left }).to_string())
+            if calls.fetch_add(1, Ordering::SeqCst) >= after {
+                return (500, json!({ "__type": "InternalServerError" }).to_string());
+            }
+            let body: Value = serde_json::from_str(&request.body).unwrap();
+            match api.call(request.header("x-amz-target"), &body).await {
+                Ok(answer) => (200, answer.to_string()),
+                Err(error) => panic!("expected requests that all hold, found {error}"),
+            }
         }
     })
     .await
-    .unwrap();
-    let ledger = DynamoDb::with_clock(Settings::local(TABLE, busy.url()), Hands::new());
-    let tickets: Vec<Ticket> = (0..40).map(|number| ticket(number, &["ann"])).collect();
-    let events: Vec<Event> = tickets.iter().map(|ticket| end(ticket, Outcome::Expired)).collect();
+    .unwrap()
+}
 
-    assert_eq!(ledger.record(&events).await.unwrap(), vec![Recorded::Done; 40]);
+/// Wherever a carrier stops, whoever comes next goes on; and a match that overlaps gets past it or is void, never both played.
+#[tokio::test]
+async fn a_carrier_that_stops_at_any_step_is_followed_by_whoever_comes_next() {
+    let (emulator, ledger) = ledger(System::default()).await;
+    for (next, after) in [0, 1, 2, 3].into_iter().flat_map(|next| (0..=STEPS).map(move |after| (next, after))) {
+        let number = 100 * (next + 1) + 10 * u128::try_from(after).unwrap();
+        let [ann, bob, cid] = [1, 2, 3].map(|n| ticket(number + n, &[&format!("p{}", number + n)]));
+        for noted in [&ann, &bob, &cid] {
+            ledger.note_join(noted).await.unwrap();
+        }
+        let (first, second) = (game(number + 8, &[&ann, &bob]), game(number + 9, &[&bob, &cid]));
+        let way = breaking(emulator.api(), after).await;
+        let died = DynamoDb::with_clock(Settings::local(TABLE, way.url()), System::default());
+        assert_eq!(died.decide(&first).await.is_ok(), after == STEPS);
 
-    // 25 items are three calls of ten, 15 are two.
-    assert_eq!(calls.load(Ordering::Relaxed), 5);
-    for ticket in &tickets {
-        let found = behind.poll(&ticket.id, &player("ann"), NOW_MS).await.unwrap();
-        assert!(matches!(found, Polled::Ended(_)), "{found:?}");
+        let played = async |game: &Match| ledger.find_match(&game.id).await.unwrap().is_some();
+        match next {
+            // The same match, delivered again.
+            0 => {
+                assert_eq!(ledger.decide(&first).await.unwrap(), Recorded::Done);
+                assert!(played(&first).await);
+                assert!(matches!(ledger.decide(&second).await.unwrap(), Recorded::Void(_)));
+            }
+            // Another match, because the store has forgotten the first.
+            1 => {
+                let answer = ledger.decide(&second).await.unwrap();
+                assert_eq!(answer == Recorded::Done, after < STEPS, "after {after}: {answer:?}");
+                let late = ledger.decide(&first).await.unwrap();
+                assert_eq!(late == Recorded::Done, after == STEPS, "after {after}: {late:?}");
+                assert_eq!([played(&first).await, played(&second).await], [after == STEPS, after < STEPS]);
+            }
+            // A phone that brings its ticket back, because the store has forgotten both.
+            2 => {
+                let lives = ledger.imported(&bob).await.unwrap();
+                assert_eq!(lives, (after < STEPS).then_some(1));
+                let late = ledger.decide(&first).await.unwrap();
+                assert_eq!(late == Recorded::Done, after == STEPS, "after {after}: {late:?}");
+            }
+            // An end without a match.
+            _ => {
+                let answer = ledger.record(&[end(&bob, Outcome::Expired)]).await.unwrap();
+                assert_eq!(answer == [Recorded::Over], after == STEPS, "after {after}: {answer:?}");
+                let late = ledger.decide(&first).await.unwrap();
+                assert_eq!(late == Recorded::Done, after == STEPS, "after {after}: {late:?}");
+            }
+        }
+        // Whatever came of it, a ticket reads as matched in a match that is played, or as waiting, or as over without one.
+        for ticket in [&ann, &bob, &cid] {
+            let found = ledger.poll(&ticket.id, &ticket.party.players()[0], NOW_MS).await.unwrap();
+            if let Polled::Ended(over) = found {
+                assert_eq!(over.played.is_some(), matches!(over.outcome, Outcome::Matched(_)), "{over:?}");
+            }
+        }
     }
 }
 

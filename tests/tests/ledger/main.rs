@@ -45,6 +45,10 @@ on_both! {
     a_match_is_recorded_with_its_tickets_and_three_times_is_once
     an_ended_ticket_is_recorded_whether_it_was_noted_or_not
     many_events_at_once_are_all_recorded
+    a_ticket_is_in_the_first_match_that_is_carried_and_any_other_is_void
+    a_ticket_that_ended_is_in_no_match_and_a_matched_one_ends_in_no_other_way
+    a_late_write_of_a_lost_life_changes_nothing
+    of_matches_that_are_carried_at_once_each_ticket_is_in_at_most_one
     an_import_finds_out_whether_the_ticket_still_waits
     of_an_import_and_a_cancel_exactly_one_happens
     a_join_lands_here_when_the_store_is_away

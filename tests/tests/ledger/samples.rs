@@ -61,6 +61,7 @@ pub fn ticket(number: u128, players: &[&str]) -> Ticket {
         expires_ms: NOW_MS + 295_000,
         attempts: 2,
         push: false,
+        imported: 0,
     }
 }
 
@@ -80,6 +81,7 @@ pub fn ended(ticket: &Ticket, outcome: Outcome) -> EndedTicket {
         attempts: ticket.attempts,
         outcome,
         ended_ms: NOW_MS,
+        imported: 0,
     }
 }
 

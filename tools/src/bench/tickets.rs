@@ -61,6 +61,7 @@ pub fn tickets(count: usize, seed: u64, pool: &PoolId, ids: &impl Ids, now_ms: u
             expires_ms: joined_ms + Rules::default().ttl_ms,
             attempts: 0,
             push: false,
+            imported: 0,
         })
     };
     (0..count).map(ticket).collect()

@@ -1,6 +1,7 @@
 //! The bill: counts times prices, a line for each thing that AWS charges for.
 
 use muster::domain::Rules;
+use muster::domain::limits::DOUBT_MS;
 use muster::domain::pacing::retry_after_ms;
 use muster_functions::metrics::Metric;
 
@@ -78,7 +79,7 @@ const TICKS_S: f64 = 10.0;
 const REDIS_GB_MIN: f64 = 0.1;
 /// How long results stay in Redis after a match, in seconds.
 const RESULT_S: f64 = 600.0;
-/// Read units of a look whether a player is connected, which the notifier takes before it pushes.
+/// Read units of a look at a small item: whether a player is connected, before the notifier pushes; whether a ticket waits.
 const READ_UNITS_LOOK: f64 = 1.0;
 /// Messages of a phone that says it is there: its own, and the reply.
 const MESSAGES_HEARD: f64 = 2.0;
@@ -87,7 +88,7 @@ const LINES_CONNECTION: f64 = 2.0;
 /// How long the ledger keeps a ticket, in months.
 const KEPT_MONTHS: f64 = 30.0 * 24.0 / HOURS_PER_MONTH;
 /// Alarms in `template.yaml`, the one over five metrics as five.
-const ALARMS: f64 = 13.0;
+const ALARMS: f64 = 14.0;
 const GB: f64 = 1e9;
 
 /// Polls of a phone whose match is there after `wait_s`, the one that sees it included, where nine of ten wait `usual_s`; the
@@ -239,6 +240,11 @@ fn ledger(lines: &mut Lines, plan: &Plan, counted: &Measured, prices: &Prices) {
     if plan.delivery == Delivery::Websocket {
         let connections = players * counted.websocket_ledger_writes.value;
         lines.add("DynamoDB", "writes of connections", connections, &prices.ledger_writes);
+    }
+    if plan.delivery == Delivery::Poll {
+        // A poll of a ticket that has waited so long makes sure that the ledger does not know how it ended.
+        let doubts = (plan.wait_s * 1_000.0 / DOUBT_MS as f64).floor();
+        lines.add("DynamoDB", "reads of waiting tickets", players * doubts * READ_UNITS_LOOK, &prices.ledger_reads);
     }
     lines.add("DynamoDB", "reads of connections", players * READ_UNITS_LOOK, &prices.ledger_reads);
     let gb_months = players * counted.ledger_bytes.value / GB * KEPT_MONTHS;

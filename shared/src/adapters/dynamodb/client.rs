@@ -15,13 +15,11 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure as OnFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
 use tokio::sync::OnceCell;
 
 use super::item::{Item, KEY, text};
 use crate::adapters::system::System;
-use crate::domain::Match;
-use crate::domain::MatchId;
 use crate::ports::StoreError;
 
 /// Longest time that a call may take, retries and the making of the client included, in milliseconds.
@@ -110,11 +108,6 @@ impl<C> DynamoDb<C> {
         Ok(call.send().await.map_err(unavailable)?.item)
     }
 
-    /// The match with this id, if it is there.
-    pub(super) async fn get_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
-        self.get(&id.to_string()).await?.as_ref().map(super::item::read_match).transpose()
-    }
-
     /// Writes a whole item if its condition holds for what is there.
     pub(super) async fn put_if(&self, item: Item, condition: Condition) -> Result<Written, StoreError> {
         let call = self.client().await.put_item().table_name(self.table()).set_item(Some(item));
@@ -130,19 +123,26 @@ impl<C> DynamoDb<C> {
         }
     }
 
-    /// Changes an item in place if the condition holds for what is there.
-    pub(super) async fn update_if(&self, key: &str, update: &str, condition: Condition) -> Result<Written, StoreError> {
+    /// Writes a whole item, whatever is there.
+    pub(super) async fn put(&self, item: Item) -> Result<(), StoreError> {
+        let call = self.client().await.put_item().table_name(self.table()).set_item(Some(item));
+        call.send().await.map(drop).map_err(unavailable)
+    }
+
+    /// Changes an item in place if the condition holds for what is there; the item as it is then.
+    pub(super) async fn update_if(&self, key: &str, update: &str, condition: Condition) -> Result<Updated, StoreError> {
         let call = self.client().await.update_item().table_name(self.table()).key(KEY, text(key));
         let call = call
             .set_expression_attribute_names(names(&[update, condition.text]))
             .set_expression_attribute_values(condition.values())
             .update_expression(update)
             .condition_expression(condition.text)
+            .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(OnFailure::AllOld);
         match call.send().await.map_err(SdkError::into_service_error_or_unavailable) {
-            Ok(_) => Ok(Written::Done),
+            Ok(changed) => Ok(Updated::Done(changed.attributes.unwrap_or_default())),
             Err(Failed::Service(UpdateItemError::ConditionalCheckFailedException(old))) => {
-                Ok(Written::Refused(old.item))
+                Ok(Updated::Refused(old.item))
             }
             Err(failed) => Err(failed.unavailable()),
         }
@@ -167,6 +167,15 @@ impl<C> DynamoDb<C> {
 pub(super) enum Written {
     /// It stands.
     Done,
+    /// The condition did not hold for this item; none if there is none.
+    Refused(Option<Item>),
+}
+
+/// What became of a conditional change.
+#[derive(Debug)]
+pub(super) enum Updated {
+    /// The item as it is now.
+    Done(Item),
     /// The condition did not hold for this item; none if there is none.
     Refused(Option<Item>),
 }
@@ -251,12 +260,18 @@ where
     error.into_service_error_or_unavailable().unavailable()
 }
 
+/// What DynamoDB calls a request that it will never take.
+const NEVER: &str = "ValidationException";
+
 fn refused(error: &(impl Error + ProvideErrorMetadata)) -> StoreError {
     let text = match (error.code(), error.message()) {
         (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
         (None, _) => chain(error),
     };
-    StoreError::Unavailable(format!("the ledger: {text}"))
+    match error.code() {
+        Some(NEVER) => StoreError::Corrupt(format!("the ledger never takes this: {text}")),
+        _ => StoreError::Unavailable(format!("the ledger: {text}")),
+    }
 }
 
 /// An error and its causes on one line.

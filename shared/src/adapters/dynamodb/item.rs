@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::adapters::member;
-use crate::domain::limits::{CONNECTION_MS_MAX, LEDGER_KEEP_MS, OFFER_KEEP_MS};
+use crate::domain::limits::{CONNECTION_MS_MAX, KEEP_MS, LEDGER_KEEP_MS, OFFER_KEEP_MS};
 use crate::domain::{
     CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PlayerId,
     Ticket, TicketId, TicketState,
@@ -20,6 +20,8 @@ pub(super) const CONNECTION: &str = "connection";
 pub(super) const JOINED: &str = "joined_ms";
 pub(super) const MODE: &str = "mode";
 pub(super) const STATUS: &str = "status";
+/// How often a ticket was brought back into the store.
+pub(super) const IMPORTED: &str = "imported";
 pub(super) const TICKET: &str = "ticket";
 const ATTEMPTS: &str = "attempts";
 const CREATED: &str = "created_ms";
@@ -179,21 +181,55 @@ pub(super) fn read_offer(found: &Item) -> Result<Event, StoreError> {
     Ok(Event::Dropped(DroppedMatch { game, verdicts }))
 }
 
-/// A match and its tickets, as they stand once it is confirmed.
-pub(super) fn write_match(game: &Match) -> Vec<Item> {
-    let own = write_game(game.id.to_string(), game, ttl(game.created_ms));
-    let ticket = |member: &Member| {
-        write_ended(&EndedTicket {
-            ticket: member.ticket.clone(),
-            players: member.players.clone(),
-            rating: member.rating,
-            joined_ms: member.joined_ms,
-            attempts: member.attempts,
-            outcome: Outcome::Matched(game.id.clone()),
-            ended_ms: game.created_ms,
-        })
-    };
-    std::iter::once(own).chain(game.members().map(ticket)).collect()
+/// The decision that a match is played.
+pub(super) fn write_confirmed(game: &Match) -> Item {
+    write_game(game.id.to_string(), game, ttl(game.created_ms))
+}
+
+/// What the state of a match says that is void. No [`MatchState`]: a version that does not know it must not take it for a match.
+const VOID: &str = "void";
+
+/// The decision that a match is not played.
+pub(super) fn write_void(id: &MatchId, now_ms: u64) -> Item {
+    item([(KEY, text(id)), (STATE, text(VOID)), (CREATED, number(now_ms)), (TTL, ttl(now_ms))])
+}
+
+/// What the ledger has decided of a match.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Decision {
+    /// It is played.
+    Confirmed(Match),
+    /// It is not.
+    Void,
+}
+
+pub(super) fn read_decision(found: &Item) -> Result<Decision, StoreError> {
+    let read = Reader(found);
+    match read.text(STATE)? {
+        VOID => Ok(Decision::Void),
+        _ => Ok(Decision::Confirmed(read_game(read.parsed(KEY)?, &read)?)),
+    }
+}
+
+/// The update that marks a ticket as matched, and its values. What the ticket was while it waited stays, so that the mark can
+/// be taken off again. A ticket that the ledger never heard of may come back for as long as the store remembers its match.
+pub(super) fn mark_update(game: &Match, member: &Member) -> (&'static str, Vec<(&'static str, AttributeValue)>) {
+    let update = "SET #status = :matched, #match = :match, #players = :players, #rating = :rating, \
+        #joined_ms = :joined, #attempts = :attempts, #ended_ms = :now, #ttl = :ttl, \
+        #mode = if_not_exists(#mode, :normal), #expires_ms = if_not_exists(#expires_ms, :expires)";
+    let values = vec![
+        (":matched", text(TicketState::Matched.as_str())),
+        (":match", text(&game.id)),
+        (":players", players_list(&member.players)),
+        (":rating", number(member.rating)),
+        (":joined", number(member.joined_ms)),
+        (":attempts", number(member.attempts)),
+        (":now", number(game.created_ms)),
+        (":ttl", ttl(game.created_ms)),
+        (":normal", text(mode_text(Mode::Normal))),
+        (":expires", number(game.created_ms + KEEP_MS)),
+    ];
+    (update, values)
 }
 
 /// What a player's ticket is, since when, and until when that counts.
@@ -259,12 +295,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A ticket as the ledger knows it.
+/// A ticket as its item has it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Stored {
     /// It waits, as far as the ledger knows.
     Waiting(Ticket, Mode),
-    /// It is over.
+    /// It is over; or marked by a match of which its own item knows not whether it is played.
     Over(EndedTicket),
 }
 
@@ -272,30 +308,9 @@ impl Stored {
     pub(super) fn read(found: &Item) -> Result<Self, StoreError> {
         let read = Reader(found);
         let ticket: TicketId = read.parsed(KEY)?;
-        let (players, rating) = (read.players()?, read.number(RATING)?);
-        let (joined_ms, attempts) = (read.number(JOINED)?, read.number(ATTEMPTS)?);
         let status = read.text(STATUS)?;
         let outcome = match TicketState::from_text(status) {
-            Some(TicketState::Waiting) => {
-                let mode = match read.text(MODE)? {
-                    "normal" => Mode::Normal,
-                    "fallback" => Mode::Fallback,
-                    _ => return Err(read.wrong(MODE, "normal or fallback")),
-                };
-                let (party, expires_ms) = (Party::restored(players), read.number(EXPIRES)?);
-                return Ok(Self::Waiting(
-                    Ticket {
-                        id: ticket,
-                        party,
-                        rating,
-                        joined_ms,
-                        expires_ms,
-                        attempts,
-                        push: found.contains_key(PUSH),
-                    },
-                    mode,
-                ));
-            }
+            Some(TicketState::Waiting) => return read_waiting(found).map(|(ticket, mode)| Self::Waiting(ticket, mode)),
             Some(TicketState::Matched) => Outcome::Matched(read.parsed(MATCH)?),
             Some(TicketState::Cancelled) => {
                 Outcome::Cancelled(CancelReason::from_text(read.text(REASON)?).unwrap_or(CancelReason::Other))
@@ -305,20 +320,42 @@ impl Stored {
             // A later version's word for an end.
             None => Outcome::Cancelled(CancelReason::Other),
         };
-        let ended_ms = read.number(ENDED)?;
-        Ok(Self::Over(EndedTicket { ticket, players, rating, joined_ms, attempts, outcome, ended_ms }))
+        let (players, rating) = (read.players()?, read.number(RATING)?);
+        let (joined_ms, attempts) = (read.number(JOINED)?, read.number(ATTEMPTS)?);
+        let (ended_ms, imported) = (read.number(ENDED)?, imported(&read)?);
+        Ok(Self::Over(EndedTicket { ticket, players, rating, joined_ms, attempts, outcome, ended_ms, imported }))
     }
+}
+
+fn imported(read: &Reader<'_>) -> Result<u32, StoreError> {
+    Ok(read.optional_number(IMPORTED)?.unwrap_or_default())
+}
+
+/// A ticket as it waits, or as it waited before a match marked it.
+pub(super) fn read_waiting(found: &Item) -> Result<(Ticket, Mode), StoreError> {
+    let read = Reader(found);
+    let mode = match read.text(MODE)? {
+        "normal" => Mode::Normal,
+        "fallback" => Mode::Fallback,
+        _ => return Err(read.wrong(MODE, "normal or fallback")),
+    };
+    let ticket = Ticket {
+        id: read.parsed(KEY)?,
+        party: Party::restored(read.players()?),
+        rating: read.number(RATING)?,
+        joined_ms: read.number(JOINED)?,
+        expires_ms: read.number(EXPIRES)?,
+        attempts: read.number(ATTEMPTS)?,
+        push: found.contains_key(PUSH),
+        imported: imported(&read)?,
+    };
+    Ok((ticket, mode))
 }
 
 /// What the phone's side wants to know of a ticket that is over.
 pub(super) fn ended(over: EndedTicket, played: Option<Match>) -> Ended {
     let EndedTicket { outcome, players, joined_ms, attempts, .. } = over;
     Ended { outcome, players, joined_ms, attempts, played }
-}
-
-pub(super) fn read_match(found: &Item) -> Result<Match, StoreError> {
-    let read = Reader(found);
-    read_game(read.parsed(KEY)?, &read)
 }
 
 fn read_game(id: MatchId, read: &Reader<'_>) -> Result<Match, StoreError> {

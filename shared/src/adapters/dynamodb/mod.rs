@@ -4,15 +4,16 @@
 //! - `client`: made when first used, bounded time, the few calls that everything else is made of.
 //! - `connections`: which phone reaches which player.
 //! - `tickets`, `players`: the roles in which a join lands while the store is away.
+//! - `arbiter`: what may be written of a match, a ticket's end and an import. Read it first.
 //! - `record`: the ledger's own role.
 //! - `rules`: the rules that operators change without a deployment, by version.
 //! - `stream`: what a change of an item tells whoever reads the table's stream.
 //!
 //! | item | `pk` | written by |
 //! |---|---|---|
-//! | ticket | `t.<pool>.<unique>`, the ticket's id | a join (only if absent), then once more, as a whole, by its outcome |
+//! | ticket | `t.<pool>.<unique>`, the ticket's id | a join (only if absent); marked by a match; once more, as a whole, by an end without one |
 //! | player | `p.<player>` | a join; points at the player's ticket |
-//! | match | `m.<pool>.<unique>`, the match's id | its confirmation |
+//! | match | `m.<pool>.<unique>`, the match's id | the decision about it, once: `confirmed` or `void` |
 //! | offer | `o.<match id>` | a match that asks its parties, once more when it asks something else or falls through |
 //! | connection | `c.<player>` | a phone that connects; the newest stays |
 //! | rules | `r.current`, `r.<version>` | an operator, by `muster rules`; see `rules` |
@@ -21,6 +22,7 @@
 //!
 //! The table is defined in `template.yaml` and nowhere else.
 
+mod arbiter;
 mod client;
 mod connections;
 mod item;

@@ -5,7 +5,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
-use super::item::{self, Item, KEY, Reader, Stored};
+use super::item::{self, Decision, Item, KEY, Reader, Stored};
 use crate::domain::{Event, MatchState, Outcome, Ticket};
 use crate::ports::{Mode, StoreError};
 
@@ -16,8 +16,8 @@ pub enum News {
     Waiting(Ticket, Mode),
     /// Something that happened and will not unhappen.
     Event(Event),
-    /// Nothing that the outside must hear: a player's item or connection, a matched ticket (its match tells that), a ticket that never
-    /// began to wait.
+    /// Nothing that the outside must hear: a player's item or connection, a matched ticket (its match tells that), a match that is
+    /// void, a ticket that never began to wait.
     Nothing,
 }
 
@@ -36,7 +36,10 @@ pub fn read_image(image: &Value) -> Result<News, StoreError> {
             }
             Stored::Over(over) => Ok(News::Event(Event::Ended(over))),
         },
-        Some(("m", _)) => Ok(News::Event(Event::Matched(item::read_match(&found)?))),
+        Some(("m", _)) => Ok(match item::read_decision(&found)? {
+            Decision::Confirmed(game) => News::Event(Event::Matched(game)),
+            Decision::Void => News::Nothing,
+        }),
         Some(("o", _)) => Ok(match item::read_offer(&found)? {
             // A question of a later version's: only that one knows how to put it.
             Event::Asked(game) if game.state == MatchState::Other => News::Nothing,

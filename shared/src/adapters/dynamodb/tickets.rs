@@ -1,24 +1,14 @@
 //! A phone's side of a pool while the store is away, and where outcomes are read when the store has forgotten them.
 
-use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, within};
-use super::item::{self, Item, Stored, text};
+use super::arbiter::Known;
+use super::client::{Condition, DynamoDb, TIMEOUT_MS, Updated, Written, within};
+use super::item::{self, Item, text};
 use crate::domain::{CancelReason, EndedTicket, Match, MatchId, Outcome, PlayerId, Ticket, TicketId, TicketState};
-use crate::ports::{Cancelled, Clock, Ended, Estimate, Joined, Mode, Polled, Probe, StoreError, Tickets};
+use crate::ports::{Cancelled, Clock, Estimate, Joined, Mode, Polled, Probe, StoreError, Tickets};
 
 /// The item that stood in the way of a conditional write. It was read by that very write, so it is there.
 pub(super) fn in_the_way(id: &impl std::fmt::Display, old: Option<Item>) -> Result<Item, StoreError> {
     old.ok_or_else(|| item::corrupt(format!("{id}: expected the item that stood in the way, found none")))
-}
-
-impl<C: Clock> DynamoDb<C> {
-    /// A ticket that is over, with the match it names.
-    async fn with_match(&self, over: EndedTicket) -> Result<Ended, StoreError> {
-        let played = match &over.outcome {
-            Outcome::Matched(game) => self.get_match(game).await?,
-            Outcome::Cancelled(_) | Outcome::Expired => None,
-        };
-        Ok(item::ended(over, played))
-    }
 }
 
 impl<C: Clock> Tickets for DynamoDb<C> {
@@ -27,9 +17,9 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             let absent = Condition::new("attribute_not_exists(#pk)", Vec::new());
             match self.put_if(item::write_waiting(ticket, Mode::Fallback), absent).await? {
                 Written::Done => Ok(Joined::New(Estimate::default())),
-                Written::Refused(old) => match Stored::read(&in_the_way(&ticket.id, old)?)? {
-                    Stored::Waiting(..) => Ok(Joined::Before(Estimate::default())),
-                    Stored::Over(_) => Ok(Joined::Ended),
+                Written::Refused(old) => match self.known(&in_the_way(&ticket.id, old)?).await? {
+                    Known::Waiting(..) => Ok(Joined::Before(Estimate::default())),
+                    Known::Over(_) => Ok(Joined::Ended),
                 },
             }
         })
@@ -45,14 +35,15 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             attempts: 0,
             outcome: Outcome::Cancelled(CancelReason::Superseded),
             ended_ms: now_ms,
+            imported: 0,
         };
         within(TIMEOUT_MS, async {
             let absent = Condition::new("attribute_not_exists(#pk)", Vec::new());
             match self.put_if(item::write_ended(&tombstone), absent).await? {
                 Written::Done => Ok(Probe::Dead),
-                Written::Refused(old) => match Stored::read(&in_the_way(ticket, old)?)? {
-                    Stored::Waiting(..) => Ok(Probe::Live),
-                    Stored::Over(_) => Ok(Probe::Dead),
+                Written::Refused(old) => match self.known(&in_the_way(ticket, old)?).await? {
+                    Known::Waiting(..) => Ok(Probe::Live),
+                    Known::Over(_) => Ok(Probe::Dead),
                 },
             }
         })
@@ -63,12 +54,12 @@ impl<C: Clock> Tickets for DynamoDb<C> {
     async fn poll(&self, ticket: &TicketId, player: &PlayerId, _now_ms: u64) -> Result<Polled, StoreError> {
         within(TIMEOUT_MS, async {
             let Some(found) = self.get(&ticket.to_string()).await? else { return Ok(Polled::Unknown) };
-            match Stored::read(&found)? {
-                Stored::Waiting(ticket, _) if ticket.party.has(player) => {
+            match self.known(&found).await? {
+                Known::Waiting(ticket) if ticket.party.has(player) => {
                     Ok(Polled::Waiting { ticket, estimate: Estimate::default() })
                 }
-                Stored::Waiting(..) => Ok(Polled::Unknown),
-                Stored::Over(over) => Ok(Polled::Ended(self.with_match(over).await?)),
+                Known::Waiting(..) => Ok(Polled::Unknown),
+                Known::Over(over) => Ok(Polled::Ended(over)),
             }
         })
         .await
@@ -85,16 +76,16 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             ]);
             let own =
                 Condition::new("#status = :waiting AND #mode = :fallback AND contains(#players, :player)", values);
-            let Written::Refused(old) = self.update_if(&ticket.to_string(), update, own).await? else {
+            let Updated::Refused(old) = self.update_if(&ticket.to_string(), update, own).await? else {
                 return Ok(Cancelled::Done);
             };
             let Some(old) = old else { return Ok(Cancelled::Unknown) };
-            match Stored::read(&old)? {
-                Stored::Waiting(found, _) if !found.party.has(player) => Ok(Cancelled::Unknown),
-                Stored::Waiting(..) => {
+            match self.known(&old).await? {
+                Known::Waiting(found) if !found.party.has(player) => Ok(Cancelled::Unknown),
+                Known::Waiting(..) => {
                     Err(StoreError::Unavailable(format!("{ticket} is in the store, which alone can cancel it")))
                 }
-                Stored::Over(over) => Ok(Cancelled::Ended(self.with_match(over).await?)),
+                Known::Over(over) => Ok(Cancelled::Ended(over)),
             }
         })
         .await

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Memory;
 use crate::domain::limits::DEAD_ENTRIES_MAX;
-use crate::domain::{Event, MatchId, PoolId};
+use crate::domain::{Event, MatchId, MatchState, PoolId, Ticket, TicketId};
 use crate::ports::{Entry, Outbox, Recalled, StoreError};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Told {
     made: u64,
     entries: BTreeMap<u64, Pending>,
@@ -15,7 +15,7 @@ pub(super) struct Told {
     later: BTreeMap<u64, Pending>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pending {
     event: Event,
     /// When it happened, by the caller's clock: close enough to when a store with its own would have written it.
@@ -29,13 +29,19 @@ impl Told {
         self.entries.insert(self.made, Pending { event, written_ms: now_ms, deliveries: 0 });
     }
 
+    /// Names the next entry as if it followed on these.
+    pub(super) fn goes_on_from(&mut self, other: &Self) {
+        self.made = self.made.max(other.made);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether the outside has yet to hear that this match is played.
-    pub(super) fn holds(&self, id: &MatchId) -> bool {
-        self.entries.values().any(|pending| matches!(&pending.event, Event::Matched(game) if game.id == *id))
+    /// The entry by which the outside has yet to hear that this match is played.
+    pub(super) fn entry_of(&self, id: &MatchId) -> Option<String> {
+        let tells = |pending: &Pending| matches!(&pending.event, Event::Matched(game) if game.id == *id);
+        self.entries.iter().find(|(_, pending)| tells(pending)).map(|(entry, _)| entry.to_string())
     }
 
     pub(super) fn oldest_ms(&self) -> Option<u64> {
@@ -69,6 +75,37 @@ impl Outbox for Memory {
                 Some(Entry { id: id.to_string(), deliveries: pending.deliveries, event })
             };
             ids.into_iter().filter_map(hand_out).collect()
+        })
+    }
+
+    async fn void(
+        &self,
+        pool: &PoolId,
+        game: Option<&MatchId>,
+        free: &[Ticket],
+        over: &[TicketId],
+        entry: Option<&str>,
+        now_ms: u64,
+    ) -> Result<usize, StoreError> {
+        self.with(pool, |pool| {
+            let ids = free.iter().map(|ticket| &ticket.id).chain(over);
+            let told = game.is_some_and(|id| ids.into_iter().any(|ticket| pool.stands_in(id, ticket.unique)));
+            let held = game.filter(|_| !told).and_then(|id| pool.matches.get_mut(&id.unique));
+            if let Some(held) = held.filter(|held| held.game.state == MatchState::Confirmed) {
+                (held.game.state, held.game.lobby) = (MatchState::Dropped, None);
+            }
+            let again = game.map_or(0, |id| free.iter().filter(|ticket| pool.wait_again(id, ticket, now_ms)).count());
+            over.iter().for_each(|ticket| pool.let_go(game, ticket.unique, now_ms));
+            entry.map(|entry| pool.told.entries.remove(&number(entry)));
+            again
+        })
+    }
+
+    async fn stands(&self, ticket: &TicketId) -> Result<(), StoreError> {
+        self.with(&ticket.pool, |pool| {
+            if let Some(over) = pool.ended.get_mut(&ticket.unique) {
+                over.stands = true;
+            }
         })
     }
 

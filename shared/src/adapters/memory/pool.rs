@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::outbox;
 use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LOBBIES_MAX, UPKEEP_PAUSE_MS_MAX};
 use crate::domain::{
-    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchState, Outcome, PlayerId, Ticket, TicketId, Unique,
-    Word, lobby,
+    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, Ticket, TicketId,
+    Unique, Word, lobby,
 };
 use crate::ports::{Answered, Claim, Ended, Estimate, Rate, Reclaimed, StoreError, Totals};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
     pub(super) live: BTreeMap<Unique, Live>,
     pub(super) ended: BTreeMap<Unique, Over>,
@@ -30,20 +30,22 @@ pub(super) struct Pool {
     pub(super) told: outbox::Told,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Live {
     pub(super) ticket: Ticket,
     pub(super) seen_ms: u64,
     pub(super) held_by: Option<Unique>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Over {
     pub(super) ended: Ended,
     pub(super) forget_ms: u64,
+    /// A phone was told of its match without the ledger.
+    pub(super) stands: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Game {
     pub(super) game: Match,
     /// Until when it holds its tickets; none once it is confirmed or taken apart.
@@ -79,11 +81,46 @@ impl Pool {
         Some(ended)
     }
 
-    /// When a ticket was matched, if the ledger has yet to hear of its match.
-    pub(super) fn untold_since_ms(&self, unique: Unique) -> Option<u64> {
-        let over = self.ended.get(&unique)?;
+    /// When a ticket was matched, and the entry that tells, if the ledger has yet to hear of its match.
+    pub(super) fn untold(&self, unique: Unique) -> Option<(u64, String)> {
+        let over = self.ended.get(&unique).filter(|over| !over.stands)?;
         let Outcome::Matched(id) = &over.ended.outcome else { return None };
-        self.told.holds(id).then_some(over.forget_ms - KEEP_MS)
+        Some((over.forget_ms - KEEP_MS, self.told.entry_of(id)?))
+    }
+
+    /// Whether a phone was told that a ticket is in this match, without the ledger.
+    pub(super) fn stands_in(&self, game: &MatchId, ticket: Unique) -> bool {
+        let outcome = Outcome::Matched(game.clone());
+        self.ended.get(&ticket).is_some_and(|over| over.stands && over.ended.outcome == outcome)
+    }
+
+    /// A ticket of a match that is void waits again, if this was its outcome and no phone was told.
+    pub(super) fn wait_again(&mut self, game: &MatchId, ticket: &Ticket, now_ms: u64) -> bool {
+        let unique = ticket.id.unique;
+        let outcome = Outcome::Matched(game.clone());
+        if !self.ended.get(&unique).is_some_and(|over| over.ended.outcome == outcome && !over.stands) {
+            return false;
+        }
+        self.ended.remove(&unique);
+        self.live.insert(unique, Live { ticket: ticket.clone(), seen_ms: now_ms, held_by: None });
+        self.totals.requeued += 1;
+        self.totals.matched -= 1;
+        true
+    }
+
+    /// A ticket ends of which only the ledger knows how; not if a match holds it, or if it ended in another one than `game`.
+    pub(super) fn let_go(&mut self, game: Option<&MatchId>, unique: Unique, now_ms: u64) {
+        let ours = match (self.ended.get(&unique).map(|over| (&over.ended.outcome, over.stands)), game) {
+            (Some((Outcome::Matched(id), stands)), game) => game == Some(id) && !stands,
+            (Some(_), game) => game.is_none(),
+            (None, _) => self.live.get(&unique).is_none_or(|live| live.held_by.is_none()),
+        };
+        if ours {
+            self.totals.cancelled += u64::from(self.live.remove(&unique).is_some());
+            let outcome = Outcome::Cancelled(CancelReason::Superseded);
+            let ended = Ended { outcome, players: Vec::new(), joined_ms: 0, attempts: 0, played: None };
+            self.ended.insert(unique, Over { ended, forget_ms: now_ms + KEEP_MS, stands: false });
+        }
     }
 
     pub(super) fn end(&mut self, unique: Unique, outcome: Outcome, now_ms: u64) {
@@ -103,6 +140,7 @@ impl Pool {
                     attempts: live.ticket.attempts,
                     outcome: outcome.clone(),
                     ended_ms: now_ms,
+                    imported: live.ticket.imported,
                 }),
                 now_ms,
             );
@@ -114,7 +152,7 @@ impl Pool {
             attempts: live.ticket.attempts,
             played: None,
         };
-        self.ended.insert(unique, Over { ended, forget_ms: now_ms + KEEP_MS });
+        self.ended.insert(unique, Over { ended, forget_ms: now_ms + KEEP_MS, stands: false });
     }
 
     pub(super) fn hold(&mut self, game: &Match, lease_ms: u64) -> Claim {
@@ -130,11 +168,17 @@ impl Pool {
                 live.held_by = Some(game.id.unique);
             }
         }
+        let mut game = game.clone();
         if game.state.asks() {
+            // The snapshot from which it was formed may be older than the last match that fell through.
+            for member in game.teams.iter_mut().flatten() {
+                let live = self.live.get(&member.ticket.unique);
+                member.attempts = live.map_or(member.attempts, |live| live.ticket.attempts);
+            }
             // Nobody says when it is; the match was formed a moment ago.
             self.told.push(Event::Asked(game.clone()), game.created_ms);
         }
-        let game = Game { game: game.clone(), lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), forget_ms: None };
+        let game = Game { game, lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), forget_ms: None };
         self.matches.insert(game.game.id.unique, game);
         Claim::Held
     }

@@ -172,6 +172,7 @@ mod tests {
             joined_ms: 1_800_000_000_000,
             attempts: 99,
             ready: false,
+            imported: 0,
         };
         let teams = vec![(0..members).map(member).collect()];
         let (id, state) = (MatchId::new(pool.clone(), Unique::from_bits(9)), MatchState::Confirmed);

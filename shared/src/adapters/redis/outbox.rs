@@ -4,8 +4,8 @@ use super::connection::{Arg, Redis};
 use super::keys::Key;
 use super::record;
 use super::scripts;
-use crate::domain::limits::{DEAD_BYTES_MAX, DEAD_ENTRIES_MAX};
-use crate::domain::{Event, PoolId};
+use crate::domain::limits::{DEAD_BYTES_MAX, DEAD_ENTRIES_MAX, KEEP_MS};
+use crate::domain::{Event, MatchId, PoolId, Ticket, TicketId};
 use crate::ports::{Entry, Outbox, Recalled, StoreError, Unreadable};
 
 /// An entry of a stream: its id, then names and values in turn.
@@ -57,6 +57,40 @@ impl Outbox for Redis {
             Entry { id: row.0, deliveries, event }
         };
         Ok(rows.into_iter().zip(deliveries).map(entry).collect())
+    }
+
+    async fn void(
+        &self,
+        pool: &PoolId,
+        game: Option<&MatchId>,
+        free: &[Ticket],
+        over: &[TicketId],
+        entry: Option<&str>,
+        now_ms: u64,
+    ) -> Result<usize, StoreError> {
+        let records: Vec<String> = free.iter().map(record::write_ticket).collect();
+        let id = game.map_or("", |id| id.unique.as_str());
+        let entry = entry.unwrap_or_default();
+        let mut args = vec![Arg::Int(now_ms), Arg::Int(now_ms + KEEP_MS), Arg::Text(id), Arg::Text(entry)];
+        for (ticket, record) in free.iter().zip(&records) {
+            args.extend([Arg::Text(ticket.id.unique.as_str()), Arg::Text(record), Arg::Int(ticket.order())]);
+        }
+        for ticket in over {
+            args.extend([Arg::Text(ticket.unique.as_str()), Arg::Text(""), Arg::Int(0)]);
+        }
+        let reply = self.run(&scripts::VOID, pool, &args).await?;
+        match reply.word() {
+            "VOIDED" => reply.part(1),
+            _ => reply.unexpected(),
+        }
+    }
+
+    async fn stands(&self, ticket: &TicketId) -> Result<(), StoreError> {
+        let reply = self.run(&scripts::STANDS, &ticket.pool, &[Arg::Text(ticket.unique.as_str())]).await?;
+        match reply.word() {
+            "STANDS" => Ok(()),
+            _ => reply.unexpected(),
+        }
     }
 
     async fn told(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {

@@ -13,13 +13,21 @@ use crate::domain::{
 };
 use crate::ports::{Ended, StoreError, Unreadable};
 
-/// A value of `tickets`: players, rating, joined_ms, expires_ms, attempts, and true if its phone can be pinged. Its id is the
-/// field's name. A list, because names of fields would take a third of the memory of a pool's records. A player's id has no
-/// character that JSON would escape.
+/// A value of `tickets`: players, rating, joined_ms, expires_ms, attempts, true if its phone can be pinged, and how often it was
+/// brought back from the ledger; what is false or 0 at its end is left out. Its id is the field's name. A list, because names
+/// of fields would take a third of the memory of a pool's records. A player's id has no character that JSON would escape.
 ///
 /// A later version may add fields at the end. They are passed over here, and the scripts keep them.
 #[derive(Debug, Serialize)]
-struct TicketRecord<'a>(Vec<&'a str>, f64, u64, u64, u32, #[serde(skip_serializing_if = "std::ops::Not::not")] bool);
+struct TicketRecord<'a>(
+    Vec<&'a str>,
+    f64,
+    u64,
+    u64,
+    u32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")] bool,
+    #[serde(skip_serializing)] u32,
+);
 
 impl<'de: 'a, 'a> Deserialize<'de> for TicketRecord<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -40,8 +48,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for TicketRecord<'a> {
                 let (players, rating, joined_ms) = (field!(0), field!(1), field!(2));
                 let (expires_ms, attempts) = (field!(3), field!(4));
                 let push = fields.next_element()?.unwrap_or_default();
+                let imported = fields.next_element()?.unwrap_or_default();
                 while fields.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(TicketRecord(players, rating, joined_ms, expires_ms, attempts, push))
+                Ok(TicketRecord(players, rating, joined_ms, expires_ms, attempts, push, imported))
             }
         }
         deserializer.deserialize_seq(Fields)
@@ -65,6 +74,11 @@ pub(super) struct OutcomeRecord {
     rating: f64,
     #[serde(default)]
     ended_ms: u64,
+    /// The entry of the outbox that tells of it; of a match alone, and until a phone was told without the ledger.
+    #[serde(default)]
+    entry: String,
+    #[serde(default)]
+    imported: u32,
 }
 
 /// A value of `matches`.
@@ -103,14 +117,18 @@ pub(super) fn unique(text: &str) -> Result<Unique, StoreError> {
 }
 
 pub(super) fn write_ticket(ticket: &Ticket) -> String {
-    let players = ticket.party.players().iter().map(PlayerId::as_str).collect();
-    write(&TicketRecord(players, ticket.rating, ticket.joined_ms, ticket.expires_ms, ticket.attempts, ticket.push))
+    let players: Vec<&str> = ticket.party.players().iter().map(PlayerId::as_str).collect();
+    let Ticket { rating, joined_ms, expires_ms, attempts, push, imported, .. } = *ticket;
+    match imported {
+        0 => write(&TicketRecord(players, rating, joined_ms, expires_ms, attempts, push, imported)),
+        _ => write(&(players, rating, joined_ms, expires_ms, attempts, push, imported)),
+    }
 }
 
 pub(super) fn read_ticket(id: TicketId, text: &str) -> Result<Ticket, StoreError> {
-    let TicketRecord(names, rating, joined_ms, expires_ms, attempts, push) = read(text)?;
+    let TicketRecord(names, rating, joined_ms, expires_ms, attempts, push, imported) = read(text)?;
     let party = Party::restored(players(&names)?);
-    Ok(Ticket { id, party, rating, joined_ms, expires_ms, attempts, push })
+    Ok(Ticket { id, party, rating, joined_ms, expires_ms, attempts, push, imported })
 }
 
 pub(super) fn write_match(game: &Match) -> String {
@@ -177,10 +195,16 @@ pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Res
                 attempts: record.attempts,
                 outcome: record.outcome(pool).map_err(corrupt)?.ok_or(Unreadable::Unknown)?,
                 ended_ms: record.ended_ms,
+                imported: record.imported,
             }))
         }
         _ => Err(Unreadable::Unknown),
     }
+}
+
+/// The entry of the outbox that an outcome names.
+pub(super) fn entry(text: &str) -> Result<String, StoreError> {
+    read::<OutcomeRecord>(text).map(|record| record.entry)
 }
 
 /// An outcome with the match it names, if that is still remembered.

@@ -49,14 +49,14 @@ macro_rules! scripts {
 
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
-    BURY = "bury", [Tickets, Results, Forget], ["LIVE", "DEAD"];
+    BURY = "bury", [Tickets, Results, Forget, Outbox], ["LIVE", "DEAD"];
     POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
         ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "TOO_OFTEN"];
     CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN", "TOO_OFTEN"];
     SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
     MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
-    CLAIM = "claim", [Waiting, Claims, Matches, Leases, Outbox], ["CLAIMED", "TAKEN"];
+    CLAIM = "claim", [Waiting, Claims, Matches, Leases, Outbox, Tickets], ["CLAIMED", "TAKEN"];
     CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
         ["CONFIRMED", "LEASE_LOST"];
     ANSWER = "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
@@ -73,6 +73,8 @@ scripts! {
     UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
     BLAME = "blame", [Blame], ["BLAMED"];
     WAITS = "waits", [Waits, Stats], ["NOTED"];
+    VOID = "void", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Lobbies, Outbox], ["VOIDED"];
+    STANDS = "stands", [Results], ["STANDS"];
     TAKE = "take", [Outbox], ["TAKEN"];
     TOLD = "told", [Outbox], ["TOLD"];
     ASIDE = "aside", [Outbox, Dead], ["ASIDE"];

@@ -58,7 +58,8 @@ impl Tickets for Redis {
             }
             "SETTLING" => {
                 let since_ms = reply.part::<u64>(3)?.saturating_sub(KEEP_MS);
-                Ok(Polled::Settling { over: ended(ticket, &reply)?, since_ms })
+                let entry = record::entry(&reply.part::<String>(1)?)?;
+                Ok(Polled::Settling { over: ended(ticket, &reply)?, since_ms, entry })
             }
             "ENDED" => Ok(Polled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Polled::Unknown),

@@ -21,6 +21,7 @@ pub fn candidate(number: usize, rating: f64, waited_ms: u64, size: usize) -> Can
         expires_ms: NOW_MS + 100_000,
         attempts: 0,
         push: false,
+        imported: 0,
     };
     Candidate { ticket, seen_ms: NOW_MS }
 }
