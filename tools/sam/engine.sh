@@ -12,6 +12,20 @@ place=$PWD/.local/docker
 socket=unix://$place/docker.sock
 bridge=192.168.242.1/24
 
+# From Debian's packages, without starting the service that they bring: start below has an engine of its own.
+install_engine() {
+    command -v apt-get >/dev/null || return 1
+    echo "sam: docker.io from apt" >&2
+    local log=$place/apt.log mask=/usr/sbin/policy-rc.d
+    [ -e "$mask" ] || { printf '#!/bin/sh\nexit 101\n' >"$mask" && chmod +x "$mask" && trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get install -qq -y --no-install-recommends docker.io ||
+        { apt-get update -qq && apt-get install -qq -y --no-install-recommends docker.io; }; } >"$log" 2>&1 </dev/null || {
+        tail -n 3 "$log" >&2
+        return 1
+    }
+}
+
 case ${1:-} in
 start)
     if docker info >/dev/null 2>&1; then
@@ -21,15 +35,15 @@ start)
         echo "$socket"
         exit 0
     fi
-    if ! command -v dockerd >/dev/null; then
-        echo "expected a Docker engine, found none: apt-get install --no-install-recommends docker.io" >&2
-        exit 3
-    fi
     if [ "$(id -u)" != 0 ]; then
         echo "expected root, or an engine that runs already: dockerd cannot be started by $(id -un)" >&2
         exit 3
     fi
     mkdir -p "$place"
+    command -v dockerd >/dev/null || install_engine || {
+        echo "expected a Docker engine, or the package docker.io from apt, found neither" >&2
+        exit 3
+    }
     # A session of its own: the engine outlives the command that started it.
     setsid dockerd --data-root "$place/data" --exec-root "$place/exec" --pidfile "$place/docker.pid" \
         --host "$socket" --bip "$bridge" --ip 127.0.0.1 \
