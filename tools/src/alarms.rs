@@ -377,7 +377,7 @@ Resources:
         let waits: Vec<u32> = (1..=100).map(|n| if n <= 94 { 10 } else { 1_000 }).collect();
         let lines = [line(0, "Stack", "WaitMs", json!(waits)), line(300, "Stack", "WaitMs", json!([1]))];
         let report = evaluated(&lines);
-        assert_eq!(fired(&report), [("Slow", 60, Some(120)), ("Silent", 120, None)]);
+        assert_eq!(fired(&report), [("Slow", 60, Some(120)), ("Silent", 120, Some(360))]);
         assert_eq!(report.fired[0].value, Some(1_000.0));
     }
 

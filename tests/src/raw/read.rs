@@ -1,8 +1,10 @@
 //! Reading a pool with plain commands.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use muster::domain::{PlayerId, PoolId};
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
@@ -20,6 +22,9 @@ pub enum Reader {
     Cluster(ClusterConnection),
 }
 
+/// A pool of 10,000 tickets is read in one transaction. The client's own limit of half a second is for a quiet machine.
+const READ_LIMIT: Duration = Duration::from_secs(10);
+
 type Scores = Vec<(String, f64)>;
 type Fields = BTreeMap<String, String>;
 type Entries = Vec<(String, Vec<(String, String)>)>;
@@ -30,7 +35,8 @@ impl Reader {
     /// # Errors
     /// It does not answer.
     pub async fn plain(url: &str) -> RedisResult<Self> {
-        Ok(Self::Plain(redis::Client::open(url)?.get_multiplexed_async_connection().await?))
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(READ_LIMIT));
+        Ok(Self::Plain(redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await?))
     }
 
     /// Of a cluster.
