@@ -5,7 +5,7 @@
 //! | `STAGE` | `prod` | `local`, `dev` or `prod` |
 //! | `STACK` | `muster` | the deployment's name: its metrics bear it |
 //! | `AUTH_MODE` | `jwt` | `jwt`: the player is the authorizer's `sub`; `header`: `x-muster-player`, never in `prod` |
-//! | `REDIS_URL` | | `redis://`, `rediss://` or `unix://`; or the parts below |
+//! | `REDIS_URL` | | `redis://`, `rediss://` or `unix://`, of a cluster several with commas between; or the parts below |
 //! | `REDIS_HOST`, `REDIS_PORT` | , 6379 | address, where there is no `REDIS_URL` |
 //! | `REDIS_USER`, `REDIS_PASSWORD` | | login |
 //! | `REDIS_TLS`, `REDIS_CLUSTER` | `false` | transport encryption; cluster mode |
@@ -22,9 +22,10 @@
 //! | `LOCK_TTL` | `10s` | the lease: how long a claim holds without a heartbeat |
 //! | `HEARTBEAT_INTERVAL` | `2s` | how often a matcher renews leases and leadership |
 //! | `CLAIM_BATCH_SIZE` | 200 | tickets of one claim call, at most 200 |
-//! | `TICK_INTERVAL` | `100ms` | pause between a matcher's looks at its pools |
+//! | `TICK_INTERVAL` | `100ms` | pause between a matcher's looks at a pool in which somebody waits |
+//! | `MATCHER_POOLS_MAX` | 20 | pools that a matcher leads at most, but for those that nobody else takes |
 //! | `MATCHER_RUN` | `70s` | longest matcher run; longer than its schedule, so that runs overlap |
-//! | `IDLE_EXIT` | `20s` | a matcher leaves when nobody waited for so long; one that the schedule began and that finds nobody, at once |
+//! | `IDLE_EXIT` | `20s` | a matcher lets a pool go in which nobody waited for so long, and leaves when it leads none; one that the schedule began and that finds nobody, at once |
 //! | `DRAIN_INTERVAL` | `100ms` | pause between looks at an empty outbox |
 //! | `JOIN_BURST` | 10 | joins that a player may send at once; one more than that is answered 429 |
 //! | `JOIN_INTERVAL` | `1s` | after that, one join for each such pause |
@@ -34,7 +35,7 @@
 //! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run; it leaves earlier when nothing is left in any pool |
 
 use muster::adapters::redis::Settings;
-use muster::domain::limits::CLAIM_BATCH_TICKETS;
+use muster::domain::limits::{CLAIM_BATCH_TICKETS, MATCHER_POOLS_DEFAULT, POOLS_MAX};
 use muster::domain::window::Window;
 use muster::domain::{Queues, Rules};
 use muster::ports::{Rate, Step};
@@ -81,6 +82,8 @@ pub struct Config {
     pub leader_ttl_ms: u64,
     /// Pause between ticks, in milliseconds.
     pub tick_ms: u64,
+    /// Pools that a matcher leads at most.
+    pub matcher_pools_max: usize,
     /// Longest matcher run, in milliseconds.
     pub matcher_run_ms: u64,
     /// A matcher leaves when nobody waited for so long, in milliseconds.
@@ -159,6 +162,7 @@ impl Config {
             },
             leader_ttl_ms: LEADER_TTL_HEARTBEATS * heartbeat_ms,
             tick_ms: env.duration("TICK_INTERVAL", 100),
+            matcher_pools_max: env.number("MATCHER_POOLS_MAX", 1, POOLS_MAX, MATCHER_POOLS_DEFAULT),
             matcher_run_ms: env.duration("MATCHER_RUN", 70_000),
             idle_exit_ms: env.duration("IDLE_EXIT", 20_000),
             stop_at,
@@ -433,6 +437,14 @@ mod tests {
     fn a_queue_outside_the_players_bounds_is_refused() {
         let problems = read(&[REDIS, ("MAX_PLAYERS_PER_MATCH", "8")]).unwrap_err();
         assert_eq!(problems, ["queue casual-5v5: expected 2 to 8 players a match, found 10"]);
+    }
+
+    #[test]
+    fn a_matcher_leads_one_pool_or_all_and_nothing_outside_that() {
+        let share = |text: &str| read(&[REDIS, ("MATCHER_POOLS_MAX", text)]).map(|config| config.matcher_pools_max);
+        assert_eq!(read(&[REDIS]).unwrap().matcher_pools_max, MATCHER_POOLS_DEFAULT);
+        assert_eq!((share("1"), share(&POOLS_MAX.to_string())), (Ok(1), Ok(POOLS_MAX)));
+        assert!(share("0").is_err() && share(&(POOLS_MAX + 1).to_string()).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! - [`stores`]: real Redis servers with a store on them.
 //! - [`crash`]: processes that stand still at a step, to be killed there.
 //! - [`game`]: what the end-to-end suite plays against, a deployment of its own or a stack.
+//! - [`matchers`]: matchers as tasks of a test.
 //! - [`phone`]: one player who speaks HTTP to a deployment.
 //! - [`socket`]: one player on a WebSocket.
 //! - [`http_stub`]: an HTTP server that answers as the test says.
@@ -25,6 +26,7 @@ pub mod edge;
 pub mod game;
 pub mod http_stub;
 pub mod lua;
+pub mod matchers;
 pub mod model;
 pub mod phone;
 pub mod raw;

@@ -8,8 +8,9 @@ use std::task::{Context, Poll, Waker};
 
 use muster::domain::{CancelReason, Event, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
-    Answer, Answered, Cancelled, Claim, Dropped, Entry, Expired, Joined, Ledger, Matches, Noted, Outbox, Page, Players,
-    Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Reserved, Terms, Tickets, Upkeep,
+    Answer, Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Led, Ledger, Matches, Noted,
+    Outbox, Page, Players, Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Reserved, Resigned, Terms, Tickets,
+    Upkeep,
 };
 use tokio::runtime::Runtime;
 
@@ -108,8 +109,8 @@ in_turns! {
         fn confirm(matches: &[Match], now_ms: u64) -> Vec<Claim>;
         fn heartbeat(matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Vec<Claim>;
         fn drop_match(id: &MatchId, verdicts: &[(TicketId, CancelReason)], now_ms: u64) -> Dropped;
-        fn lead(pool: &PoolId, token: &str, ttl_ms: u64) -> bool;
-        fn resign(pool: &PoolId, token: &str) -> ();
+        fn lead(pool: &PoolId, bid: &Bid<'_>) -> Led;
+        fn resign(pool: &PoolId, token: &str, if_idle: bool, ran: Option<&JobRun>) -> Resigned;
         fn note_waits(pool: &PoolId, waits_ms: &[u64]) -> ();
     }
     Proposals {

@@ -1,8 +1,10 @@
 //! Real Redis servers with a store on them. A server ends when its value is dropped.
 
-use muster::adapters::redis::{Redis, Settings};
+use muster::adapters::redis::{Key, Redis, Settings};
+use muster::domain::PoolId;
 use muster::ports::Rate;
 use muster_tools::local::{RedisCluster, RedisOptions, RedisServer};
+use redis::AsyncCommands;
 
 use crate::raw::Reader;
 
@@ -84,6 +86,23 @@ impl Server {
         let settings = Settings::from_url(&self.urls()[0]).unwrap_or_else(|error| panic!("{error}"));
         let settings = settings.cluster(matches!(self, Self::Cluster(_))).outbox_entries_max(1_000);
         Redis::new(settings).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The place in [`Server::urls`] of the node that holds a pool.
+    ///
+    /// # Panics
+    /// No node says that it does.
+    pub async fn owner_of(&self, pool: &PoolId) -> usize {
+        for (at, url) in self.urls().iter().enumerate() {
+            let client = redis::Client::open(url.as_str()).unwrap_or_else(|error| panic!("{error}"));
+            let connection = client.get_multiplexed_async_connection().await;
+            let mut connection = connection.unwrap_or_else(|error| panic!("{url}: {error}"));
+            let held: Result<u64, _> = connection.exists(Key::Tickets.of_pool(pool)).await;
+            if held.is_ok() {
+                return at;
+            }
+        }
+        panic!("{pool}: expected a node that holds it, found none");
     }
 
     /// A reader of what it really holds.

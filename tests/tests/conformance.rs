@@ -122,12 +122,13 @@ async fn assert_only_known_keys(server: &Server, report: &Report) {
 
 #[tokio::test]
 async fn leader_and_player_keys_end_by_themselves() {
-    use muster::ports::{Matches, Players, Rate, Terms};
+    use muster::ports::{Bid, Matches, Players, Rate, Reach, Role, Terms};
     use muster_tests::samples::{player, pool, ticket_id};
 
     let server = Server::plain().await;
     let (store, mut reader, pool) = (server.store(), server.reader().await, pool("ranked-1v1.eu"));
-    assert!(store.lead(&pool, "m1", 60_000).await.unwrap());
+    let bid = |ttl_ms| Bid { token: "m1", ttl_ms, now_ms: 0, reach: Reach::Any, ran: None };
+    assert_eq!(store.lead(&pool, &bid(60_000)).await.unwrap().role, Role::Leading);
     let rate = Some(Rate { burst: 1, every_ms: 60_000 });
     let terms = Terms { rate, ..Terms::lasting(60_000) };
     store.reserve(&player("ann"), &ticket_id(&pool, 1), None, &terms).await.unwrap();
@@ -136,7 +137,7 @@ async fn leader_and_player_keys_end_by_themselves() {
         let left_ms: i64 = reader.query(&["PTTL", key]).await;
         assert!((1..=60_000).contains(&left_ms), "{key}: expected up to 60,000 ms to live, found {left_ms}");
     }
-    assert!(store.lead(&pool, "m1", 120_000).await.unwrap());
+    assert_eq!(store.lead(&pool, &bid(120_000)).await.unwrap().role, Role::Leading);
     let left_ms: i64 = reader.query(&["PTTL", "mm:{ranked-1v1.eu}:leader"]).await;
     assert!(left_ms > 60_000, "expected the leader's life to be renewed, found {left_ms} ms");
 }

@@ -103,7 +103,7 @@ async fn full_tick(kind: &str, rules: Rules) {
     let store = server.store_with_outbox(OUTBOX_ENTRIES_MAX);
     let (mut reader, pool, ids) = (server.reader().await, pool("ranked-1v1.eu"), CountingIds::of(1));
     // The connection and the scripts are there before anything is counted.
-    store.status(&pool).await.unwrap();
+    store.status(&pool, T0, None).await.unwrap();
     store.expire(&pool, &rules, T0).await.unwrap();
 
     fill(&store, &pool, &rules, &ids).await;

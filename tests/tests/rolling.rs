@@ -1,13 +1,13 @@
 //! Two versions on one Redis. What the next version may write and this one does not know is written here by hand: a longer
 //! ticket, another state, another reason, another kind of entry. This version must go on, and must take nothing of it away.
 
-use futures::channel::oneshot;
+use futures::channel::mpsc;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::redis::Redis;
 use muster::domain::limits::{OUTBOX_ENTRIES_MAX, OUTBOX_TAKE_MAX, SNAPSHOT_PAGE_TICKETS};
 use muster::domain::{Match, PoolId, Queue, Queues, Rules, Ticket, Word};
 use muster::ports::{Matches, Outbox, Polled, Pools, Proposals, Tickets, Upkeep};
-use muster::usecases::drain::{self, drain};
+use muster::usecases::drain::{self, Post, drain};
 use muster::usecases::tick::{Pace, tick};
 use muster_tests::raw::Reader;
 use muster_tests::samples::{T0, forming, match_id, player, pool, proposed, ticket, ticket_id};
@@ -97,7 +97,11 @@ async fn a_ticket_that_cannot_be_read_is_passed_over_and_everybody_else_is_match
     world.write("tickets", ticket_id(&world.pool, 2).unique.as_str(), r#"{"later":"not a list any more"}"#).await;
     let done = world.look().await;
     assert_eq!((done.matched, done.unreadable), (2, 1), "{done:?}");
-    assert_eq!(world.store.status(&world.pool).await.unwrap().waiting, 2, "one has no opponent, one cannot be read");
+    assert_eq!(
+        world.store.status(&world.pool, T0, None).await.unwrap().waiting,
+        2,
+        "one has no opponent, one cannot be read"
+    );
 }
 
 #[tokio::test]
@@ -236,12 +240,13 @@ async fn the_first_run_of_a_version_that_knows_them_tells_entries_that_were_put_
     let (ledger, clock) = (MemoryLedger::new(VirtualClock::at(T0)), VirtualClock::at(T0));
     let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules: Rules::default() };
     let queues = Queues::new(vec![queue]).unwrap();
-    let (leave, leaving) = oneshot::channel();
-    let run = drain::run(&world.store, &ledger, &clock, &queues, 1_000, leaving);
+    let (leave, posts) = mpsc::unbounded();
+    leave.unbounded_send(Post::Carry(world.pool.clone())).unwrap();
+    let run = drain::run(&world.store, &ledger, &clock, &queues, 1_000, posts);
     let told = async {
         loop {
             let polled = ledger.poll(&ann.id, &player("ann"), T0).await.unwrap();
-            let left = world.store.status(&world.pool).await.unwrap().outbox;
+            let left = world.store.status(&world.pool, T0, None).await.unwrap().outbox;
             if matches!(polled, Polled::Ended(_)) && left == 0 {
                 break drop(leave);
             }
@@ -270,5 +275,9 @@ async fn a_ticket_that_cannot_be_read_does_not_stop_upkeep() {
     let end_ms = ann.expires_ms.max(bob.expires_ms);
     let expired = world.store.expire(&world.pool, &Rules::default(), end_ms).await.unwrap();
     assert_eq!(expired.expired, 2);
-    assert_eq!(world.store.status(&world.pool).await.unwrap().waiting, 5, "left to the version that can read them");
+    assert_eq!(
+        world.store.status(&world.pool, T0, None).await.unwrap().waiting,
+        5,
+        "left to the version that can read them"
+    );
 }

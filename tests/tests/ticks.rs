@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use muster::adapters::memory::Memory;
 use muster::domain::{CancelReason, Match, MatchId, PoolId, Rules, TicketId};
-use muster::ports::{Answer, Claim, Dropped, Expired, Matches, Page, Reclaimed, StoreError, Tickets, Upkeep};
+use muster::ports::{
+    Answer, Bid, Claim, Dropped, Expired, JobRun, Led, Matches, Page, Reclaimed, Resigned, StoreError, Tickets, Upkeep,
+};
 use muster::usecases::tick::{Pace, Ticked, tick};
 use muster_tests::samples::{T0, pool, ticket};
 use muster_tests::stand_ins::{CountingIds, VirtualClock};
@@ -57,12 +59,18 @@ impl Matches for Faulty {
         self.store.drop_match(id, verdicts, now_ms)
     }
 
-    fn lead(&self, pool: &PoolId, token: &str, ttl_ms: u64) -> impl Future<Output = Answer<bool>> + Send {
-        self.store.lead(pool, token, ttl_ms)
+    fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> impl Future<Output = Answer<Led>> + Send {
+        self.store.lead(pool, bid)
     }
 
-    fn resign(&self, pool: &PoolId, token: &str) -> impl Future<Output = Answer<()>> + Send {
-        self.store.resign(pool, token)
+    fn resign(
+        &self,
+        pool: &PoolId,
+        token: &str,
+        if_idle: bool,
+        ran: Option<&JobRun>,
+    ) -> impl Future<Output = Answer<Resigned>> + Send {
+        self.store.resign(pool, token, if_idle, ran)
     }
 
     async fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> Answer<()> {

@@ -1,14 +1,15 @@
 //! The matcher: fired every minute and by the doorbell, stays while there is work.
 //!
-//! The doorbell is the stream of the ledger: a new ticket's item starts a matcher where none leads. A matcher that the doorbell
-//! started finds out in one round trip that somebody leads already, and leaves.
+//! The doorbell is the stream of the ledger: a new ticket's item starts a matcher for its pool where none leads. A matcher that
+//! the doorbell started finds out in one round trip that somebody leads already, and leaves.
 
-use futures::channel::oneshot;
+use futures::channel::mpsc;
 use futures::future::join;
 use lambda_runtime::LambdaEvent;
+use muster::domain::PoolId;
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Upkeep};
 use muster::usecases::drain;
-use muster::usecases::matcher::{self, Plan};
+use muster::usecases::matcher::{self, Begun, Plan};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ use crate::shell::{App, Ran};
 pub struct Report {
     exit: String,
     ticks: usize,
+    led_max: usize,
     asked: usize,
     matches: usize,
     matched: usize,
@@ -43,31 +45,36 @@ where
     W: Clock + Ids,
 {
     let config = &app.config;
-    let doorbell = event.payload["Records"].is_array();
+    let rung = rung(&event.payload);
+    let begun_by_ring = rung.is_some();
+    // A mapping hands the next batch over when this run ends: so this run minds other pools, too.
+    let seeks = event.payload["Records"].is_array();
+    let begun = rung.as_deref().map_or(Begun::Schedule, |pools| Begun::Ring { pools, seeks });
     let plan = Plan {
         until_ms: leave_at_ms(event.context.deadline, app.world.now_ms(), config.matcher_run_ms),
         tick_ms: config.tick_ms,
         idle_exit_ms: config.idle_exit_ms,
-        expected: doorbell,
-        follow_exit_ms: if doorbell { 0 } else { config.idle_exit_ms },
+        follow_exit_ms: config.idle_exit_ms,
         leader_ttl_ms: config.leader_ttl_ms,
+        pools_max: config.matcher_pools_max,
         pace: config.pace,
     };
-    let token = app.world.unique();
-    let (leave, leaving) = oneshot::channel();
-    let superseded = || app.rules.is_superseded();
-    let run = async {
-        let ran =
-            matcher::run(&app.store, &app.world, &app.world, &config.queues, token.as_str(), plan, superseded).await;
-        drop(leave);
-        ran
-    };
+    let token = matcher::token(begun, app.world.unique().as_str());
     let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
-    let drained = drain::run(store, ledger, world, &config.queues, config.drain_ms, leaving);
-    let (matcher::Ran { exit, ticks, total, failures, last_failure }, drained) = join(run, drained).await;
+    let (post, posts) = mpsc::unbounded();
+    // Whoever hears the last of it has left.
+    let run = async move {
+        let post = |said| drop(post.unbounded_send(said));
+        let superseded = || app.rules.is_superseded();
+        matcher::run(store, world, world, &config.queues, begun, &token, plan, superseded, post).await
+    };
+    let drained = drain::run(store, ledger, world, &config.queues, config.drain_ms, posts);
+    let (ran, drained) = join(run, drained).await;
+    let matcher::Ran { exit, ticks, total, led_max, failures, last_failure } = ran;
     let report = Report {
         exit: format!("{exit:?}").to_lowercase(),
         ticks,
+        led_max,
         asked: total.asked,
         matches: total.matches,
         matched: total.matched,
@@ -80,10 +87,19 @@ where
         failures: failures + drained.failures + drained.ledger_failures,
     };
     let noted = worked(total, drained)
-        .field("doorbell", doorbell)
+        .field("doorbell", begun_by_ring)
         .field("exit", report.exit.as_str())
         .field("ticks", ticks)
+        .field("led_max", led_max)
         .field("failures", report.failures)
         .field("last_failure", last_failure);
     Ok((report, noted))
+}
+
+/// The pools that a doorbell names; none of an event of the schedule. What is no pool is passed over: nobody could work it.
+fn rung(event: &Value) -> Option<Vec<PoolId>> {
+    if let Some(pools) = event["pools"].as_array() {
+        return Some(pools.iter().filter_map(|pool| pool.as_str()?.parse().ok()).collect());
+    }
+    event["Records"].as_array().map(|records| super::doorbell::pools(records))
 }

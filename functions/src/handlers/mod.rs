@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod authorizer;
 pub mod cancel;
+pub mod doorbell;
 pub mod health;
 pub mod join;
 pub mod matcher;

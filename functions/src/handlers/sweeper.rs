@@ -2,7 +2,7 @@
 //!
 //! Two things side by side: sweeps of the pools, and the outbox as a backstop.
 
-use futures::channel::oneshot;
+use futures::channel::mpsc;
 use futures::future::join;
 use lambda_runtime::LambdaEvent;
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Pools, Upkeep};
@@ -18,7 +18,7 @@ use crate::shell::{App, Ran};
 /// What a run reports.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    sweeps: usize,
+    looks: usize,
     matched: usize,
     reclaimed: usize,
     requeued: usize,
@@ -42,20 +42,20 @@ where
     let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
     let until_ms = leave_at_ms(event.context.deadline, world.now_ms(), config.sweeper_run_ms);
     let token = world.unique();
-    let (leave, leaving) = oneshot::channel();
-    let superseded = || app.rules.is_superseded();
-    let sweeps = async {
+    let (post, posts) = mpsc::unbounded();
+    // Whoever hears the last of it has left.
+    let sweeps = async move {
         let plan = Plan { until_ms, sweep_ms: config.sweep_ms, pace: config.pace };
-        let swept = sweep::run(store, world, world, &config.queues, token.as_str(), plan, superseded).await;
-        drop(leave);
-        swept
+        let post = |said| drop(post.unbounded_send(said));
+        let superseded = || app.rules.is_superseded();
+        sweep::run(store, world, world, &config.queues, token.as_str(), plan, superseded, post).await
     };
     // At its own pace: whoever led a pool has mostly been faster.
-    let drained = drain::run(store, ledger, world, &config.queues, config.sweep_ms, leaving);
+    let drained = drain::run(store, ledger, world, &config.queues, config.sweep_ms, posts);
     let (swept, drained) = join(sweeps, drained).await;
-    let Swept { sweeps, total, stood, failures, last_failure } = swept;
+    let Swept { looks, total, stood, failures, last_failure } = swept;
     let report = Report {
-        sweeps,
+        looks,
         matched: total.matched,
         reclaimed: total.reclaimed,
         requeued: total.requeued,
@@ -65,7 +65,7 @@ where
         failures: failures + drained.failures + drained.ledger_failures,
     };
     let noted = standing(&stood, worked(total, drained))
-        .field("sweeps", sweeps)
+        .field("looks", looks)
         .field("failures", report.failures)
         .field("last_failure", last_failure);
     Ok((report, noted))

@@ -19,8 +19,9 @@ use crate::domain::{
     Word,
 };
 use crate::ports::{
-    Answered, Cancelled, Claim, Dropped, Ended, Expired, Joined, Matches, Page, Players, Polled, PoolStatus, Pools,
-    Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Upkeep,
+    Answered, Bid, Cancelled, Claim, Dropped, Ended, Expired, JobRun, Joined, Led, Matches, Page, Pinged, Players,
+    Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, Resigned, StoreError, Terms, Tickets,
+    Upkeep,
 };
 
 /// A store in memory. Clones are not the same store: share it by reference or `Arc`.
@@ -284,12 +285,18 @@ impl Matches for Memory {
     }
 
     /// Leads until it resigns: the memory store lives in one process, which cannot outlive its own leader.
-    async fn lead(&self, pool: &PoolId, token: &str, _ttl_ms: u64) -> Result<bool, StoreError> {
-        self.with(pool, |pool| pool.leader.get_or_insert_with(|| token.to_owned()) == token)
+    async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> Result<Led, StoreError> {
+        self.with(pool, |pool| pool.lead(bid))
     }
 
-    async fn resign(&self, pool: &PoolId, token: &str) -> Result<(), StoreError> {
-        self.with(pool, |pool| pool.leader = pool.leader.take().filter(|leader| leader != token))
+    async fn resign(
+        &self,
+        pool: &PoolId,
+        token: &str,
+        if_idle: bool,
+        ran: Option<&JobRun>,
+    ) -> Result<Resigned, StoreError> {
+        self.with(pool, |pool| pool.resign(token, if_idle, ran))
     }
 
     async fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> Result<(), StoreError> {
@@ -378,8 +385,9 @@ fn id_of(live: &Live) -> Unique {
 }
 
 impl Pools for Memory {
-    async fn status(&self, pool: &PoolId) -> Result<PoolStatus, StoreError> {
+    async fn status(&self, pool: &PoolId, now_ms: u64, ran: Option<&JobRun>) -> Result<PoolStatus, StoreError> {
         self.with(pool, |pool| {
+            pool.note(ran);
             let line = pool.first_in_line();
             PoolStatus {
                 waiting: line.len(),
@@ -392,11 +400,16 @@ impl Pools for Memory {
                 estimate: pool.estimate(),
                 wait_p99_ms: pool.percentile(99),
                 totals: pool.totals,
+                dead_letters: pool.told.aside_len(),
+                remembered: pool.remembered(),
+                lately: pool.lately(now_ms),
+                matcher: pool.matcher.clone(),
+                sweeper: pool.sweeper.clone(),
             }
         })
     }
 
-    async fn ping(&self) -> Result<Option<(u64, u64)>, StoreError> {
-        Ok(None)
+    async fn ping(&self) -> Result<Pinged, StoreError> {
+        Ok(Pinged { nodes: 1, ..Pinged::default() })
     }
 }

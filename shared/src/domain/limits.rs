@@ -111,6 +111,37 @@ pub const UPKEEP_GAP_MS_MAX: u64 = 15_000;
 /// every two seconds, a matcher ten times a second.
 pub const UPKEEP_PAUSE_MS_MAX: u64 = 2_500;
 
+/// Pools that one matcher leads at most, unless `MATCHER_POOLS_MAX` says otherwise.
+pub const MATCHER_POOLS_DEFAULT: usize = 20;
+/// A pool without work that a matcher leads is looked at ever less often, down to this pause, in milliseconds: whoever joins
+/// waits for the next look at most so long.
+pub const IDLE_PAUSE_MS_MAX: u64 = 400;
+/// How often a matcher asks for a pool with work that another leads, in milliseconds: so long is nobody there when that one ends.
+pub const FOLLOW_MS: u64 = 500;
+/// Looks at pools without work that a matcher does not lead, each second, all of them together. Few pools are looked at each
+/// half second, many ever less often.
+pub const SEEKS_PER_S_MAX: u64 = 40;
+/// But each at least once in so long, in milliseconds. Its doorbell does not wait for that.
+pub const SEEK_PAUSE_MS_MAX: u64 = 5_000;
+/// Pause after a call that failed, in milliseconds.
+pub const FAILED_PAUSE_MS: u64 = 250;
+/// A matcher that the doorbell began gives a store that keeps silent up after so long, in milliseconds.
+pub const RING_PATIENCE_MS: u64 = 2_000;
+/// How long a matcher that leaves waits for looks that it has begun, in milliseconds.
+pub const LAST_LOOKS_MS_MAX: u64 = 150;
+/// How long it then takes at most to let go of its pools, in milliseconds.
+pub const RESIGN_MS_MAX: u64 = 150;
+/// A pool in which nothing stands is swept ever less often: by this factor at most.
+pub const SWEEP_SLOWER_MAX: u64 = 8;
+/// An outbox in which nothing is found is asked ever less often: by this factor at most.
+pub const DRAIN_SLOWER_MAX: u64 = 8;
+/// How much longer the outbox is drained when the process is told to end, in milliseconds.
+pub const STOP_MS_MAX: u64 = 300;
+/// How old the counters are, at least, against which a pool says how fast it goes, in milliseconds.
+pub const LATELY_MS: u64 = 60_000;
+/// Longest text of a failure that is kept, in bytes.
+pub const FAILURE_BYTES_MAX: usize = 200;
+
 /// No connection of a phone lives longer: two hours, in milliseconds. A limit of API Gateway.
 pub const CONNECTION_MS_MAX: u64 = 7_200_000;
 /// Players whose connections one call of the ledger looks up. A limit of DynamoDB.

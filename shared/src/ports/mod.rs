@@ -18,7 +18,8 @@ pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
 pub use rulebook::{Put, Rulebook, RulesVersion};
 pub use store::{
-    Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Matches, Page, Players, Polled,
-    PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets, Totals, Upkeep,
+    Answer, Answered, Bid, Cancelled, Claim, Dropped, Ended, Estimate, Expired, GUEST, Job, JobRun, Joined, Lately,
+    Led, Matches, Page, Pinged, Players, Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reach, Reclaimed, Reserved,
+    Resigned, Role, StoreError, Terms, Tickets, Totals, Upkeep,
 };
 pub use system::{Clock, Ids, Step};

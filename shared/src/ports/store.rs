@@ -262,6 +262,107 @@ pub enum Reserved {
     },
 }
 
+/// How a matcher asks to lead a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct Bid<'a> {
+    /// Tells it from all others. One that begins with [`GUEST`] makes way for those who reach for guests.
+    pub token: &'a str,
+    /// How long it leads if it says nothing more, in milliseconds.
+    pub ttl_ms: u64,
+    /// Now.
+    pub now_ms: u64,
+    /// What it takes.
+    pub reach: Reach,
+    /// What it has done with the pool, to be remembered if it leads.
+    pub ran: Option<&'a JobRun>,
+}
+
+/// How the token of a guest begins: a matcher that works a pool until one that stays has room for it.
+pub const GUEST: &str = "guest:";
+
+/// What a matcher takes. Whoever leads a pool leads on, whatever it reaches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing: it only looks.
+    Look,
+    /// A pool with work that nobody leads.
+    Work,
+    /// The same, also from a guest.
+    Guests,
+    /// A pool that nobody leads.
+    Any,
+}
+
+impl Reach {
+    /// Its name, for scripts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Look => "look",
+            Self::Work => "work",
+            Self::Guests => "guests",
+            Self::Any => "any",
+        }
+    }
+}
+
+/// Who leads a pool after a bid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Whoever asked.
+    Leading,
+    /// Another.
+    Following,
+    /// Nobody.
+    Free,
+}
+
+/// What came of a bid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Led {
+    /// Who leads.
+    pub role: Role,
+    /// Tickets in line.
+    pub waiting: usize,
+    /// Matches that are not confirmed.
+    pub open: usize,
+}
+
+/// What became of a resignation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resigned {
+    /// It leads no more.
+    Done,
+    /// There is work, and it wanted to go only if there was none. It leads on.
+    Busy,
+    /// It did not lead.
+    Following,
+}
+
+/// The jobs that work pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Job {
+    /// The matcher.
+    #[default]
+    Matcher,
+    /// The sweeper.
+    Sweeper,
+}
+
+/// What a job did with a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobRun {
+    /// Which job.
+    pub job: Job,
+    /// When it last looked.
+    pub at_ms: u64,
+    /// How long its last look took, in milliseconds.
+    pub tick_ms: u64,
+    /// How long the longest look of its run took, in milliseconds.
+    pub tick_ms_max: u64,
+    /// The last call that failed, and when.
+    pub failed: Option<(u64, String)>,
+}
+
 /// Counts since the pool's keys came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
@@ -277,6 +378,21 @@ pub struct Totals {
     pub requeued: u64,
     /// Matches whose matcher died.
     pub reclaimed: u64,
+}
+
+/// What a pool counted in the last minute or two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lately {
+    /// How long the while was, up to now, in milliseconds; 0 if nobody has counted yet.
+    pub for_ms: u64,
+    /// Tickets that joined in it.
+    pub joined: u64,
+    /// Tickets matched.
+    pub matched: u64,
+    /// Tickets cancelled.
+    pub cancelled: u64,
+    /// Tickets that waited too long.
+    pub expired: u64,
 }
 
 /// What stands in a pool.
@@ -302,6 +418,27 @@ pub struct PoolStatus {
     pub wait_p99_ms: Option<u64>,
     /// Counts.
     pub totals: Totals,
+    /// Entries that were put aside.
+    pub dead_letters: usize,
+    /// Outcomes and matches that are remembered.
+    pub remembered: usize,
+    /// What was counted lately.
+    pub lately: Lately,
+    /// What a matcher last did.
+    pub matcher: Option<JobRun>,
+    /// What a sweeper last did.
+    pub sweeper: Option<JobRun>,
+}
+
+/// How a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pinged {
+    /// Its servers.
+    pub nodes: usize,
+    /// Those of them that do not answer.
+    pub nodes_away: usize,
+    /// Memory in use on those that do, and their limit, in bytes, where they tell.
+    pub memory: Option<(u64, u64)>,
 }
 
 /// A phone's side of a pool.
@@ -384,11 +521,17 @@ pub trait Matches: Send + Sync {
         now_ms: u64,
     ) -> impl Future<Output = Answer<Dropped>> + Send;
 
-    /// Leads the pool for `ttl_ms` from now unless somebody else does.
-    fn lead(&self, pool: &PoolId, token: &str, ttl_ms: u64) -> impl Future<Output = Answer<bool>> + Send;
+    /// Leads the pool from now on if the bid's reach allows it; says what is there in any case.
+    fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> impl Future<Output = Answer<Led>> + Send;
 
-    /// Leads no more.
-    fn resign(&self, pool: &PoolId, token: &str) -> impl Future<Output = Answer<()>> + Send;
+    /// Leads no more; with `if_idle`, unless there is work. `ran` is remembered.
+    fn resign(
+        &self,
+        pool: &PoolId,
+        token: &str,
+        if_idle: bool,
+        ran: Option<&JobRun>,
+    ) -> impl Future<Output = Answer<Resigned>> + Send;
 
     /// Remembers how long matched tickets waited, in milliseconds; the latest
     /// [`crate::domain::limits::RECENT_WAITS_MAX`] count.
@@ -429,9 +572,14 @@ pub trait Upkeep: Send + Sync {
 
 /// An operator's view.
 pub trait Pools: Send + Sync {
-    /// What stands in a pool.
-    fn status(&self, pool: &PoolId) -> impl Future<Output = Answer<PoolStatus>> + Send;
+    /// What stands in a pool. `ran` is remembered.
+    fn status(
+        &self,
+        pool: &PoolId,
+        now_ms: u64,
+        ran: Option<&JobRun>,
+    ) -> impl Future<Output = Answer<PoolStatus>> + Send;
 
-    /// Whether the store answers; its memory in use and its limit, in bytes, where it tells.
-    fn ping(&self) -> impl Future<Output = Answer<Option<(u64, u64)>>> + Send;
+    /// Whether the store answers, or the parts of it that do.
+    fn ping(&self) -> impl Future<Output = Answer<Pinged>> + Send;
 }

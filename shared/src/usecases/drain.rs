@@ -6,12 +6,16 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 
-use futures::FutureExt;
+use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::channel::oneshot;
-use futures::future::{Either, join_all, select, try_join_all};
+use futures::future::{Either, pending, select, try_join_all};
+use futures::stream::{FusedStream, FuturesUnordered};
 
 use super::settle::{let_go, void};
-use crate::domain::limits::{LEAVE_MS_MAX, OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
+use crate::domain::limits::{
+    DRAIN_SLOWER_MAX, LEAVE_MS_MAX, OUTBOX_DELIVERIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX, STOP_MS_MAX,
+};
 use crate::domain::{CancelReason, EndedTicket, Event, Outcome, PlayerId, PoolId, Queues, Rules};
 use crate::ports::{Clock, Ledger, Outbox, Players, Recorded, Step, StoreError, Unreadable};
 
@@ -43,76 +47,165 @@ impl std::ops::AddAssign for Drained {
     }
 }
 
-/// Drains all pools again and again, until `leaving` is heard of and nothing is left to take; then at most
-/// [`LEAVE_MS_MAX`] longer, whatever the ledger does. What a round carried that was given up is handed out again.
+/// What a drain hears of a pool. One that it has not heard of is none of its business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Post {
+    /// Carry what its outbox holds, from now on.
+    Carry(PoolId),
+    /// Something was written to it just now.
+    Soon(PoolId),
+    /// Carry what is left, then leave it to others.
+    Last(PoolId),
+}
+
+/// A pool that is carried for.
+struct Round {
+    /// Where to go on looking through what an older version put off; none when that is done.
+    look: Option<Option<String>>,
+    /// Until nothing is left.
+    last: bool,
+    /// Ends the pause that it makes.
+    wake: Option<oneshot::Sender<()>>,
+}
+
+enum Turn {
+    Due(PoolId),
+    /// What was carried, and what became of the look through what was put off.
+    Carried(PoolId, Result<Drained, StoreError>, Option<Result<Option<String>, StoreError>>),
+}
+
+/// Drains pools as `posts` says, each at its own pace, until `posts` ends and nothing is left to take; then at most
+/// [`LEAVE_MS_MAX`] longer, whatever the ledger does, and [`STOP_MS_MAX`] where the process is to end. What was under way when
+/// it was given up is handed out again.
+///
+/// A pool from which nothing came is asked ever less often, from `pause_ms` on.
 pub async fn run(
     store: &(impl Outbox + Players),
     ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,
     pause_ms: u64,
-    leaving: oneshot::Receiver<()>,
+    posts: UnboundedReceiver<Post>,
 ) -> Drained {
-    let leaving = leaving.map(drop).shared();
-    // One for all rounds: an outbox that never runs dry must not keep the run either.
-    let mut late = pin!(async {
-        leaving.clone().await;
-        clock.sleep_ms(LEAVE_MS_MAX).await;
-    });
-    let mut total = Drained::default();
-    // Where to go on looking through what was put off, for each pool that has not been looked through.
-    let mut put_off: BTreeMap<PoolId, Option<String>> = queues.pools().map(|(pool, _)| (pool, None)).collect();
-    loop {
-        // Asked before the work, so that what is written while it goes on is taken by one more round.
-        let last = leaving.clone().now_or_never().is_some();
-        let round = pin!(round(store, ledger, clock, queues, &mut put_off));
-        let Either::Right((round, _)) = select(late.as_mut(), round).await else {
-            return Drained { failures: total.failures + 1, ..total };
+    let carry = |pool: PoolId, look: Option<Option<String>>| async move {
+        let looked = match look {
+            Some(after) => Some(store.recall(&pool, after.as_deref(), OUTBOX_TAKE_MAX).await.map(|found| found.next)),
+            None => None,
         };
-        total += round;
-        let moved = round.told + round.aside + round.put_off > 0;
-        if last && !moved {
-            return total;
-        }
-        if !moved {
-            select(pin!(clock.sleep_ms(pause_ms)), leaving.clone()).await;
+        let carried = match queues.rules(&pool) {
+            Some(rules) => drain(store, ledger, clock, &pool, rules).await,
+            None => Ok(Drained::default()),
+        };
+        Turn::Carried(pool, carried, looked)
+    };
+    let wait = |pool: PoolId, pause_ms: u64, woken: oneshot::Receiver<()>| async move {
+        select(pin!(clock.sleep_ms(pause_ms)), woken).await;
+        Turn::Due(pool)
+    };
+    let mut posts = posts.fuse();
+    let mut rounds: BTreeMap<PoolId, Round> = BTreeMap::new();
+    let mut pauses: BTreeMap<PoolId, u64> = BTreeMap::new();
+    let mut steps = FuturesUnordered::new();
+    // One for all pools: an outbox that never runs dry must not keep the run either.
+    let (leave, leaving) = oneshot::channel::<()>();
+    let mut leave = Some(leave);
+    let mut late = pin!(async {
+        let _ = leaving.await;
+        select(pin!(clock.sleep_ms(LEAVE_MS_MAX)), pin!(stopped(clock))).await;
+    });
+    // Pools that are yet to be carried for since the run is to leave.
+    let mut first = 0;
+    let mut total = Drained::default();
+    while !posts.is_terminated() || !rounds.is_empty() {
+        // What has ended or is empty would say so at once, again and again.
+        let post = async { if posts.is_terminated() { pending().await } else { posts.next().await } };
+        let step = async { if steps.is_empty() { pending().await } else { steps.next().await } };
+        let (mut post, mut step) = (pin!(post), pin!(step));
+        let inner = select(post.as_mut(), step.as_mut());
+        // Whatever the time, each pool is carried for once more before the run may be late.
+        let heard = if first > 0 {
+            match select(inner, late.as_mut()).await {
+                Either::Left((heard, _)) => heard,
+                Either::Right(_) => return Drained { failures: total.failures + 1, ..total },
+            }
+        } else {
+            match select(late.as_mut(), inner).await {
+                Either::Left(_) => return Drained { failures: total.failures + 1, ..total },
+                Either::Right((heard, _)) => heard,
+            }
+        };
+        let heard = match heard {
+            Either::Left((post, _)) => Either::Left(post),
+            Either::Right((step, _)) => Either::Right(step),
+        };
+        match heard {
+            Either::Left(None) => {
+                leave = None;
+                first = rounds.len();
+                rounds.values_mut().for_each(|round| {
+                    round.last = true;
+                    round.wake = None;
+                });
+            }
+            Either::Left(Some(Post::Carry(pool))) => {
+                if let Some(round) = rounds.get_mut(&pool) {
+                    round.last = false;
+                    continue;
+                }
+                let look = Some(None);
+                rounds.insert(pool.clone(), Round { look: look.clone(), last: false, wake: None });
+                steps.push(Either::Left(carry(pool, look)));
+            }
+            Either::Left(Some(Post::Soon(pool))) => {
+                pauses.insert(pool.clone(), pause_ms);
+                rounds.get_mut(&pool).map(|round| round.wake.take());
+            }
+            Either::Left(Some(Post::Last(pool))) => {
+                if let Some(round) = rounds.get_mut(&pool) {
+                    (round.last, round.wake) = (true, None);
+                }
+            }
+            Either::Right(Some(Turn::Due(pool))) => {
+                let look = rounds.get(&pool).and_then(|round| round.look.clone());
+                steps.push(Either::Left(carry(pool, look)));
+            }
+            Either::Right(Some(Turn::Carried(pool, carried, looked))) => {
+                let Some(round) = rounds.get_mut(&pool) else { continue };
+                let carried = carried.unwrap_or(Drained { failures: 1, ..Drained::default() });
+                total += carried;
+                first = first.saturating_sub(1);
+                match looked {
+                    Some(Ok(next)) => round.look = next.map(Some),
+                    Some(Err(_)) => total.failures += 1,
+                    None => {}
+                }
+                let more = matches!(round.look, Some(Some(_)));
+                if more || carried.told + carried.aside + carried.put_off + carried.voids > 0 {
+                    pauses.insert(pool.clone(), pause_ms);
+                    let look = round.look.clone();
+                    steps.push(Either::Left(carry(pool, look)));
+                } else if round.last {
+                    rounds.remove(&pool);
+                    pauses.remove(&pool);
+                } else {
+                    let next_ms = pauses.entry(pool.clone()).or_insert(pause_ms);
+                    let this_ms = *next_ms;
+                    *next_ms = (2 * this_ms).min(DRAIN_SLOWER_MAX * pause_ms);
+                    let (wake, woken) = oneshot::channel();
+                    round.wake = Some(wake);
+                    steps.push(Either::Right(wait(pool, this_ms, woken)));
+                }
+            }
+            Either::Right(None) => {}
         }
     }
+    drop(leave);
+    total
 }
 
-/// One batch of every pool.
-async fn round(
-    store: &(impl Outbox + Players),
-    ledger: &impl Ledger,
-    clock: &impl Clock,
-    queues: &Queues,
-    put_off: &mut BTreeMap<PoolId, Option<String>>,
-) -> Drained {
-    let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
-    let mut round = Drained { failures: recall(store, put_off).await, ..Drained::default() };
-    for answer in join_all(pools.iter().map(|(pool, rules)| drain(store, ledger, clock, pool, rules))).await {
-        match answer {
-            Ok(drained) => round += drained,
-            Err(_) => round.failures += 1,
-        }
-    }
-    round
-}
-
-/// Looks through a page of what was put off in each pool that has some left; how many calls failed.
-async fn recall(store: &impl Outbox, put_off: &mut BTreeMap<PoolId, Option<String>>) -> usize {
-    let pages = put_off.iter().map(|(pool, after)| store.recall(pool, after.as_deref(), OUTBOX_TAKE_MAX));
-    let answers = join_all(pages).await;
-    let mut failures = 0;
-    let pools: Vec<PoolId> = put_off.keys().cloned().collect();
-    for (pool, answer) in pools.into_iter().zip(answers) {
-        match answer.map(|recalled| recalled.next) {
-            Ok(None) => drop(put_off.remove(&pool)),
-            Ok(next) => drop(put_off.insert(pool, next)),
-            Err(_) => failures += 1,
-        }
-    }
-    failures
+async fn stopped(clock: &impl Clock) {
+    clock.stopping().await;
+    clock.sleep_ms(STOP_MS_MAX).await;
 }
 
 /// Takes one batch of a pool and tells it.
@@ -213,6 +306,8 @@ fn refused(event: &Event) -> Option<&EndedTicket> {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+    use futures::channel::mpsc::unbounded;
+
     use super::*;
     use crate::adapters::memory::Memory;
     use crate::domain::{Match, Party, Queue, Ticket, TicketId, Unique};
@@ -294,9 +389,10 @@ mod tests {
         let (store, queues, world) = (Memory::default(), Queues::new(vec![queue]).unwrap(), World::default());
         untold(&store, 0).await;
         let ledger = Flood { store: &store, made: AtomicU64::new(1), brings, hangs, heard: AtomicBool::new(false) };
-        let (leave, leaving) = oneshot::channel();
-        drop(leave);
-        let drained = run(&store, &ledger, &world, &queues, 60_000, leaving).await;
+        let (post, posts) = unbounded();
+        post.unbounded_send(Post::Carry("duel.eu".parse().unwrap())).unwrap();
+        drop(post);
+        let drained = run(&store, &ledger, &world, &queues, 60_000, posts).await;
         assert!(ledger.heard.load(Ordering::Relaxed));
         (drained, world.now_ms())
     }

@@ -2,25 +2,34 @@
 //!
 //! A matcher does the same upkeep on every tick of the pools that it leads. The sweeper is for pools whose matcher died. And it
 //! looks at what stands in all pools, because it runs also when no matcher does. Where nothing stands it leaves.
+//!
+//! No pool waits for another: one whose node is away is looked at again and again, beside the others.
 
-use futures::future::{join_all, try_join_all};
+use std::collections::BTreeMap;
+use std::pin::pin;
 
+use futures::StreamExt;
+use futures::future::{Either, select};
+use futures::stream::FuturesUnordered;
+
+use super::drain::Post;
 use super::tick::{Pace, Ticked, tick, upkeep};
+use crate::domain::limits::SWEEP_SLOWER_MAX;
 use crate::domain::{PoolId, Queues, Rules};
-use crate::ports::{Clock, Ids, Matches, Pools, StoreError, Upkeep};
+use crate::ports::{Bid, Clock, Ids, Job, JobRun, Matches, PoolStatus, Pools, Reach, Role, StoreError, Upkeep};
 
 /// How long a run lasts, and its rhythm.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// When to leave.
     pub until_ms: u64,
-    /// Pause between sweeps, in milliseconds.
+    /// Pause between sweeps of a pool in which something stands, in milliseconds.
     pub sweep_ms: u64,
     /// How a tick works.
     pub pace: Pace,
 }
 
-/// What stands in all pools at one moment.
+/// What stands in all pools at one moment, as far as they can be seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Tickets in line.
@@ -38,13 +47,13 @@ pub struct Standing {
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Sweeps over all pools.
-    pub sweeps: usize,
+    /// Looks at pools.
+    pub looks: usize,
     /// All of them together.
     pub total: Ticked,
-    /// What stood in the pools before each sweep that could see it.
+    /// What stood in the pools, once each `sweep_ms`.
     pub stood: Vec<Standing>,
-    /// Calls that failed; each was tried again in the next sweep.
+    /// Calls that failed; each was tried again.
     pub failures: usize,
     /// The last failure.
     pub last_failure: Option<String>,
@@ -53,7 +62,26 @@ pub struct Swept {
 /// How long a sweeper leads a pool that nobody leads, at most, in milliseconds. It resigns after one look.
 const LEAD_MS: u64 = 2_000;
 
-/// Sweeps all pools until the time is up, nothing is left in them, or `queues` are `superseded` by newer rules; at least once.
+/// A pool, as a run knows it.
+struct Seat<'a> {
+    pool: PoolId,
+    rules: &'a Rules,
+    due_ms: u64,
+    pause_ms: u64,
+    ran: JobRun,
+}
+
+/// What stood in a pool, and what was done there.
+type Found = (Result<PoolStatus, StoreError>, Result<Ticked, StoreError>);
+
+enum Step<'a> {
+    Due(Seat<'a>),
+    Swept(Seat<'a>, Box<Found>),
+}
+
+/// Sweeps each pool at a pace of its own until the time is up, nothing is left in any, or `queues` are `superseded` by newer
+/// rules, at least once. `post` hears whose outboxes are to be carried.
+#[allow(clippy::too_many_arguments, reason = "four roles, and who, for how long and for whom")]
 pub async fn run(
     store: &(impl Matches + Upkeep + Pools),
     ids: &impl Ids,
@@ -62,72 +90,146 @@ pub async fn run(
     token: &str,
     plan: Plan,
     superseded: impl Fn() -> bool,
+    post: impl Fn(Post),
 ) -> Swept {
     let mut swept = Swept::default();
-    loop {
-        let mut nothing_left = false;
-        match look(store, queues, clock.now_ms()).await {
-            Ok(standing) => {
-                nothing_left = standing == Standing::default();
-                swept.stood.push(standing);
+    let began_ms = clock.now_ms();
+    // What each pool held when it was last seen; none where that failed.
+    let mut seen: BTreeMap<PoolId, Option<PoolStatus>> = BTreeMap::new();
+    let (mut pools, mut stood_ms) = (0, None);
+    let mut steps = FuturesUnordered::new();
+    for (pool, rules) in queues.pools() {
+        pools += 1;
+        let ran = JobRun { job: Job::Sweeper, ..JobRun::default() };
+        let seat = Seat { pool, rules, due_ms: began_ms, pause_ms: plan.sweep_ms, ran };
+        steps.push(Either::Left(sweep(store, ids, clock, token, plan.pace, seat)));
+    }
+    let (mut looking, mut leaving) = (pools, false);
+    let mut stopping = pin!(clock.stopping());
+    while let Either::Left((Some(step), _)) = select(steps.next(), stopping.as_mut()).await {
+        let now_ms = clock.now_ms();
+        let (mut seat, status, done) = match step {
+            Step::Due(_) if leaving => continue,
+            Step::Due(seat) => {
+                looking += 1;
+                steps.push(Either::Left(sweep(store, ids, clock, token, plan.pace, seat)));
+                continue;
             }
-            Err(error) => note(&mut swept, &error),
+            Step::Swept(seat, found) => (seat, found.0, found.1),
+        };
+        swept.looks += 1;
+        looking -= 1;
+        let half = done.as_ref().ok().and_then(|done| done.failed.as_ref());
+        let failed = status.as_ref().err().or(done.as_ref().err()).or(half).cloned();
+        let stands = failed.is_some() || status.as_ref().is_ok_and(stands);
+        if let Some(error) = failed {
+            swept.failures += 1;
+            swept.last_failure = Some(error.to_string());
+            seat.ran.failed = Some((now_ms, error.to_string()));
         }
-        let sweeps = queues
-            .pools()
-            .map(|(pool, rules)| async move { sweep(store, ids, clock, &pool, rules, token, plan.pace).await });
-        for answer in join_all(sweeps).await {
-            match answer {
-                Ok(done) => {
-                    if let Some(error) = &done.failed {
-                        note(&mut swept, error);
-                    }
-                    swept.total += Ticked { waiting: 0, ..done };
-                }
-                Err(error) => note(&mut swept, &error),
+        // Once in a run in any case: an older version may have put something off.
+        if !seen.contains_key(&seat.pool) {
+            post(Post::Carry(seat.pool.clone()));
+            post(Post::Last(seat.pool.clone()));
+        }
+        let told = done.as_ref().is_ok_and(Ticked::tells);
+        if told || status.as_ref().is_ok_and(|status| status.outbox > 0) {
+            post(Post::Carry(seat.pool.clone()));
+            post(Post::Soon(seat.pool.clone()));
+        }
+        if let Ok(done) = done {
+            swept.total += Ticked { waiting: 0, ..done };
+        }
+        seen.insert(seat.pool.clone(), status.ok());
+        if seen.len() == pools && stood_ms.is_none_or(|stood_ms| now_ms >= stood_ms + plan.sweep_ms) {
+            // Nothing can be said where nothing could be seen.
+            if seen.values().any(Option::is_some) {
+                swept.stood.push(sum(seen.values().flatten(), now_ms));
             }
+            stood_ms = Some(now_ms);
         }
-        swept.sweeps += 1;
-        if nothing_left || superseded() || clock.now_ms() + plan.sweep_ms >= plan.until_ms {
-            return swept;
+        let nothing_left = seen.len() == pools
+            && seen.values().all(|status| status.as_ref().is_some_and(|status| !self::stands(status)));
+        leaving |= nothing_left || superseded() || now_ms + plan.sweep_ms >= plan.until_ms;
+        if leaving {
+            // What has begun may end: every pool is looked at once, however short the run.
+            if looking == 0 {
+                break;
+            }
+            continue;
         }
-        clock.sleep_ms(plan.sweep_ms).await;
+        let slowest_ms = SWEEP_SLOWER_MAX * plan.sweep_ms;
+        seat.pause_ms = if stands { plan.sweep_ms } else { (2 * seat.pause_ms).min(slowest_ms) };
+        seat.due_ms = now_ms + seat.pause_ms;
+        steps.push(Either::Right(wait(clock, seat)));
+    }
+    swept
+}
+
+async fn wait<'a>(clock: &impl Clock, seat: Seat<'a>) -> Step<'a> {
+    clock.sleep_ms(seat.due_ms.saturating_sub(clock.now_ms())).await;
+    Step::Due(seat)
+}
+
+fn stands(status: &PoolStatus) -> bool {
+    status.waiting + status.claimed + status.open_matches + status.outbox > 0
+}
+
+fn sum<'a>(all: impl Iterator<Item = &'a PoolStatus> + Clone, now_ms: u64) -> Standing {
+    let since = |then_ms: Option<u64>| then_ms.map_or(0, |then_ms| now_ms.saturating_sub(then_ms));
+    Standing {
+        waiting: all.clone().map(|status| status.waiting).sum(),
+        claimed: all.clone().map(|status| status.claimed).sum(),
+        untold: all.clone().map(|status| status.outbox).sum(),
+        oldest_ticket_ms: all.clone().map(|status| since(status.first_joined_ms)).max().unwrap_or_default(),
+        outbox_lag_ms: all.map(|status| since(status.outbox_oldest_ms)).max().unwrap_or_default(),
     }
 }
 
-fn note(swept: &mut Swept, error: &StoreError) {
-    swept.failures += 1;
-    swept.last_failure = Some(error.to_string());
+/// Looks at a pool, and does what is to be done there: nothing where nothing is.
+async fn sweep<'a>(
+    store: &(impl Matches + Upkeep + Pools),
+    ids: &impl Ids,
+    clock: &impl Clock,
+    token: &str,
+    pace: Pace,
+    mut seat: Seat<'a>,
+) -> Step<'a> {
+    let began_ms = clock.now_ms();
+    seat.ran.at_ms = began_ms;
+    let status = store.status(&seat.pool, began_ms, Some(&seat.ran)).await;
+    let done = match &status {
+        Ok(status) => work(store, ids, clock, token, pace, &seat, status).await,
+        Err(_) => Ok(Ticked::default()),
+    };
+    let took_ms = clock.now_ms().saturating_sub(began_ms);
+    (seat.ran.tick_ms, seat.ran.tick_ms_max) = (took_ms, seat.ran.tick_ms_max.max(took_ms));
+    Step::Swept(seat, Box::new((status, done)))
 }
 
-async fn look(store: &impl Pools, queues: &Queues, now_ms: u64) -> Result<Standing, StoreError> {
-    let looks = queues.pools().map(|(pool, _)| async move { store.status(&pool).await });
-    let since = |then_ms: Option<u64>| then_ms.map_or(0, |then_ms| now_ms.saturating_sub(then_ms));
-    let all = try_join_all(looks).await?;
-    Ok(Standing {
-        waiting: all.iter().map(|status| status.waiting).sum(),
-        claimed: all.iter().map(|status| status.claimed).sum(),
-        untold: all.iter().map(|status| status.outbox).sum(),
-        oldest_ticket_ms: all.iter().map(|status| since(status.first_joined_ms)).max().unwrap_or_default(),
-        outbox_lag_ms: all.iter().map(|status| since(status.outbox_oldest_ms)).max().unwrap_or_default(),
-    })
-}
-
-async fn sweep(
+async fn work(
     store: &(impl Matches + Upkeep),
     ids: &impl Ids,
     clock: &impl Clock,
-    pool: &PoolId,
-    rules: &Rules,
     token: &str,
     pace: Pace,
+    seat: &Seat<'_>,
+    status: &PoolStatus,
 ) -> Result<Ticked, StoreError> {
-    if !store.lead(pool, token, LEAD_MS).await? {
-        return upkeep(store, pool, rules, clock.now_ms()).await;
+    let Seat { pool, rules, .. } = seat;
+    let now_ms = clock.now_ms();
+    if status.leader.is_none() && status.waiting + status.open_matches > 0 {
+        let bid = Bid { token, ttl_ms: LEAD_MS, now_ms, reach: Reach::Any, ran: None };
+        if store.lead(pool, &bid).await?.role == Role::Leading {
+            let done = tick(store, ids, clock, pool, rules, pace).await;
+            store.resign(pool, token, false, None).await?;
+            return done;
+        }
     }
-    let done = tick(store, ids, clock, pool, rules, pace).await;
-    store.resign(pool, token).await?;
-    done
+    if status.waiting + status.open_matches + status.remembered > 0 {
+        return upkeep(store, pool, rules, now_ms).await;
+    }
+    Ok(Ticked::default())
 }
 
 #[cfg(test)]
@@ -188,7 +290,7 @@ mod tests {
         let sweeps_until = |superseded_ms| async move {
             let world = World(AtomicU64::new(T0));
             let superseded = || world.now_ms() >= superseded_ms;
-            run(its_store, &world, &world, its_queues, "ours", plan, superseded).await.sweeps
+            run(its_store, &world, &world, its_queues, "ours", plan, superseded, drop).await.looks
         };
         let sweeps = || sweeps_until(u64::MAX);
         assert_eq!(sweeps().await, 1);
@@ -207,7 +309,14 @@ mod tests {
         let regions = vec!["eu".parse().unwrap(), "us".parse().unwrap()];
         let queue = Queue { name: "duel".parse().unwrap(), regions, rules: Rules::default() };
         let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
-        assert_eq!(look(&store, &queues, T0).await.unwrap(), Standing::default());
+        let look = async |now_ms| {
+            let mut all = Vec::new();
+            for (pool, _) in queues.pools() {
+                all.push(store.status(&pool, now_ms, None).await.unwrap());
+            }
+            sum(all.iter(), now_ms)
+        };
+        assert_eq!(look(T0).await, Standing::default());
 
         let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
         let mut held = Vec::new();
@@ -223,6 +332,6 @@ mod tests {
         store.claim(&[game], T0 + 60_000).await.unwrap();
 
         let expected = Standing { waiting: 4, claimed: 2, untold: 2, oldest_ticket_ms: 10_000, outbox_lag_ms: 6_000 };
-        assert_eq!(look(&store, &queues, T0 + 10_000).await.unwrap(), expected);
+        assert_eq!(look(T0 + 10_000).await, expected);
     }
 }

@@ -77,6 +77,13 @@ impl Ticked {
     }
 }
 
+impl Ticked {
+    /// Whether anything happened that the outside must hear.
+    pub fn tells(&self) -> bool {
+        self.matches + self.asked + self.reclaimed + self.cancelled + self.expired > 0
+    }
+}
+
 impl std::ops::AddAssign for Ticked {
     fn add_assign(&mut self, other: Self) {
         self.waiting += other.waiting;

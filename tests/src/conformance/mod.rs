@@ -259,6 +259,10 @@ cases! {
         a_leader_leads_on
         only_the_leader_resigns
         pools_have_leaders_of_their_own
+        a_look_takes_nothing_and_says_what_is_there
+        a_pool_is_taken_for_its_work_when_a_ticket_waits_or_a_match_is_open
+        a_guest_makes_way_for_one_that_stays
+        who_wants_to_go_if_idle_stays_while_there_is_work
     }
     pool {
         an_unknown_pool_is_empty
@@ -267,6 +271,8 @@ cases! {
         percentiles_go_by_nearest_rank
         only_the_latest_waits_count
         noting_nothing_changes_nothing
+        what_jobs_did_is_remembered_and_the_last_failure_stays
+        rates_are_those_since_the_minute_before
         a_match_reads_back_in_each_of_its_states
         the_store_answers
     }

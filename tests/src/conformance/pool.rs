@@ -1,7 +1,7 @@
 //! What a pool says of itself.
 
-use muster::domain::limits::RECENT_WAITS_MAX;
-use muster::ports::{Estimate, PoolStatus, Totals};
+use muster::domain::limits::{LATELY_MS, RECENT_WAITS_MAX};
+use muster::ports::{Estimate, Job, JobRun, Lately, PoolStatus, Reach, Totals};
 
 use super::Store;
 use super::world::World;
@@ -35,6 +35,8 @@ pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &World<'_, S
         ..PoolStatus::default()
     };
     assert_eq!(w.status().await, expected);
+    // Two that were matched and their match, two that were cancelled, a match that fell through.
+    assert_eq!(w.whole_status(&w.pool, T0, None).await.remembered, 6);
 }
 
 pub(super) async fn first_joined_is_that_of_the_first_in_line<S: Store>(w: &World<'_, S>) {
@@ -85,6 +87,38 @@ pub(super) async fn noting_nothing_changes_nothing<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.status().await.wait_p99_ms, Some(5));
 }
 
+pub(super) async fn what_jobs_did_is_remembered_and_the_last_failure_stays<S: Store>(w: &World<'_, S>) {
+    let ran = |job, at_ms| JobRun { job, at_ms, tick_ms: 3, tick_ms_max: 7, failed: None };
+    let failed = JobRun { failed: Some((T0, "away".to_owned())), ..ran(Job::Matcher, T0) };
+    w.bid(&w.pool, "m1", Reach::Any, T0, Some(&failed)).await;
+    w.bid(&w.pool, "m2", Reach::Any, T0 + 1, Some(&ran(Job::Matcher, T0 + 1))).await;
+    assert_eq!(w.status().await.matcher, Some(failed.clone()), "what a follower did is not asked for");
+    w.let_go(&w.pool, "m1", false, Some(&ran(Job::Matcher, T0 + 2))).await;
+    let status = w.whole_status(&w.pool, T0 + 3, Some(&ran(Job::Sweeper, T0 + 3))).await;
+    assert_eq!(status.matcher, Some(JobRun { failed: failed.failed, ..ran(Job::Matcher, T0 + 2) }));
+    assert_eq!(status.sweeper, Some(ran(Job::Sweeper, T0 + 3)));
+}
+
+pub(super) async fn rates_are_those_since_the_minute_before<S: Store>(w: &World<'_, S>) {
+    let lately = async |now_ms| w.whole_status(&w.pool, now_ms, None).await.lately;
+    let note = async |now_ms| {
+        let ran = JobRun { at_ms: now_ms, ..JobRun::default() };
+        w.bid(&w.pool, "m1", Reach::Any, now_ms, Some(&ran)).await;
+    };
+    assert_eq!(lately(T0).await, Lately::default(), "nobody has counted");
+    w.waiting(1, "ann").await;
+    note(T0).await;
+    w.waiting(2, "bob").await;
+    assert_eq!(lately(T0 + 9).await, Lately { for_ms: 9, joined: 1, ..Lately::default() });
+    note(T0 + LATELY_MS - 1).await;
+    assert_eq!(lately(T0 + LATELY_MS).await.for_ms, LATELY_MS, "a minute is not over yet");
+    note(T0 + LATELY_MS).await;
+    w.waiting(3, "cid").await;
+    assert_eq!(lately(T0 + LATELY_MS + 5).await, Lately { for_ms: LATELY_MS + 5, joined: 2, ..Lately::default() });
+    note(T0 + 2 * LATELY_MS).await;
+    assert_eq!(lately(T0 + 2 * LATELY_MS).await, Lately { for_ms: LATELY_MS, joined: 1, ..Lately::default() });
+}
+
 pub(super) async fn a_match_reads_back_in_each_of_its_states<S: Store>(w: &World<'_, S>) {
     let t = w.crowd(4).await;
     assert_eq!(w.find_match(&match_id(&w.pool, 1)).await, None);
@@ -98,7 +132,9 @@ pub(super) async fn a_match_reads_back_in_each_of_its_states<S: Store>(w: &World
 }
 
 pub(super) async fn the_store_answers<S: Store>(w: &World<'_, S>) {
-    if let Some((used, _limit)) = w.ping().await {
+    let pinged = w.ping().await;
+    assert!(pinged.nodes > 0 && pinged.nodes_away == 0, "{pinged:?}");
+    if let Some((used, _limit)) = pinged.memory {
         assert!(used > 0, "a store that tells its memory uses some");
     }
 }

@@ -7,8 +7,8 @@ use muster::domain::limits::UPKEEP_GAP_MS_MAX;
 use muster::domain::matching::Candidate;
 use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
-    Answered, Cancelled, Claim, Dropped, Ended, Entry, Expired, Joined, Polled, PoolStatus, Probe, Recalled, Reclaimed,
-    Reserved, StoreError, Terms,
+    Answered, Bid, Cancelled, Claim, Dropped, Ended, Entry, Expired, JobRun, Joined, Led, Pinged, Polled, PoolStatus,
+    Probe, Reach, Recalled, Reclaimed, Reserved, Resigned, Role, StoreError, Terms,
 };
 
 use super::Store;
@@ -369,19 +369,39 @@ impl<'a, S: Store> World<'a, S> {
         done("replay", self.store.replay(&self.pool, limit).await)
     }
 
-    /// The port's call.
+    /// The port's call: whether it leads a pool that nobody led before.
     pub async fn lead(&self, pool: &PoolId, token: &str) -> bool {
-        const TTL_MS: u64 = 600_000;
-        let leads = done("lead", self.store.lead(pool, token, TTL_MS).await);
-        self.said("lead", if leads { "LEADING" } else { "FOLLOWING" });
-        leads
+        self.bid(pool, token, Reach::Any, T0, None).await.role == Role::Leading
     }
 
     /// The port's call.
+    pub async fn bid(&self, pool: &PoolId, token: &str, reach: Reach, now_ms: u64, ran: Option<&JobRun>) -> Led {
+        let bid = Bid { token, ttl_ms: 600_000, now_ms, reach, ran };
+        let led = done("lead", self.store.lead(pool, &bid).await);
+        let word = match led.role {
+            Role::Leading => "LEADING",
+            Role::Following => "FOLLOWING",
+            Role::Free => "FREE",
+        };
+        self.said("lead", word);
+        led
+    }
+
+    /// The port's call, whatever is there.
     pub async fn resign(&self, pool: &PoolId, token: &str) {
-        let led = self.status_of(pool).await.leader.is_some_and(|leader| leader == token);
-        done("resign", self.store.resign(pool, token).await);
-        self.said("resign", if led { "RESIGNED" } else { "FOLLOWING" });
+        self.let_go(pool, token, false, None).await;
+    }
+
+    /// The port's call.
+    pub async fn let_go(&self, pool: &PoolId, token: &str, if_idle: bool, ran: Option<&JobRun>) -> Resigned {
+        let resigned = done("resign", self.store.resign(pool, token, if_idle, ran).await);
+        let word = match resigned {
+            Resigned::Done => "RESIGNED",
+            Resigned::Busy => "BUSY",
+            Resigned::Following => "FOLLOWING",
+        };
+        self.said("resign", word);
+        resigned
     }
 
     /// The port's call on the case's own pool.
@@ -395,10 +415,17 @@ impl<'a, S: Store> World<'a, S> {
         self.status_of(&self.pool).await
     }
 
-    /// The port's call. How much the outside has not heard of yet is for the cases of the outbox to say.
+    /// The port's call. How much the outside has not heard of yet, and how
+    /// much is remembered, is for other cases to say.
     pub async fn status_of(&self, pool: &PoolId) -> PoolStatus {
+        let status = self.whole_status(pool, T0, None).await;
+        PoolStatus { outbox: 0, outbox_oldest_ms: None, dead_letters: 0, remembered: 0, ..status }
+    }
+
+    /// The port's call, as it is.
+    pub async fn whole_status(&self, pool: &PoolId, now_ms: u64, ran: Option<&JobRun>) -> PoolStatus {
         self.said("status", "STATUS");
-        PoolStatus { outbox: 0, outbox_oldest_ms: None, ..done("status", self.store.status(pool).await) }
+        done("status", self.store.status(pool, now_ms, ran).await)
     }
 
     /// Whether the store keeps an outbox.
@@ -408,16 +435,16 @@ impl<'a, S: Store> World<'a, S> {
 
     /// Entries that the outside has not heard of yet.
     pub async fn untold(&self, pool: &PoolId) -> usize {
-        done("status", self.store.status(pool).await).outbox
+        self.whole_status(pool, T0, None).await.outbox
     }
 
     /// Since when the outside has not heard of something.
     pub async fn untold_since(&self, pool: &PoolId) -> Option<u64> {
-        done("status", self.store.status(pool).await).outbox_oldest_ms
+        self.whole_status(pool, T0, None).await.outbox_oldest_ms
     }
 
     /// The port's call.
-    pub async fn ping(&self) -> Option<(u64, u64)> {
+    pub async fn ping(&self) -> Pinged {
         done("ping", self.store.ping().await)
     }
 
@@ -440,6 +467,7 @@ impl<'a, S: Store> World<'a, S> {
         let mut lines = Vec::new();
         for pool in self.pools() {
             lines.push(format!("status of {pool}: {:?}", self.status_of(&pool).await));
+            lines.push(format!("remembered of {pool}: {}", self.whole_status(&pool, T0, None).await.remembered));
             if self.tells {
                 lines.push(format!("untold of {pool}: {}", self.untold(&pool).await));
             }

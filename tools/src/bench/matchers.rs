@@ -6,10 +6,10 @@ use futures::StreamExt;
 use futures::future::try_join_all;
 use muster::adapters::redis::{Key, Redis, Settings};
 use muster::adapters::system::System;
-use muster::domain::limits::OUTBOX_ENTRIES_MAX;
+use muster::domain::limits::{MATCHER_POOLS_DEFAULT, OUTBOX_ENTRIES_MAX};
 use muster::domain::{PoolId, Queues, Ticket};
 use muster::ports::{Clock, Ids, Joined, Pools, Tickets};
-use muster::usecases::matcher::{self, Plan, Ran};
+use muster::usecases::matcher::{self, Begun, Plan, Ran};
 use muster::usecases::tick::Pace;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
@@ -101,12 +101,12 @@ async fn one(store: &Watched, queues: &Queues) -> Ran {
         until_ms: world.now_ms() + RUN_MS_MAX,
         tick_ms: TICK_MS,
         idle_exit_ms: IDLE_EXIT_MS,
-        expected: true,
+        pools_max: MATCHER_POOLS_DEFAULT,
         follow_exit_ms: RUN_MS_MAX,
         leader_ttl_ms: LEADER_TTL_MS,
         pace: Pace::default(),
     };
-    matcher::run(store, &world, &world, queues, world.unique().as_str(), plan, || false).await
+    matcher::run(store, &world, &world, queues, Begun::Schedule, world.unique().as_str(), plan, || false, drop).await
 }
 
 /// The tickets of all matches, as Redis has them; and that nobody waits, and everybody can read an outcome.

@@ -4,13 +4,17 @@
 //! - `drain`: a line of waiting tickets, and how fast each design makes matches of it.
 //! - `matchers`: Muster's side: real matchers, each watched by a store around its own.
 //! - `published`: the other side: the Go and Redis Lua design of articles, re-created.
+//! - `pools`: many pools of which few are busy, and what matchers cost them.
+//! - `before`: the matcher that it is compared with.
 //! - `watched`, `finish`, `redis_time`: when it was over, and where the time went.
 //!
 //! Nothing here is asserted but that every ticket was matched exactly once: a fast design that loses somebody is not fast.
 
+mod before;
 pub mod drain;
 mod finish;
 mod matchers;
+pub mod pools;
 mod published;
 mod redis_time;
 mod tickets;

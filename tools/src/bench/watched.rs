@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use muster::adapters::redis::Redis;
 use muster::domain::{CancelReason, Match, MatchId, PoolId, Rules, TicketId};
-use muster::ports::{Answer, Claim, Dropped, Expired, Matches, Page, Reclaimed, Upkeep};
+use muster::ports::{
+    Answer, Bid, Claim, Dropped, Expired, JobRun, Led, Matches, Page, Reclaimed, Resigned, Role, Upkeep,
+};
 
 use super::finish::Finish;
 use crate::time::now;
@@ -137,12 +139,19 @@ impl Matches for Watched {
         self.store.drop_match(id, verdicts, now_ms)
     }
 
-    async fn lead(&self, pool: &PoolId, token: &str, ttl_ms: u64) -> Answer<bool> {
-        if self.leader_key { self.store.lead(pool, token, ttl_ms).await } else { Ok(true) }
+    async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> Answer<Led> {
+        let led = self.store.lead(pool, bid).await?;
+        Ok(if self.leader_key { led } else { Led { role: Role::Leading, ..led } })
     }
 
-    fn resign(&self, pool: &PoolId, token: &str) -> impl Future<Output = Answer<()>> + Send {
-        self.store.resign(pool, token)
+    fn resign(
+        &self,
+        pool: &PoolId,
+        token: &str,
+        if_idle: bool,
+        ran: Option<&JobRun>,
+    ) -> impl Future<Output = Answer<Resigned>> + Send {
+        self.store.resign(pool, token, if_idle, ran)
     }
 
     fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = Answer<()>> + Send {

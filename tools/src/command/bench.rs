@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use muster_tools::bench::drain::{self, Design, Plan, Run, Runs};
+use muster_tools::bench::pools;
 
 use super::figures_right;
 
@@ -23,6 +24,27 @@ pub struct Arguments {
 enum What {
     /// Fill a line with tickets and say how fast each design makes matches of it.
     Drain(DrainArguments),
+    /// Let few of many pools be busy and say what matchers cost Redis, and how soon a pair is matched: as it was, and as it is.
+    Pools(PoolsArguments),
+}
+
+#[derive(Debug, Args)]
+struct PoolsArguments {
+    /// All pools
+    #[arg(long, default_value_t = 200)]
+    pools: usize,
+    /// Those in which somebody plays
+    #[arg(long, default_value_t = 5)]
+    busy: usize,
+    /// How long each run is counted
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// Numbers of matchers, a run of each design for each
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 8])]
+    matchers: Vec<usize>,
+    /// Measure a debug build all the same: counts are right, times are longer
+    #[arg(long)]
+    debug_build: bool,
 }
 
 #[derive(Debug, Args)]
@@ -43,12 +65,66 @@ struct DrainArguments {
 
 /// Measures and prints.
 pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let What::Drain(arguments) = arguments.what;
-    if cfg!(debug_assertions) && !arguments.debug_build {
-        return Err(
-            "expected a release build, found a debug build: cargo run --release -p muster-tools -- bench".into()
-        );
+    match arguments.what {
+        What::Drain(arguments) => drained(arguments).await,
+        What::Pools(arguments) => pooled(arguments).await,
     }
+}
+
+fn release_only(debug_build: bool) -> Result<(), &'static str> {
+    if cfg!(debug_assertions) && !debug_build {
+        return Err("expected a release build, found a debug build: cargo run --release -p muster-tools -- bench");
+    }
+    Ok(())
+}
+
+async fn pooled(arguments: PoolsArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let PoolsArguments { pools, busy, seconds, matchers, debug_build } = arguments;
+    release_only(debug_build)?;
+    if busy == 0 || busy > pools || seconds == 0 || matchers.contains(&0) {
+        return Err("expected 1 pool or more, of them 1 or more busy, 1 second and 1 matcher or more".into());
+    }
+    println!("{pools} pools, {busy} of them busy: pairs one after the other, and one ticket that nobody fits");
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "matchers",
+        "design",
+        "scripts/s",
+        "Redis, % of a processor",
+        "pairs",
+        "p50 ms",
+        "p95 ms",
+        "pools led by each, most",
+    ]);
+    for matchers in matchers {
+        for design in [pools::Design::Before, pools::Design::Now] {
+            let run = pools::run(pools::Plan { pools, busy, seconds }, design, matchers).await?;
+            let at = |percent: usize| {
+                let rank = (run.waits.len() * percent).div_ceil(100).max(1) - 1;
+                run.waits.get(rank).map_or("none".to_owned(), |wait| format!("{:.0}", wait.as_secs_f64() * 1_000.0))
+            };
+            let mut led = run.led_max.clone();
+            led.sort_unstable_by(|one, other| other.cmp(one));
+            let led: Vec<String> = led.iter().map(ToString::to_string).collect();
+            table.add_row([
+                matchers.to_string(),
+                design.name().to_owned(),
+                format!("{:.0}", run.scripts_s),
+                format!("{:.0}", run.busy_percent),
+                run.waits.len().to_string(),
+                at(50),
+                at(95),
+                led.join(" "),
+            ]);
+        }
+    }
+    println!("{}", figures_right(table));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn drained(arguments: DrainArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    release_only(arguments.debug_build)?;
     let DrainArguments { tickets, matchers, rounds, .. } = arguments;
     if matchers == 0 || rounds == 0 {
         return Err(format!("expected at least 1 matcher and 1 round, found {matchers} and {rounds}").into());

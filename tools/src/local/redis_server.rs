@@ -200,6 +200,8 @@ fn launch(
         set("cluster-config-file", "nodes.conf");
         set("cluster-node-timeout", "2000");
         set("cluster-announce-ip", "127.0.0.1");
+        // As ElastiCache sets it: slots whose master is gone are refused, the others are served.
+        set("cluster-require-full-coverage", "no");
     }
     for (name, value) in &options.settings {
         set(name, value);

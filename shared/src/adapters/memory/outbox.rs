@@ -38,6 +38,10 @@ impl Told {
         self.entries.len()
     }
 
+    pub(super) fn aside_len(&self) -> usize {
+        self.aside.len()
+    }
+
     /// The entry by which the outside has yet to hear that this match is played.
     pub(super) fn entry_of(&self, id: &MatchId) -> Option<String> {
         let tells = |pending: &Pending| matches!(&pending.event, Event::Matched(game) if game.id == *id);

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox;
-use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LOBBIES_MAX, UPKEEP_PAUSE_MS_MAX};
+use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LATELY_MS, LOBBIES_MAX, UPKEEP_PAUSE_MS_MAX};
 use crate::domain::{
     CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, Ticket, TicketId,
     Unique, Word, lobby,
 };
-use crate::ports::{Answered, Claim, Ended, Estimate, Rate, Reclaimed, StoreError, Totals};
+use crate::ports::{
+    Answered, Bid, Claim, Ended, Estimate, GUEST, Job, JobRun, Lately, Led, Rate, Reach, Reclaimed, Resigned, Role,
+    StoreError, Totals,
+};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
@@ -17,6 +20,11 @@ pub(super) struct Pool {
     pub(super) matches: BTreeMap<Unique, Game>,
     pub(super) waits_ms: Vec<u64>,
     pub(super) leader: Option<String>,
+    pub(super) matcher: Option<JobRun>,
+    pub(super) sweeper: Option<JobRun>,
+    /// The counters of some moment at least [`LATELY_MS`] after the one before.
+    minute: Option<(u64, Totals)>,
+    minute_before: Option<(u64, Totals)>,
     pub(super) upkeep_ms: u64,
     /// When the store was last found to have been away.
     pub(super) away_ms: u64,
@@ -55,6 +63,71 @@ pub(super) struct Game {
 }
 
 impl Pool {
+    pub(super) fn lead(&mut self, bid: &Bid<'_>) -> Led {
+        let waiting = self.first_in_line().len();
+        let open = self.matches.values().filter(|held| held.lease_ms.is_some()).count();
+        let leader = self.leader.as_deref();
+        let free = leader.is_none();
+        let takes = leader == Some(bid.token)
+            || match bid.reach {
+                Reach::Look => false,
+                Reach::Work => waiting + open > 0 && free,
+                Reach::Guests => waiting + open > 0 && leader.is_none_or(|leader| leader.starts_with(GUEST)),
+                Reach::Any => free,
+            };
+        if !takes {
+            return Led { role: if free { Role::Free } else { Role::Following }, waiting, open };
+        }
+        self.leader = Some(bid.token.to_owned());
+        self.note(bid.ran);
+        if bid.ran.is_some() && self.minute.is_none_or(|(at_ms, _)| at_ms + LATELY_MS <= bid.now_ms) {
+            let fresh = (bid.now_ms, self.totals);
+            self.minute_before = Some(self.minute.unwrap_or(fresh));
+            self.minute = Some(fresh);
+        }
+        Led { role: Role::Leading, waiting, open }
+    }
+
+    pub(super) fn resign(&mut self, token: &str, if_idle: bool, ran: Option<&JobRun>) -> Resigned {
+        if self.leader.as_deref() != Some(token) {
+            return Resigned::Following;
+        }
+        let open = self.matches.values().any(|held| held.lease_ms.is_some());
+        if if_idle && (open || !self.first_in_line().is_empty()) {
+            return Resigned::Busy;
+        }
+        self.note(ran);
+        self.leader = None;
+        Resigned::Done
+    }
+
+    /// Remembers what a job did; the last failure stays until another comes.
+    pub(super) fn note(&mut self, ran: Option<&JobRun>) {
+        let Some(ran) = ran else { return };
+        let known = match ran.job {
+            Job::Matcher => &mut self.matcher,
+            Job::Sweeper => &mut self.sweeper,
+        };
+        let failed = ran.failed.clone().or_else(|| known.take()?.failed);
+        *known = Some(JobRun { failed, ..ran.clone() });
+    }
+
+    pub(super) fn lately(&self, now_ms: u64) -> Lately {
+        let Some((since_ms, before)) = self.minute_before else { return Lately::default() };
+        Lately {
+            for_ms: now_ms.saturating_sub(since_ms),
+            joined: self.totals.joined - before.joined,
+            matched: self.totals.matched - before.matched,
+            cancelled: self.totals.cancelled - before.cancelled,
+            expired: self.totals.expired - before.expired,
+        }
+    }
+
+    /// Outcomes, and matches that are over.
+    pub(super) fn remembered(&self) -> usize {
+        self.ended.len() + self.matches.values().filter(|held| held.forget_ms.is_some()).count()
+    }
+
     pub(super) fn estimate(&self) -> Estimate {
         Estimate { p50_ms: self.percentile(50), p90_ms: self.percentile(90) }
     }

@@ -1,17 +1,13 @@
-//! One server or a cluster behind one call: run a script, within a bounded time, with one lawful retry.
+//! One server or a cluster behind one call: run a script, within a bounded time.
 
-use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::cluster_async::ClusterConnection;
-use redis::{Client, FromRedisValue, RedisError, TlsCertificates, Value};
-use tokio::sync::OnceCell;
-use tokio::time::Instant;
+use redis::aio::ConnectionManager;
+use redis::{Cmd, FromRedisValue, RedisError, TlsCertificates, Value};
 
+use super::cluster::{Cluster, Manner};
+use super::node::{Node, unavailable};
 use super::reply::Reply;
 use super::scripts::Script;
 use super::settings::Settings;
@@ -20,17 +16,11 @@ use crate::ports::{Rate, StoreError};
 
 /// Longest time that one call may take, connecting and retry included, in milliseconds.
 pub const TIMEOUT_MS: u64 = 2_000;
-/// After a call that found nobody, others are refused at once for so long, in milliseconds: a caller that has somewhere else
-/// to go, or a phone that is told to come back, is served sooner than by waiting for the same silence again.
-const REST_MS: u64 = 250;
-/// Longest time to connect, or for one answer, in milliseconds.
-const STEP_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// A store on Redis. Connects when first used; clones share the connection.
 #[derive(Clone)]
 pub struct Redis {
-    kind: Kind,
-    away_until: Arc<Mutex<Option<Instant>>>,
+    place: Place,
     failures: Arc<AtomicU64>,
     pub(super) outbox_entries_max: usize,
     pub(super) clock_ahead_ms_max: u64,
@@ -38,20 +28,9 @@ pub struct Redis {
 }
 
 #[derive(Clone)]
-enum Kind {
-    Single(ConnectionManager),
+enum Place {
+    One(Arc<Node>),
     Cluster(Arc<Cluster>),
-}
-
-struct Cluster {
-    client: ClusterClient,
-    connection: OnceCell<ClusterConnection>,
-}
-
-impl Cluster {
-    async fn connected(&self) -> Result<ClusterConnection, RedisError> {
-        self.connection.get_or_try_init(|| self.client.get_async_connection()).await.cloned()
-    }
 }
 
 impl Redis {
@@ -60,47 +39,28 @@ impl Redis {
     /// # Errors
     /// The settings cannot be used, for example a certificate that is none.
     pub fn new(settings: Settings) -> Result<Self, StoreError> {
-        let Settings { info, cluster, root_cert, outbox_entries_max, clock_ahead_ms_max, call_rate } = settings;
+        let Settings { seeds, cluster, root_cert, outbox_entries_max, clock_ahead_ms_max, call_rate } = settings;
         let certs = root_cert.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
-        let kind = if cluster {
-            let mut builder = ClusterClientBuilder::new([info])
-                .connection_timeout(STEP_TIMEOUT)
-                .response_timeout(STEP_TIMEOUT)
-                .retries(3)
-                .max_retry_wait(100);
-            if let Some(certs) = certs {
-                builder = builder.certs(certs);
-            }
-            Kind::Cluster(Arc::new(Cluster {
-                client: builder.build().map_err(unavailable)?,
-                connection: OnceCell::new(),
-            }))
-        } else {
-            let client = match certs {
-                Some(certs) => Client::build_with_tls(info, certs),
-                None => Client::open(info),
-            };
-            let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(STEP_TIMEOUT))
-                .set_response_timeout(Some(STEP_TIMEOUT))
-                .set_max_delay(Duration::from_millis(100))
-                .set_number_of_retries(1);
-            let client = client.map_err(unavailable)?;
-            Kind::Single(ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?)
+        let first = seeds.first().cloned().ok_or_else(|| StoreError::Unavailable("no address is set".into()))?;
+        // Of a cluster, too: settings that cannot work stop the start, not the first call.
+        let node = Node::new(first, certs.as_ref()).map_err(|error| unavailable(&error))?;
+        let place = match cluster {
+            true => Place::Cluster(Arc::new(Cluster::new(seeds, certs))),
+            false => Place::One(Arc::new(node)),
         };
-        Ok(Self {
-            kind,
-            away_until: Arc::default(),
-            failures: Arc::default(),
-            outbox_entries_max,
-            clock_ahead_ms_max,
-            call_rate,
-        })
+        Ok(Self { place, failures: Arc::default(), outbox_entries_max, clock_ahead_ms_max, call_rate })
     }
 
     /// Calls that failed since the store was made, whatever became of them further up.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
+    }
+
+    fn counted<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if answer.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// Runs a script on a pool's keys. `args` come after the keys, in the order of the script's header.
@@ -131,69 +91,78 @@ impl Redis {
                 Arg::Text(text) => call.arg(*text),
             };
         }
-        let value: Value = match &self.kind {
-            Kind::Single(manager) => self.bounded(|| async { call.invoke_async(&mut manager.clone()).await }).await?,
-            Kind::Cluster(cluster) => {
-                self.bounded(|| async { call.invoke_async(&mut cluster.connected().await?).await }).await?
+        let call = &call;
+        let value: Value = match &self.place {
+            Place::One(node) => {
+                let answer = node.ask(|mut node| async move { call.invoke_async(&mut node).await }).await;
+                self.counted(answer.map_err(StoreError::from))?
+            }
+            Place::Cluster(cluster) => {
+                let ask = |mut node: ConnectionManager, manner| async move {
+                    match manner {
+                        Manner::Plainly => call.invoke_async(&mut node).await,
+                        Manner::Asking => asking(node, in_full(script, keys, args)).await,
+                    }
+                };
+                self.counted(cluster.ask(keys.first().map_or("", String::as_str), ask).await)?
             }
         };
         Reply::new(script.name, value)
     }
 
-    /// Runs a plain command.
-    pub(super) async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
-        match &self.kind {
-            Kind::Single(manager) => self.bounded(|| async { command.query_async(&mut manager.clone()).await }).await,
-            Kind::Cluster(cluster) => {
-                self.bounded(|| async { command.query_async(&mut cluster.connected().await?).await }).await
+    /// Runs a plain command that works on one key.
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd, key: &str) -> Result<T, StoreError> {
+        let answer = match &self.place {
+            Place::One(node) => {
+                let answer = node.ask(|mut node| async move { command.query_async(&mut node).await }).await;
+                answer.map_err(StoreError::from)
             }
-        }
-    }
-
-    /// Asks, and asks once more if the connection turned out dead: the client reconnects behind the command that meets a
-    /// dead connection, but fails that command. Asking again is lawful because every script may run twice.
-    async fn bounded<T, F: Future<Output = Result<T, RedisError>>>(
-        &self,
-        ask: impl FnMut() -> F,
-    ) -> Result<T, StoreError> {
-        let answer = self.asked(ask).await;
-        if answer.is_err() {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-        }
-        answer
-    }
-
-    async fn asked<T, F: Future<Output = Result<T, RedisError>>>(
-        &self,
-        mut ask: impl FnMut() -> F,
-    ) -> Result<T, StoreError> {
-        if self.away_until().is_some_and(|until| Instant::now() < until) {
-            return Err(StoreError::Unavailable("it was away a moment ago".into()));
-        }
-        let twice = async {
-            match ask().await {
-                Err(error) if error.is_connection_dropped() || (error.is_io_error() && !error.is_timeout()) => {
-                    ask().await
-                }
-                answer => answer,
+            Place::Cluster(cluster) => {
+                let ask = |mut node: ConnectionManager, manner| async move {
+                    match manner {
+                        Manner::Plainly => command.query_async(&mut node).await,
+                        Manner::Asking => asking(node, command.clone()).await,
+                    }
+                };
+                cluster.ask(key, ask).await
             }
         };
-        let answer = tokio::time::timeout(Duration::from_millis(TIMEOUT_MS), twice).await;
-        let silent = match &answer {
-            Ok(Ok(_)) => false,
-            Ok(Err(error)) => error.is_io_error() || error.is_timeout() || error.is_connection_dropped(),
-            Err(_) => true,
-        };
-        *self.away_until() = silent.then(|| Instant::now() + Duration::from_millis(REST_MS));
-        match answer {
-            Ok(answer) => answer.map_err(unavailable),
-            Err(_) => Err(StoreError::Unavailable(format!("no answer within {TIMEOUT_MS} ms"))),
-        }
+        self.counted(answer)
     }
 
-    fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Runs a plain command on every node: what each answers.
+    pub(super) async fn query_all<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+    ) -> Result<Vec<Result<T, StoreError>>, StoreError> {
+        let ask = |mut node: ConnectionManager| async move { command.query_async(&mut node).await };
+        let answers = match &self.place {
+            Place::One(node) => vec![node.ask(ask).await.map_err(StoreError::from)],
+            Place::Cluster(cluster) => self.counted(cluster.ask_all(ask).await)?,
+        };
+        Ok(answers.into_iter().map(|answer| self.counted(answer)).collect())
     }
+}
+
+/// Asks a node that is about to take a slot over: it answers those who say so right before.
+async fn asking<T: FromRedisValue>(mut node: ConnectionManager, command: Cmd) -> Result<T, RedisError> {
+    let mut both = redis::pipe();
+    both.cmd("ASKING").ignore().add_command(command);
+    let (answer,): (T,) = both.query_async(&mut node).await?;
+    Ok(answer)
+}
+
+/// A script's call with its text: of a node that was never asked before it is not known whether it has loaded it.
+fn in_full(script: &Script, keys: &[String], args: &[Arg<'_>]) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(script.source).arg(keys.len()).arg(keys);
+    for arg in args {
+        match arg {
+            Arg::Int(number) => command.arg(*number),
+            Arg::Text(text) => command.arg(*text),
+        };
+    }
+    command
 }
 
 /// A rate as a script takes it: `rate_every_ms` and `rate_burst`; 0 to count nothing.
@@ -206,8 +175,4 @@ pub(super) fn rate_args(rate: Option<Rate>) -> [Arg<'static>; 2] {
 pub(super) enum Arg<'a> {
     Int(u64),
     Text(&'a str),
-}
-
-fn unavailable(error: RedisError) -> StoreError {
-    StoreError::Unavailable(error.to_string())
 }

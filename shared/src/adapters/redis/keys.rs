@@ -31,6 +31,8 @@ pub enum Key {
     Leader,
     /// counters and percentiles
     Stats,
+    /// what jobs last did
+    Runs,
     /// the latest waits
     Waits,
     /// match -> number of its lobby
@@ -62,6 +64,7 @@ impl Key {
             Self::Later => ("later", "stream"),
             Self::Leader => ("leader", "string"),
             Self::Stats => ("stats", "hash"),
+            Self::Runs => ("runs", "hash"),
             Self::Waits => ("waits", "list"),
             Self::Lobbies => ("lobbies", "zset"),
             Self::Paces => ("paces", "zset"),

@@ -2,12 +2,13 @@
 
 use super::connection::{Arg, Redis};
 use super::record;
+use super::runs;
 use super::scripts::{self, Script};
-use crate::domain::limits::{KEEP_MS, LOBBIES_MAX, OUTBOX_BYTES_MAX, RECENT_WAITS_MAX};
+use crate::domain::limits::{KEEP_MS, LATELY_MS, LOBBIES_MAX, OUTBOX_BYTES_MAX, RECENT_WAITS_MAX};
 use crate::domain::lobby;
 use crate::domain::matching::Candidate;
 use crate::domain::{CancelReason, Match, MatchId, PoolId, TicketId};
-use crate::ports::{Claim, Dropped, Matches, Page, StoreError};
+use crate::ports::{Bid, Claim, Dropped, JobRun, Led, Matches, Page, Resigned, Role, StoreError};
 
 /// What an entry of the outbox takes for a match, and for each of its members, players' names apart. In bytes.
 const MATCH_BYTES: usize = 256;
@@ -125,19 +126,37 @@ impl Matches for Redis {
         }
     }
 
-    async fn lead(&self, pool: &PoolId, token: &str, ttl_ms: u64) -> Result<bool, StoreError> {
-        let reply = self.run(&scripts::LEAD, pool, &[Arg::Text(token), Arg::Int(ttl_ms)]).await?;
-        match reply.word() {
-            "LEADING" => Ok(true),
-            "FOLLOWING" => Ok(false),
-            _ => reply.unexpected(),
-        }
+    async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> Result<Led, StoreError> {
+        let Bid { token, ttl_ms, now_ms, reach, ran } = *bid;
+        let ran = runs::write(ran);
+        let mut args = vec![Arg::Text(token), Arg::Int(ttl_ms), Arg::Int(now_ms), Arg::Text(reach.as_str())];
+        args.push(Arg::Int(LATELY_MS));
+        args.extend(ran.iter().map(|text| Arg::Text(text)));
+        let reply = self.run(&scripts::LEAD, pool, &args).await?;
+        let role = match reply.word() {
+            "LEADING" => Role::Leading,
+            "FOLLOWING" => Role::Following,
+            "FREE" => Role::Free,
+            _ => return reply.unexpected(),
+        };
+        Ok(Led { role, waiting: reply.part(1)?, open: reply.part(2)? })
     }
 
-    async fn resign(&self, pool: &PoolId, token: &str) -> Result<(), StoreError> {
-        let reply = self.run(&scripts::RESIGN, pool, &[Arg::Text(token)]).await?;
+    async fn resign(
+        &self,
+        pool: &PoolId,
+        token: &str,
+        if_idle: bool,
+        ran: Option<&JobRun>,
+    ) -> Result<Resigned, StoreError> {
+        let ran = runs::write(ran);
+        let mut args = vec![Arg::Text(token), Arg::Text(if if_idle { "idle" } else { "leave" })];
+        args.extend(ran.iter().map(|text| Arg::Text(text)));
+        let reply = self.run(&scripts::RESIGN, pool, &args).await?;
         match reply.word() {
-            "RESIGNED" | "FOLLOWING" => Ok(()),
+            "RESIGNED" => Ok(Resigned::Done),
+            "BUSY" => Ok(Resigned::Busy),
+            "FOLLOWING" => Ok(Resigned::Following),
             _ => reply.unexpected(),
         }
     }

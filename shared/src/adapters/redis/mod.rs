@@ -3,19 +3,25 @@
 //! - `keys`: every key name, made here and nowhere else.
 //! - `scripts`: the Lua family in `lua/`, each with the keys it declares and the words it answers.
 //! - `record`: what the values look like.
-//! - `connection`: one server or a cluster, with bounded time and one lawful retry.
+//! - `connection`: one server or a cluster.
+//! - `node`: one server, with bounded time, one lawful retry and a breaker.
+//! - `cluster`: which node holds a key.
+//! - `runs`: what jobs last did with a pool.
 //! - `tickets`, `players`, `matches`, `proposals`, `upkeep`, `outbox`: the ports.
 //!
 //! Round trips: every call of a port is one (`recall` two, where something comes back), except a pool's first after a restart of Redis, which loads the script.
 
+mod cluster;
 mod connection;
 mod keys;
 mod matches;
+mod node;
 mod outbox;
 mod players;
 mod proposals;
 mod record;
 mod reply;
+mod runs;
 pub mod scripts;
 mod settings;
 mod tickets;

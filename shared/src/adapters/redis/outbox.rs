@@ -104,8 +104,9 @@ impl Outbox for Redis {
     async fn recall(&self, pool: &PoolId, after: Option<&str>, limit: usize) -> Result<Recalled, StoreError> {
         let start = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
         let mut command = redis::cmd("XRANGE");
-        command.arg(Key::Later.of_pool(pool)).arg(start).arg("+").arg("COUNT").arg(limit);
-        let rows: Vec<Row> = self.query(&command).await?;
+        let key = Key::Later.of_pool(pool);
+        command.arg(&key).arg(start).arg("+").arg("COUNT").arg(limit);
+        let rows: Vec<Row> = self.query(&command, &key).await?;
         let next = if rows.len() == limit { rows.last().map(|row| row.0.clone()) } else { None };
         let known = |row: &Row| event(pool, row) != Err(Unreadable::Unknown);
         let back: Vec<String> = rows.into_iter().filter(known).map(|row| row.0).collect();
@@ -125,8 +126,9 @@ impl Outbox for Redis {
 
     async fn aside(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
         let mut command = redis::cmd("XRANGE");
-        command.arg(Key::Dead.of_pool(pool)).arg("-").arg("+").arg("COUNT").arg(limit);
-        let rows: Vec<Row> = self.query(&command).await?;
+        let key = Key::Dead.of_pool(pool);
+        command.arg(&key).arg("-").arg("+").arg("COUNT").arg(limit);
+        let rows: Vec<Row> = self.query(&command, &key).await?;
         Ok(rows.into_iter().map(|row| (row.0.clone(), row.1.join(" "))).collect())
     }
 

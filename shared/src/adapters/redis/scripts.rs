@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::keys::Key::{
     self, Blame, Claims, Dead, Forget, Later, Leader, Leases, Lobbies, Matches, Outbox, Paces, Player, Rate, Results,
-    Seen, Stats, Tickets, Waiting, Waits,
+    Runs, Seen, Stats, Tickets, Waiting, Waits,
 };
 
 /// One atomic transition.
@@ -67,8 +67,8 @@ scripts! {
     RECLAIM = "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
         ["RECLAIMED"];
     EXPIRE = "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies, Paces], ["EXPIRED"];
-    LEAD = "lead", [Leader], ["LEADING", "FOLLOWING"];
-    RESIGN = "resign", [Leader], ["RESIGNED", "FOLLOWING"];
+    LEAD = "lead", [Leader, Waiting, Leases, Stats, Runs], ["LEADING", "FOLLOWING", "FREE"];
+    RESIGN = "resign", [Leader, Waiting, Leases, Runs], ["RESIGNED", "BUSY", "FOLLOWING"];
     RESERVE = "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "TOO_OFTEN"];
     UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
     BLAME = "blame", [Blame], ["BLAMED"];
@@ -81,5 +81,5 @@ scripts! {
     PUT_OFF = "putoff", [Outbox, Later], ["PUT_OFF"];
     RECALL = "recall", [Outbox, Later], ["RECALLED"];
     REPLAY = "replay", [Outbox, Dead], ["REPLAYED"];
-    STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets], ["STATUS"];
+    STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets, Dead, Forget, Runs], ["STATUS"];
 }

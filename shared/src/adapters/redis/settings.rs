@@ -7,7 +7,8 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionI
 /// Everything needed to connect.
 #[derive(Clone)]
 pub struct Settings {
-    pub(super) info: ConnectionInfo,
+    /// Where to begin: a server, or nodes of a cluster, of which one that answers is enough.
+    pub(super) seeds: Vec<ConnectionInfo>,
     pub(super) cluster: bool,
     pub(super) root_cert: Option<Vec<u8>>,
     /// Entries kept in a pool's outbox; 0 writes none, for deployments where nobody drains it.
@@ -27,14 +28,15 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// From `redis://user:password@host:port`, `rediss://` for TLS, or `unix:///path`.
+    /// From `redis://user:password@host:port`, `rediss://` for TLS, or `unix:///path`. Of a cluster, several nodes may be named,
+    /// separated by commas: one that answers is enough, and all log in as the first.
     ///
     /// # Errors
     /// The text is no such URL.
-    pub fn from_url(url: &str) -> Result<Self, SettingsError> {
-        let info = url.into_connection_info().map_err(|_| SettingsError::Url)?;
+    pub fn from_url(urls: &str) -> Result<Self, SettingsError> {
+        let seeds = urls.split(',').map(|url| url.into_connection_info().map_err(|_| SettingsError::Url));
         Ok(Self {
-            info,
+            seeds: seeds.collect::<Result<_, _>>()?,
             cluster: false,
             root_cert: None,
             outbox_entries_max: 0,
@@ -60,7 +62,7 @@ impl Settings {
         let info = addr.into_connection_info().map(|info| info.set_redis_settings(login));
         let info = info.unwrap_or_else(|never| unreachable!("an address is always connection info: {never}"));
         Self {
-            info,
+            seeds: vec![info],
             cluster: false,
             root_cert: None,
             outbox_entries_max: 0,
@@ -98,13 +100,22 @@ impl Settings {
 /// Without the password.
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Settings {{ addr: {}, cluster: {} }}", self.info.addr(), self.cluster)
+        let addresses: Vec<String> = self.seeds.iter().map(|info| info.addr().to_string()).collect();
+        write!(f, "Settings {{ addresses: {addresses:?}, cluster: {} }}", self.cluster)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_nodes_may_be_named_and_each_must_be_an_address() {
+        assert_eq!(Settings::from_url("redis://a,redis://b:7000").unwrap().seeds.len(), 2);
+        for wrong in ["", "redis://a,", "redis://a,b"] {
+            assert_eq!(Settings::from_url(wrong).unwrap_err(), SettingsError::Url, "{wrong:?}");
+        }
+    }
 
     #[test]
     fn no_password_shows_in_debug_output_or_errors() {

@@ -92,8 +92,9 @@ impl Tickets for Redis {
 
     async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
         let mut command = redis::cmd("HGET");
-        command.arg(Key::Matches.of_pool(&id.pool)).arg(id.unique.as_str());
-        let text: Option<String> = self.query(&command).await?;
+        let key = Key::Matches.of_pool(&id.pool);
+        command.arg(&key).arg(id.unique.as_str());
+        let text: Option<String> = self.query(&command, &key).await?;
         text.map(|text| record::read_match(id.clone(), &text)).transpose()
     }
 }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use redis::{FromRedisValue, InfoDict, Value};
+use redis::InfoDict;
 
 use super::connection::{Arg, Redis};
 use super::record;
+use super::runs;
 use super::scripts;
 use crate::domain::limits::{
     EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, OUTBOX_BYTES_MAX, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX,
     RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX, UPKEEP_PAUSE_MS_MAX,
 };
 use crate::domain::{PoolId, Rules, TicketId, Unique};
-use crate::ports::{Estimate, Expired, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
+use crate::ports::{Estimate, Expired, Job, JobRun, Pinged, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
 
 impl Upkeep for Redis {
     async fn reclaim(&self, pool: &PoolId, now_ms: u64) -> Result<Reclaimed, StoreError> {
@@ -61,8 +62,10 @@ impl Upkeep for Redis {
 }
 
 impl Pools for Redis {
-    async fn status(&self, pool: &PoolId) -> Result<PoolStatus, StoreError> {
-        let reply = self.run(&scripts::STATUS, pool, &[]).await?;
+    async fn status(&self, pool: &PoolId, now_ms: u64, ran: Option<&JobRun>) -> Result<PoolStatus, StoreError> {
+        let ran = runs::write(ran);
+        let args: Vec<Arg<'_>> = ran.iter().map(|text| Arg::Text(text)).collect();
+        let reply = self.run(&scripts::STATUS, pool, &args).await?;
         if reply.word() != "STATUS" {
             return reply.unexpected();
         }
@@ -71,6 +74,15 @@ impl Pools for Redis {
         let first = reply.part::<Option<String>>(6)?.and_then(|text| record::read_ticket(nameless, &text).ok());
         let stats: BTreeMap<String, u64> = reply.part(7)?;
         let count = |name: &str| stats.get(name).copied().unwrap_or_default();
+        let totals = Totals {
+            joined: count("joined"),
+            matched: count("matched"),
+            cancelled: count("cancelled"),
+            expired: count("expired"),
+            requeued: count("requeued"),
+            reclaimed: count("reclaimed"),
+        };
+        let fields: BTreeMap<String, String> = reply.part(11)?;
         Ok(PoolStatus {
             waiting: reply.part(1)?,
             claimed: reply.part(2)?,
@@ -81,28 +93,28 @@ impl Pools for Redis {
             first_joined_ms: first.map(|ticket| ticket.joined_ms),
             estimate: Estimate { p50_ms: stats.get("wait_p50").copied(), p90_ms: stats.get("wait_p90").copied() },
             wait_p99_ms: stats.get("wait_p99").copied(),
-            totals: Totals {
-                joined: count("joined"),
-                matched: count("matched"),
-                cancelled: count("cancelled"),
-                expired: count("expired"),
-                requeued: count("requeued"),
-                reclaimed: count("reclaimed"),
-            },
+            totals,
+            dead_letters: reply.part(9)?,
+            remembered: reply.part(10)?,
+            lately: runs::lately(&fields, totals, now_ms),
+            matcher: runs::read(&fields, Job::Matcher),
+            sweeper: runs::read(&fields, Job::Sweeper),
         })
     }
 
-    async fn ping(&self) -> Result<Option<(u64, u64)>, StoreError> {
+    async fn ping(&self) -> Result<Pinged, StoreError> {
         let mut command = redis::cmd("INFO");
         command.arg("memory");
-        // A cluster answers for each of its masters, by address.
-        let infos: Vec<InfoDict> = match self.query(&command).await? {
-            Value::Map(nodes) => nodes.into_iter().map(|(_, info)| InfoDict::from_redis_value(info)).collect(),
-            info => InfoDict::from_redis_value(info).map(|info| vec![info]),
+        let answers: Vec<Result<InfoDict, StoreError>> = self.query_all(&command).await?;
+        let nodes = answers.len();
+        let (infos, away): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        let infos: Vec<InfoDict> = infos.into_iter().flatten().collect();
+        if let (true, Some(Err(error))) = (infos.is_empty(), away.first()) {
+            return Err(error.clone());
         }
-        .map_err(|error| StoreError::Corrupt(format!("INFO: {error}")))?;
         let sum = |name| infos.iter().map(|info| info.get::<u64>(name)).sum::<Option<u64>>();
-        Ok(sum("used_memory").map(|used| (used, sum("maxmemory").unwrap_or_default())))
+        let memory = sum("used_memory").map(|used| (used, sum("maxmemory").unwrap_or_default()));
+        Ok(Pinged { nodes, nodes_away: away.len(), memory })
     }
 }
 
