@@ -83,19 +83,29 @@ async fn stores(http: &Https, plan: &Plan, findings: &mut Findings) -> bool {
         }
     };
     findings.well("API", format!("{} answers", plan.url));
-    match reply.text("status") {
-        "ok" => findings.well("stores", "Redis and the ledger answer"),
-        "degraded" => findings.fault(
+    match (reply.text("redis"), reply.text("ledger")) {
+        ("up", "up") => findings.well("stores", "Redis and the ledger answer"),
+        ("up", "not_configured") => findings.well("stores", "Redis answers, there is no ledger"),
+        ("up", "down") => findings.fault(
             "stores",
             "Redis answers, the ledger does not",
             "look at the table, the functions' rights and the DynamoDB endpoint of their network",
         ),
-        "down" => findings.fault(
+        ("degraded", _) => findings.fault(
+            "stores",
+            "a part of Redis does not answer",
+            "GET /queue/status names the pools that cannot be reached; look at the nodes of the cluster",
+        ),
+        ("down", _) => findings.fault(
             "stores",
             "Redis does not answer",
             "look whether it runs, at its security group, and whether the functions have its password",
         ),
-        other => findings.fault("stores", format!("/health says {other:?}"), "expected ok, degraded or down"),
+        (redis, ledger) => findings.fault(
+            "stores",
+            format!("/health says redis {redis:?}, ledger {ledger:?}"),
+            "expected up, degraded, down or not_configured for each store",
+        ),
     }
     true
 }
