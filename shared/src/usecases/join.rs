@@ -12,7 +12,7 @@
 use futures::future::{join, join_all, try_join_all};
 use sha2::{Digest, Sha256};
 
-use super::settle::let_go;
+use super::settle::{Ask, let_go, settle};
 use super::view::View;
 use crate::domain::event::EVERY_LIFE;
 use crate::domain::limits::{JOIN_ROUNDS_MAX, PLAYER_GRACE_MS};
@@ -125,7 +125,10 @@ pub async fn join_queue<L: Ledger + Tickets + Players>(
             let (reply, noted) = place(store, ledger, ids, request, ids.unique()).await?;
             return Ok(Placed { reply, mode: Mode::Normal, ledger_failure: noted.err() });
         }
-        Ok((reply, noted)) => return Ok(Placed { reply, mode: Mode::Normal, ledger_failure: noted.err() }),
+        Ok((reply, noted)) => {
+            let reply = settled(store, ledger, request, reply).await?;
+            return Ok(Placed { reply, mode: Mode::Normal, ledger_failure: noted.err() });
+        }
         Err(error @ (StoreError::Corrupt(_) | StoreError::TooOften { .. })) => return Err(error),
         Err(error) => error,
     };
@@ -133,6 +136,20 @@ pub async fn join_queue<L: Ledger + Tickets + Players>(
         Ok((reply, _)) => Ok(Placed { reply, mode: Mode::Fallback, ledger_failure: None }),
         Err(_) => Err(away),
     }
+}
+
+/// The same again, where the ticket that was there already is in a match that the ledger has yet to decide: it is asked now.
+async fn settled(
+    store: &(impl Tickets + Outbox),
+    ledger: &impl Ledger,
+    request: &Request<'_>,
+    reply: Reply,
+) -> Result<Reply, StoreError> {
+    let Reply::Already(before) = reply else { return Ok(reply) };
+    let Request { caller, rules, now_ms, .. } = *request;
+    let (polled, _) = settle(store, ledger, (&before.ticket, caller), Some(rules), Ask::Now, now_ms).await?;
+    let view = View::of(&before.ticket, polled, caller, Some(rules), now_ms);
+    Ok(Reply::Already(view.unwrap_or(before)))
 }
 
 async fn place(
