@@ -87,8 +87,8 @@ const MESSAGES_HEARD: f64 = 2.0;
 const LINES_CONNECTION: f64 = 2.0;
 /// How long the ledger keeps a ticket, in months.
 const KEPT_MONTHS: f64 = 30.0 * 24.0 / HOURS_PER_MONTH;
-/// Alarms in `template.yaml`, the one over five metrics as five.
-const ALARMS: f64 = 14.0;
+/// Alarms in `template.yaml` beside a serverless Redis, one over several metrics as that many.
+const ALARMS: f64 = 30.0;
 const GB: f64 = 1e9;
 
 /// Polls of a phone whose match is there after `wait_s`, the one that sees it included, where nine of ten wait `usual_s`; the
