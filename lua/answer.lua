@@ -23,8 +23,7 @@
 -- ARGV[10] bytes_max of the outbox, taking all entries for as long as the one that comes
 -- ARGV[11] rate_every_ms, one call for each; 0 to count nothing
 -- ARGV[12] rate_burst, calls at once
--- Returns {"NOTED", state} | {"BEFORE", state} | {"TOO_LATE"} | {"UNKNOWN"}
---         | {"TOO_OFTEN", retry_ms}
+-- Returns {"NOTED", state} | {"BEFORE", state} | {"TOO_LATE"} | {"UNKNOWN"} | {"TOO_OFTEN", retry_ms}
 -- Limits  tickets <= PLAYERS_PER_MATCH_MAX, lobbies <= LOBBIES_MAX
 --
 -- The lease is the time to answer. The last yes confirms in the same call, so that all parties are matched or none. A no
@@ -36,34 +35,19 @@ local now_ms, forget_ms, outbox_max, match, player, word = tonumber(ARGV[1]), AR
 local proposed_until_ms, lobbies_max, numbers = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local bytes_max, rate_every_ms, rate_burst = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 
--- A token bucket for each player of the pool, as in reserve: the score says when it is full again. How long to wait; 0 to go on.
-local function early_ms()
-  if rate_every_ms == 0 then return 0 end
-  local full_ms = math.max(tonumber(redis.call('ZSCORE', paces, player) or 0), now_ms) + rate_every_ms
-  local wait_ms = full_ms - now_ms - rate_burst * rate_every_ms
-  if wait_ms <= 0 then redis.call('ZADD', paces, full_ms, player) end
-  return math.max(wait_ms, 0)
-end
 -- A pong was asked for, often by another call of the same player: it is counted there.
-local wait_ms = word == 'pong' and 0 or early_ms()
-if wait_ms > 0 then
-  return { 'TOO_OFTEN', wait_ms }
-end
+local wait_ms = word == 'pong' and 0 or early_ms(paces, player, now_ms, rate_every_ms, rate_burst)
+if wait_ms > 0 then return { 'TOO_OFTEN', wait_ms } end
 
 local text = redis.call('HGET', matches, match)
 local record = text and cjson.decode(text) or { teams = {} }
-local own, members = nil, {}
-for _, team in ipairs(record.teams) do
-  for _, member in ipairs(team) do
-    members[#members + 1] = member
-    for _, one in ipairs(member.players) do
-      own = one == player and member or own
-    end
+local own, members = nil, members_of(record)
+for _, member in ipairs(members) do
+  for _, one in ipairs(member.players) do
+    own = one == player and member or own
   end
 end
-if not own then
-  return { 'UNKNOWN' }
-end
+if not own then return { 'UNKNOWN' } end
 local state, verdict = record.state, (record.verdicts or {})[own.ticket]
 local asked = word == 'pong' and 'checking' or 'proposed'
 if (word == 'accept' and state == 'confirmed') or (word == 'decline' and verdict == 'declined')
@@ -74,9 +58,7 @@ if state ~= asked or tonumber(redis.call('ZSCORE', leases, match) or 0) <= now_m
   return { 'TOO_LATE' }
 end
 redis.call('ZADD', seen, 'XX', 'GT', now_ms, own.ticket)
-if own.ready and word ~= 'decline' then
-  return { 'BEFORE', state }
-end
+if own.ready and word ~= 'decline' then return { 'BEFORE', state } end
 
 own.ready = word ~= 'decline' or nil
 local open = 0
@@ -105,11 +87,7 @@ for _, member in ipairs(kind and members or {}) do
 end
 text = cjson.encode(record)
 redis.call('HSET', matches, match, text)
-local entry = nil
-if kind and outbox_max ~= '0' then
-  local kept_max = math.min(outbox_max, math.ceil(bytes_max / #text))
-  entry = redis.call('XADD', outbox, 'MAXLEN', '~', kept_max, '*', 'kind', kind, 'id', match, 'body', text)
-end
+local entry = kind and tell(outbox, outbox_max, bytes_max, kind, match, text) or nil
 for _, member in ipairs(kind == 'matched' and members or {}) do
   redis.call('HDEL', tickets, member.ticket)
   redis.call('HDEL', claims, member.ticket)

@@ -28,15 +28,7 @@ local tickets, waiting, seen, claims, matches, results, forget, stats, outbox, p
 local now_ms, ticket, player, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local rate_every_ms, rate_burst = tonumber(ARGV[6]), tonumber(ARGV[7])
 
--- A token bucket for each player of the pool, as in reserve: the score says when it is full again. How long to wait; 0 to go on.
-local function early_ms()
-  if rate_every_ms == 0 then return 0 end
-  local full_ms = math.max(tonumber(redis.call('ZSCORE', paces, player) or 0), now_ms) + rate_every_ms
-  local wait_ms = full_ms - now_ms - rate_burst * rate_every_ms
-  if wait_ms <= 0 then redis.call('ZADD', paces, full_ms, player) end
-  return math.max(wait_ms, 0)
-end
-local wait_ms = early_ms()
+local wait_ms = early_ms(paces, player, now_ms, rate_every_ms, rate_burst)
 if wait_ms > 0 then
   return { 'TOO_OFTEN', wait_ms }
 end
@@ -46,9 +38,9 @@ if ended then
   return { 'ENDED', ended, match and redis.call('HGET', matches, match) or false }
 end
 local record = redis.call('HGET', tickets, ticket)
-local players, rating, joined_ms, _, attempts, _, imported = unpack(record and cjson.decode(record) or { {} })
+record = record and cjson.decode(record) or { {} }
 local own = false
-for _, one in ipairs(players) do
+for _, one in ipairs(record[1]) do
   own = own or one == player
 end
 if not own then
@@ -59,17 +51,9 @@ if match then
   return { 'CLAIMED', match }
 end
 
-local text = cjson.encode({
-  status = 'cancelled', reason = 'player', ended_ms = now_ms,
-  players = players, rating = rating, joined_ms = joined_ms, attempts = attempts, imported = imported,
-})
-redis.call('HDEL', tickets, ticket)
+local outcome = { status = 'cancelled', reason = 'player', ended_ms = now_ms }
+local text = finish(tickets, seen, results, forget, ticket, record, outcome, forget_ms)
 redis.call('ZREM', waiting, ticket)
-redis.call('ZREM', seen, ticket)
-redis.call('HSET', results, ticket, text)
-redis.call('ZADD', forget, forget_ms, ticket)
 redis.call('HINCRBY', stats, 'cancelled', 1)
-if outbox_max ~= '0' then
-  redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'ended', 'id', ticket, 'body', text)
-end
+tell(outbox, outbox_max, nil, 'ended', ticket, text)
 return { 'CANCELLED' }

@@ -39,12 +39,10 @@ local function of_now(text, ids)
     local fine, ticket = pcall(cjson.decode, found or '')
     attempts[ids[i]] = fine and type(ticket) == 'table' and tonumber(ticket[5]) or nil
   end
-  for _, team in ipairs(record.teams) do
-    for _, member in ipairs(team) do
-      local now = attempts[member.ticket] or member.attempts
-      stale = stale or now ~= member.attempts
-      member.attempts = now
-    end
+  for _, member in ipairs(members_of(record)) do
+    local now = attempts[member.ticket] or member.attempts
+    stale = stale or now ~= member.attempts
+    member.attempts = now
   end
   return stale and cjson.encode(record) or text
 end

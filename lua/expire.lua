@@ -23,7 +23,6 @@
 -- Returns {"EXPIRED", tickets expired, tickets abandoned, outcomes forgotten}
 -- Limits  limit <= EXPIRE_BATCH, look_max <= EXPIRE_LOOK_MAX; O(log n + limit + look_max)
 --
--- Time is an argument, so that a test can say what it is. One clock that runs ahead would end everybody: Redis' own bounds it.
 -- Nobody is silent while nobody can be heard: if Redis was away, all tickets look silent when it is back.
 -- Tickets held by a match are left alone: their match decides, and its lease is short.
 
@@ -32,10 +31,7 @@ local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies, 
 local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local joined_before_ms, abandon_ms, look_max = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local gap_ms, pause_ms, clock_ms = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-if clock_ms > 0 then
-  local fine, time = pcall(redis.call, 'TIME')
-  now_ms = fine and math.min(now_ms, 1000 * time[1] + math.floor(time[2] / 1000) + clock_ms) or now_ms
-end
+now_ms = believed(now_ms, clock_ms)
 
 -- A record that cannot be read is a later version's. It is left to that version.
 local function read(ticket)
@@ -43,21 +39,12 @@ local function read(ticket)
   return fine and type(record) == 'table' and tonumber(record[4]) and record or nil
 end
 
-local function finish(ticket, record, status, reason)
-  local players, rating, joined_ms, _, attempts, _, imported = unpack(record)
-  local text = cjson.encode({
-    status = status, reason = reason, ended_ms = now_ms,
-    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts, imported = imported,
-  })
-  redis.call('HDEL', tickets, ticket)
+local function leave(ticket, record, status, reason)
+  local outcome = { status = status, reason = reason, ended_ms = now_ms }
+  local text = finish(tickets, seen, results, forget, ticket, record, outcome, forget_ms)
   redis.call('ZREM', waiting, ticket)
-  redis.call('ZREM', seen, ticket)
-  redis.call('HSET', results, ticket, text)
-  redis.call('ZADD', forget, forget_ms, ticket)
   redis.call('HINCRBY', stats, status, 1)
-  if outbox_max ~= '0' then
-    redis.call('XADD', outbox, 'MAXLEN', '~', outbox_max, '*', 'kind', 'ended', 'id', ticket, 'body', text)
-  end
+  tell(outbox, outbox_max, nil, 'ended', ticket, text)
 end
 
 -- The line is ordered by joining time less a bonus, so the early end holds all expired tickets and some that are only urgent.
@@ -67,7 +54,7 @@ while expired < limit and passed < look_max do
   for _, ticket in ipairs(page) do
     local record = read(ticket)
     if record and record[4] <= now_ms then
-      finish(ticket, record, 'expired', nil)
+      leave(ticket, record, 'expired', nil)
       expired = expired + 1
     else
       passed = passed + 1
@@ -75,11 +62,7 @@ while expired < limit and passed < look_max do
   end
   if #page == 0 then break end
 end
-local times = redis.call('HMGET', stats, 'upkeep_ms', 'away_ms')
-local upkeep_ms, away_ms = tonumber(times[1] or 0), tonumber(times[2] or 0)
-if upkeep_ms > 0 and now_ms > upkeep_ms + pause_ms then
-  redis.call('HSET', stats, 'pause_from_ms', upkeep_ms, 'pause_to_ms', now_ms)
-end
+local upkeep_ms, away_ms = note_pause(stats, now_ms, gap_ms, pause_ms)
 away_ms = now_ms > upkeep_ms + gap_ms and now_ms or away_ms
 redis.call('HSET', stats, 'upkeep_ms', math.max(now_ms, upkeep_ms), 'away_ms', away_ms)
 -- Those who were silent for too long, and some that a match holds.
@@ -89,7 +72,7 @@ while now_ms >= away_ms + abandon_ms and abandoned < limit and held < look_max d
   for _, ticket in ipairs(page) do
     local record = redis.call('ZSCORE', waiting, ticket) and read(ticket)
     if record then
-      finish(ticket, record, 'cancelled', 'abandoned')
+      leave(ticket, record, 'cancelled', 'abandoned')
       abandoned = abandoned + 1
     else
       held = held + 1

@@ -29,16 +29,7 @@ local tickets, seen, claims, matches, leases, results, forget, stats, outbox, pa
 local now_ms, ticket, player = ARGV[1], ARGV[2], ARGV[3]
 local rate_every_ms, rate_burst = tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- A token bucket for each player of the pool, as in reserve: the score says when it is full again. How long to wait; 0 to go on.
-local function early_ms()
-  if rate_every_ms == 0 then return 0 end
-  local full_ms = math.max(tonumber(redis.call('ZSCORE', paces, player) or 0), tonumber(now_ms)) + rate_every_ms
-  local wait_ms = full_ms - now_ms - rate_burst * rate_every_ms
-  if wait_ms <= 0 then redis.call('ZADD', paces, full_ms, player) end
-  return math.max(wait_ms, 0)
-end
-
-local wait_ms = early_ms()
+local wait_ms = early_ms(paces, player, tonumber(now_ms), rate_every_ms, rate_burst)
 local outcome = redis.call('HGET', results, ticket)
 if outcome and wait_ms == 0 then
   local over = cjson.decode(outcome)

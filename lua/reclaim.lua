@@ -26,33 +26,18 @@
 --
 -- One place for every way in which a match falls through: its matcher died (forming), somebody did not answer in time
 -- (checking, proposed), it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far
--- and further in front. Nobody is at fault who could be heard for less than half of the time to answer: as in expire, a pause in
--- upkeep is a time in which Redis was away.
+-- and further in front. Nobody is at fault who could be heard for less than half of the time to answer (see lib/upkeep).
 
 local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local gap_ms, pause_ms, clock_ms, bytes_max = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-if clock_ms > 0 then
-  local fine, time = pcall(redis.call, 'TIME')
-  now_ms = fine and math.min(now_ms, 1000 * time[1] + math.floor(time[2] / 1000) + clock_ms) or now_ms
-end
-
-local silent = { checking = 'disconnected', proposed = 'no_answer' }
-
-local function tell(kind, id, text)
-  if outbox_max ~= '0' then
-    local kept_max = math.min(outbox_max, math.ceil(bytes_max / #text))
-    redis.call('XADD', outbox, 'MAXLEN', '~', kept_max, '*', 'kind', kind, 'id', id, 'body', text)
-  end
-end
+now_ms = believed(now_ms, clock_ms)
 
 -- A record that cannot be read is a later version's. It is left as it is, and its ticket waits again.
 local function requeue(ticket, record)
-  if not record then
-    return redis.call('ZADD', waiting, now_ms, ticket)
-  end
+  if not record then return redis.call('ZADD', waiting, now_ms, ticket) end
   record[5] = record[5] + 1
   redis.call('HSET', tickets, ticket, cjson.encode(record))
   local order = record[3] - step_ms * math.min(record[5], steps_max)
@@ -60,32 +45,18 @@ local function requeue(ticket, record)
 end
 
 local function cancel(ticket, record, reason)
-  local players, rating, joined_ms, _, attempts, _, imported = unpack(record)
-  local text = cjson.encode({
-    status = 'cancelled', reason = reason, ended_ms = now_ms,
-    players = players, rating = rating, joined_ms = joined_ms, attempts = attempts, imported = imported,
-  })
-  redis.call('HDEL', tickets, ticket)
-  redis.call('ZREM', seen, ticket)
-  redis.call('HSET', results, ticket, text)
-  redis.call('ZADD', forget, forget_ms, ticket)
-  tell('ended', ticket, text)
+  local outcome = { status = 'cancelled', reason = reason, ended_ms = now_ms }
+  local text = finish(tickets, seen, results, forget, ticket, record, outcome, forget_ms)
+  tell(outbox, outbox_max, bytes_max, 'ended', ticket, text)
 end
 
 local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)
+if #due == 0 then return { 'RECLAIMED', 0, 0, 0, 0 } end
 local taken, requeued, cancelled, crashed = 0, 0, 0, 0
-local from_ms, to_ms = 0, 0
-if #due > 0 then
-  local times = redis.call('HMGET', stats, 'upkeep_ms', 'pause_from_ms', 'pause_to_ms', 'away_ms')
-  local upkeep_ms, away_ms = tonumber(times[1] or 0), tonumber(times[4] or 0)
-  from_ms, to_ms = tonumber(times[2] or 0), tonumber(times[3] or 0)
-  if upkeep_ms > 0 and now_ms > upkeep_ms + pause_ms then
-    from_ms, to_ms, away_ms = upkeep_ms, now_ms, now_ms > upkeep_ms + gap_ms and now_ms or away_ms
-    redis.call('HSET', stats, 'upkeep_ms', now_ms, 'away_ms', away_ms, 'pause_from_ms', from_ms, 'pause_to_ms', to_ms)
-  end
-end
+local _, _, from_ms, to_ms = note_pause(stats, now_ms, gap_ms, pause_ms)
 
 -- What silence means in a match: nothing where its parties could hardly be heard.
+local silent = { checking = 'disconnected', proposed = 'no_answer' }
 local function silence(held)
   local asked_ms, until_ms = held.created_ms, held.deadline_ms or now_ms
   local unheard_ms = math.min(to_ms, until_ms) - math.max(from_ms, asked_ms)
@@ -98,21 +69,19 @@ for _, match in ipairs(due) do
   local held = cjson.decode(redis.call('HGET', matches, match))
   local verdicts, reason = held.verdicts or {}, silence(held)
   crashed = crashed + (held.state == 'forming' and 1 or 0)
-  for _, team in ipairs(held.teams) do
-    for _, member in ipairs(team) do
-      local ticket = member.ticket
-      if redis.call('HGET', claims, ticket) == match then
-        local fine, record = pcall(cjson.decode, redis.call('HGET', tickets, ticket) or '')
-        record = fine and type(record) == 'table' and tonumber(record[5]) and record or nil
-        redis.call('HDEL', claims, ticket)
-        verdicts[ticket] = verdicts[ticket] or (not member.ready and reason or nil)
-        if verdicts[ticket] and record then
-          cancel(ticket, record, verdicts[ticket])
-          cancelled = cancelled + 1
-        else
-          requeue(ticket, record)
-          requeued = requeued + 1
-        end
+  for _, member in ipairs(members_of(held)) do
+    local ticket = member.ticket
+    if redis.call('HGET', claims, ticket) == match then
+      local fine, record = pcall(cjson.decode, redis.call('HGET', tickets, ticket) or '')
+      record = fine and type(record) == 'table' and tonumber(record[5]) and record or nil
+      redis.call('HDEL', claims, ticket)
+      verdicts[ticket] = verdicts[ticket] or (not member.ready and reason or nil)
+      if verdicts[ticket] and record then
+        cancel(ticket, record, verdicts[ticket])
+        cancelled = cancelled + 1
+      else
+        requeue(ticket, record)
+        requeued = requeued + 1
       end
     end
   end
@@ -120,15 +89,12 @@ for _, match in ipairs(due) do
   held.verdicts = next(verdicts) and verdicts or nil -- cjson would write an empty table as an object or a list, as it pleases
   local text = cjson.encode(held)
   redis.call('HSET', matches, match, text)
-  if held.deadline_ms then -- it had asked, so its parties know of it
-    tell('dropped', match, text)
-  end
+  -- It had asked, so its parties know of it.
+  if held.deadline_ms then tell(outbox, outbox_max, bytes_max, 'dropped', match, text) end
   redis.call('ZREM', leases, match)
   redis.call('ZADD', forget, forget_ms, match)
 end
-if #due > 0 then
-  redis.call('HINCRBY', stats, 'reclaimed', crashed)
-  redis.call('HINCRBY', stats, 'requeued', requeued)
-  redis.call('HINCRBY', stats, 'cancelled', cancelled)
-end
+redis.call('HINCRBY', stats, 'reclaimed', crashed)
+redis.call('HINCRBY', stats, 'requeued', requeued)
+redis.call('HINCRBY', stats, 'cancelled', cancelled)
 return { 'RECLAIMED', taken, requeued, cancelled, crashed }

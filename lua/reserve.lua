@@ -14,7 +14,7 @@
 -- Returns {"RESERVED"} | {"HELD", ticket} | {"COOLING_DOWN", until_ms} | {"TOO_OFTEN", retry_ms}
 -- Limits  O(log n), n refusals of one player
 --
--- The rate is a token bucket, kept as one number: the time at which the bucket is full again (GCRA, ITU-T I.371).
+-- The rate is a token bucket (see lib/bucket).
 
 local player, blame, rate = KEYS[1], KEYS[2], KEYS[3]
 local ticket, dead, ttl_ms, now_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -22,10 +22,9 @@ local cooldown_after, cooldown_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 local rate_every_ms, rate_burst = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 if rate_every_ms > 0 then
-  local full_ms = math.max(tonumber(redis.call('GET', rate) or 0), now_ms) + rate_every_ms
-  local early_ms = full_ms - now_ms - rate_burst * rate_every_ms
-  if early_ms > 0 then
-    return { 'TOO_OFTEN', early_ms }
+  local full_ms, wait_ms = ask(redis.call('GET', rate), now_ms, rate_every_ms, rate_burst)
+  if wait_ms > 0 then
+    return { 'TOO_OFTEN', wait_ms }
   end
   redis.call('SET', rate, string.format('%.0f', full_ms), 'PX', full_ms - now_ms)
 end

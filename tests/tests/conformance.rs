@@ -89,7 +89,7 @@ async fn a_redis_cluster_conforms() {
 fn assert_calls_fit(calls: &[Call]) {
     let mut problems = Vec::new();
     for script in scripts::ALL {
-        let header = Header::parse(script.source).unwrap_or_else(|problem| panic!("{}: {problem}", script.name));
+        let header = Header::parse(script.text).unwrap_or_else(|problem| panic!("{}: {problem}", script.name));
         let digest = redis::Script::new(script.source).get_hash().to_owned();
         let own: Vec<&Call> = calls.iter().filter(|call| call.words.get(1) == Some(&digest)).collect();
         if own.is_empty() {

@@ -60,7 +60,7 @@ def main():
     written = Template(root).of_type("AWS::ElastiCache::User")["RedisUser"]["AccessString"]["Fn::If"]
     users = {"whole": written[1].split(), "exact": written[2].split()}
     call = re.compile(r"redis\.p?call\(\s*'(\w+)'(?:,\s*'(\w+)')?")
-    used = {words for path in (root / "lua").glob("*.lua") for words in call.findall(path.read_text())}
+    used = {words for path in (root / "lua").rglob("*.lua") for words in call.findall(path.read_text())}
     used = sorted({words if words[0] in CONTAINERS else words[:1] for words in used})
     if not used:
         sys.exit(f"  WRONG redis user: expected scripts in {root}/lua, found no redis.call in any")

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::header::Header;
+use super::library::Function;
 use super::tokens::{Token, tokens};
 
 /// A script is small enough to be read at once.
-const LINES_MAX: usize = 140;
+const LINES_MAX: usize = 100;
 
 /// The commands that scripts may call and the type of key that each works on; "" for any. What is not here is not lawful in a
-/// script: SCAN and KEYS look over the pool's border, RANDOMKEY differs between runs, XREAD would wait. TIME is called where a script
-/// bounds the trust in its caller's clock, and there without a key: by `pcall(redis.call, 'TIME')`.
-const COMMANDS: &[(&str, &str)] = &[
+/// script: SCAN and KEYS look over the pool's border, RANDOMKEY differs between runs, XREAD would wait. TIME is for `lua/lib/clock.lua`.
+pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("DEL", ""),
     ("EXISTS", ""),
     ("PEXPIRE", ""),
@@ -79,6 +79,8 @@ pub struct Declared<'a> {
     pub keys: &'a [(&'a str, &'a str)],
     /// Words that its answer may begin with or consist of.
     pub words: &'a [&'a str],
+    /// The functions of the libraries that stand in front of it.
+    pub functions: &'a [Function],
 }
 
 /// Everything that does not fit together. `constants` are the names of the limits that exist.
@@ -97,10 +99,10 @@ pub fn check(source: &str, declared: Declared<'_>, constants: &[&str]) -> Vec<St
         problems.push(format!("expected at most {LINES_MAX} lines, found {lines}"));
     }
     header_and_rust(&header, declared, constants, &mut problems);
-    keys_and_calls(&header, &body, &mut problems);
+    keys_and_calls(&header, &body, declared.functions, &mut problems);
     arguments(&header, &body, &mut problems);
     words(&header, &body, &mut problems);
-    globals(&body, &mut problems);
+    globals(&body, declared.functions, &mut problems);
     problems
 }
 
@@ -123,7 +125,7 @@ fn header_and_rust(header: &Header, declared: Declared<'_>, constants: &[&str], 
 }
 
 /// Every key is bound to the name in the header, once, and used as its type wants; nothing else is used as a key.
-fn keys_and_calls(header: &Header, body: &Body, problems: &mut Vec<String>) {
+fn keys_and_calls(header: &Header, body: &Body, functions: &[Function], problems: &mut Vec<String>) {
     let names: Vec<&str> = header.keys.iter().map(|key| key.name.as_str()).collect();
     let bound = body.bound_keys();
     if bound != names {
@@ -156,6 +158,17 @@ fn keys_and_calls(header: &Header, body: &Body, problems: &mut Vec<String>) {
             problems.push(format!("{command} works on a {kind}, but {} is a {}", key.name, key.kind));
         }
     }
+    for (function, given) in functions.iter().flat_map(|function| body.given(function)) {
+        for (parameter, given) in function.parameters.iter().zip(given) {
+            // A parameter with a key's name takes the key of that name: the library is checked by it.
+            let key = |name: &str| names.iter().find(|key| **key == name).copied();
+            match (key(parameter), given.and_then(key)) {
+                (Some(wanted), Some(key)) if wanted == key => drop(used.insert(key)),
+                (None, None) => {}
+                _ => problems.push(format!("{}: expected the key {parameter}, found {given:?}", function.name)),
+            }
+        }
+    }
     for name in names.iter().filter(|name| !used.contains(*name)) {
         problems.push(format!("{name} is declared, but no command uses it"));
     }
@@ -186,8 +199,9 @@ fn words(header: &Header, body: &Body, problems: &mut Vec<String>) {
     }
 }
 
-fn globals(body: &Body, problems: &mut Vec<String>) {
-    let declared = body.declared();
+pub(super) fn globals(body: &Body, functions: &[Function], problems: &mut Vec<String>) {
+    let mut declared = body.declared();
+    declared.extend(functions.iter().map(|function| function.name.as_str()));
     for (name, member) in body.outer_names() {
         if declared.contains(name) {
             continue;
@@ -203,8 +217,8 @@ fn globals(body: &Body, problems: &mut Vec<String>) {
     }
 }
 
-struct Body {
-    tokens: Vec<Token>,
+pub(super) struct Body {
+    pub(super) tokens: Vec<Token>,
 }
 
 impl Body {
@@ -315,8 +329,40 @@ impl Body {
         count("{") > count("}")
     }
 
+    /// Every `local function` with its parameters.
+    pub(super) fn functions(&self) -> Vec<Function> {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        let begins = (0..self.tokens.len()).filter(|at| self.sign(*at, "local") && self.sign(at + 1, "function"));
+        let named = begins.filter_map(|at| Some((self.tokens.get(at + 2)?.name()?, self.names(at + 4).0)));
+        named.map(|(name, parameters)| Function { name: name.to_owned(), parameters: owned(parameters) }).collect()
+    }
+
+    /// What each call of a function is given: a name, or none for an expression.
+    fn given<'f>(&self, function: &'f Function) -> Vec<(&'f Function, Vec<Option<&str>>)> {
+        let calls = (0..self.tokens.len()).filter(|at| self.sign(*at, &function.name) && self.sign(at + 1, "("));
+        calls.map(|at| (function, self.arguments_from(at + 2))).collect()
+    }
+
+    fn arguments_from(&self, mut at: usize) -> Vec<Option<&str>> {
+        let (mut depth, mut begin, mut given) = (0_i32, at, Vec::new());
+        loop {
+            let closes = depth == 0 && self.sign(at, ")");
+            if closes || (depth == 0 && self.sign(at, ",")) {
+                let plain = (at == begin + 1).then(|| self.tokens[begin].name()).flatten();
+                given.push(plain);
+                begin = at + 1;
+            }
+            if closes || at >= self.tokens.len() {
+                return given;
+            }
+            depth += i32::from(self.sign(at, "(") || self.sign(at, "{"));
+            depth -= i32::from(self.sign(at, ")") || self.sign(at, "}"));
+            at += 1;
+        }
+    }
+
     /// Command and key of every `redis.call('COMMAND', key, ...)`; none for what is not plainly that.
-    fn calls(&self) -> Vec<(Option<String>, Option<&str>)> {
+    pub(super) fn calls(&self) -> Vec<(Option<String>, Option<&str>)> {
         (0..self.tokens.len()).filter(|at| self.is_call(*at)).map(|at| self.call(at + 4)).collect()
     }
 
@@ -373,7 +419,7 @@ impl Body {
     }
 
     /// Strings in capital letters outside of calls to Redis.
-    fn words(&self) -> BTreeSet<&str> {
+    pub(super) fn words(&self) -> BTreeSet<&str> {
         let mut words = BTreeSet::new();
         let mut depth_in_call = 0_i32;
         for (at, token) in self.tokens.iter().enumerate() {
@@ -384,7 +430,6 @@ impl Body {
             } else if let Token::Text(text) = token
                 && text.len() > 1
                 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-                && !(text == "TIME" && at >= 2 && self.sign(at - 2, "call"))
             {
                 words.insert(text.as_str());
             }

@@ -15,9 +15,11 @@
 //! - [`header`]: reads it.
 //! - [`tokens`]: reads the body, as far as the checks need.
 //! - [`check`]: holds the two, and what Rust declares, together.
+//! - [`library`]: the same for what stands in front of several scripts.
 //! - [`caller`]: holds a call that really reached Redis against the header.
 
 pub mod caller;
 pub mod check;
 pub mod header;
+pub mod library;
 pub mod tokens;

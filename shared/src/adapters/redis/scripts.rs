@@ -1,6 +1,7 @@
 //! The Lua family: each script with the keys that it declares and the words that it answers.
 //!
-//! The headers of the files in `lua/` say the same in words; `tests/tests/lua.rs` holds them together.
+//! The headers of the files in `lua/` say the same in words; `tests/tests/lua.rs` holds them together. What several scripts do is
+//! written once in `lua/lib` and stands in front of each of them, so that a script is still one text and one atomic step.
 
 use std::sync::LazyLock;
 
@@ -19,6 +20,10 @@ pub struct Script {
     /// Every word that its answer may begin with; or consist of, for scripts that answer a word for each match.
     pub words: &'static [&'static str],
     /// The file's text.
+    pub text: &'static str,
+    /// The parts of `lua/lib` that stand in front of it.
+    pub libraries: &'static [&'static str],
+    /// What Redis runs: these parts, then the file.
     pub source: &'static str,
     script: LazyLock<redis::Script>,
 }
@@ -31,14 +36,19 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal, $keys:expr, $words:expr;)*) => {
+    ($($name:ident = $($library:ident +)* $file:literal, $keys:expr, $words:expr;)*) => {
         $(
             #[doc = concat!("`lua/", $file, ".lua`")]
             pub static $name: Script = Script {
                 name: $file,
                 keys: &$keys,
                 words: &$words,
-                source: include_str!(concat!("../../../../lua/", $file, ".lua")),
+                text: include_str!(concat!("../../../../lua/", $file, ".lua")),
+                libraries: &[$(stringify!($library)),*],
+                source: concat!(
+                    $(include_str!(concat!("../../../../lua/lib/", stringify!($library), ".lua")), "\n",)*
+                    include_str!(concat!("../../../../lua/", $file, ".lua"))
+                ),
                 script: LazyLock::new(|| redis::Script::new($name.source)),
             };
         )*
@@ -50,26 +60,26 @@ macro_rules! scripts {
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
     BURY = "bury", [Tickets, Results, Forget, Outbox], ["LIVE", "DEAD"];
-    POLL = "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
+    POLL = bucket + "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
         ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "TOO_OFTEN"];
-    CANCEL = "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
+    CANCEL = bucket + ticket + outbox + "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN", "TOO_OFTEN"];
     SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
     MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
-    CLAIM = "claim", [Waiting, Claims, Matches, Leases, Outbox, Tickets], ["CLAIMED", "TAKEN"];
+    CLAIM = matches + "claim", [Waiting, Claims, Matches, Leases, Outbox, Tickets], ["CLAIMED", "TAKEN"];
     CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
         ["CONFIRMED", "LEASE_LOST"];
-    ANSWER = "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
+    ANSWER = bucket + matches + outbox + "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
         ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN", "TOO_OFTEN"];
     LOBBY = "lobby", [Matches, Lobbies], ["FOUND", "UNKNOWN"];
     HEARTBEAT = "heartbeat", [Leases], ["EXTENDED", "LEASE_LOST"];
     DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
-    RECLAIM = "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
+    RECLAIM = clock + matches + ticket + outbox + upkeep + "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
         ["RECLAIMED"];
-    EXPIRE = "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies, Paces], ["EXPIRED"];
+    EXPIRE = clock + ticket + outbox + upkeep + "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies, Paces], ["EXPIRED"];
     LEAD = "lead", [Leader, Waiting, Leases, Stats, Runs], ["LEADING", "FOLLOWING", "FREE"];
     RESIGN = "resign", [Leader, Waiting, Leases, Runs], ["RESIGNED", "BUSY", "FOLLOWING"];
-    RESERVE = "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "TOO_OFTEN"];
+    RESERVE = bucket + "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "TOO_OFTEN"];
     UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
     BLAME = "blame", [Blame], ["BLAMED"];
     WAITS = "waits", [Waits, Stats], ["NOTED"];
