@@ -38,6 +38,8 @@ const WARM_UPS: usize = 12;
 const RUN: &str = "5s";
 /// Pools of the local queues document.
 const POOLS: f64 = 2.0;
+/// Processes of a job: a run may overlap the one before it.
+const JOB_PROCESSES: usize = 2;
 /// Runs end, and everybody is matched and told, within this time, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
@@ -76,14 +78,14 @@ impl Lab {
         let idle = self.per_run("sweeper").await? + self.per_run("matcher").await?;
         let alone = solo("warm-alone".into());
         // The matcher that the doorbell starts must not be counted with the sweeper.
-        self.signal("matcher", libc::SIGSTOP);
+        self.freeze("matcher");
         let ticket = self.api.join(&alone, &self.mode, None).await?;
         let swept = self.per_second("sweeper").await?;
-        self.signal("matcher", libc::SIGCONT);
+        self.thaw("matcher");
         let led = self.per_second("matcher").await?;
         self.api.cancel(&alone.players[0], &ticket.ticket_id).await?;
 
-        self.signal_jobs(libc::SIGSTOP);
+        SCHEDULED_FUNCTIONS.into_iter().for_each(|job| self.freeze(job));
         for number in 0..WARM_UPS {
             let party = solo(format!("warm-{number}"));
             let ticket = self.api.join(&party, &self.mode, None).await?;
@@ -111,7 +113,7 @@ impl Lab {
         let polls = each * POLLS as f64;
         let answer_bytes = self.answer_bytes(&tickets[0]).await?;
 
-        self.signal_jobs(libc::SIGCONT);
+        SCHEDULED_FUNCTIONS.into_iter().for_each(|job| self.thaw(job));
         self.until_told(players / 2).await?;
         let grown = self.used_memory().await? - bytes;
         let ledger = units::of(&self.records().await?[written..], |key| !key.contains("warm-"));
@@ -256,12 +258,15 @@ impl Lab {
         self.deployment.processes(name).map(|function| cpu_ns(function.pid())).sum::<f64>() / 1e6
     }
 
-    fn signal_jobs(&mut self, signal: i32) {
-        SCHEDULED_FUNCTIONS.into_iter().for_each(|name| self.signal(name, signal));
+    /// Nothing of a function runs from here on: throttled, because a doorbell that finds its processes busy gets a new one.
+    fn freeze(&mut self, name: &str) {
+        self.deployment.reserve(name, 0);
+        self.deployment.processes(name).for_each(|function| function.signal(libc::SIGSTOP));
     }
 
-    fn signal(&mut self, name: &str, signal: i32) {
-        self.deployment.processes(name).for_each(|function| function.signal(signal));
+    fn thaw(&mut self, name: &str) {
+        self.deployment.processes(name).for_each(|function| function.signal(libc::SIGCONT));
+        self.deployment.reserve(name, JOB_PROCESSES);
     }
 
     async fn records(&mut self) -> Result<Vec<Value>, Failure> {
