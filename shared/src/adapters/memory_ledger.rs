@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::event::EVERY_LIFE;
-use crate::domain::limits::{KEEP_MS, PLAYER_GRACE_MS};
-use crate::domain::{
-    CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, Party, PlayerId, Ticket, TicketId,
-};
+use crate::domain::limits::PLAYER_GRACE_MS;
+use crate::domain::{CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, Ticket, TicketId};
 use crate::ports::{
     Cancelled, Clock, Connections, Ended, Estimate, Fate, Joined, Ledger, Mode, Noted, Players, Polled, Probe, Put,
     Recorded, Reserved, Rulebook, RulesVersion, StoreError, Terms, Tickets,
@@ -113,16 +111,7 @@ impl State {
         match self.tickets.get(&member.ticket) {
             Some(Entry::Waiting(ticket, _)) => Fate::Free(ticket.clone()),
             Some(Entry::Over(_)) => Fate::Over,
-            None => Fate::Free(Ticket {
-                id: member.ticket.clone(),
-                party: Party::restored(member.players.clone()),
-                rating: member.rating,
-                joined_ms: member.joined_ms,
-                expires_ms: game.created_ms + KEEP_MS,
-                attempts: member.attempts,
-                push: false,
-                imported: member.imported,
-            }),
+            None => Fate::Free(game.ticket_of(member)),
         }
     }
 

@@ -1,6 +1,8 @@
 //! A group of tickets split into teams, from claim to confirmation.
 
 use super::ids::{MatchId, PlayerId, TicketId};
+use super::limits::KEEP_MS;
+use super::party::Party;
 use super::ticket::Ticket;
 
 /// A match. Its id is the claim by which a matcher holds its tickets.
@@ -63,6 +65,20 @@ impl Match {
     /// The member that a player belongs to.
     pub fn member_of(&self, player: &PlayerId) -> Option<&Member> {
         self.members().find(|member| member.players.contains(player))
+    }
+
+    /// A member as a ticket again, where nothing but its match is known of it.
+    pub fn ticket_of(&self, member: &Member) -> Ticket {
+        Ticket {
+            id: member.ticket.clone(),
+            party: Party::restored(member.players.clone()),
+            rating: member.rating,
+            joined_ms: member.joined_ms,
+            expires_ms: self.created_ms + KEEP_MS,
+            attempts: member.attempts,
+            push: false,
+            imported: member.imported,
+        }
     }
 
     /// How many parties have said yes.

@@ -4,6 +4,7 @@
 //! come from the caller, so that every store behaves the same under a virtual clock.
 
 mod connections;
+mod leadership;
 mod ledger;
 mod optional;
 mod publisher;
@@ -13,13 +14,14 @@ mod store;
 mod system;
 
 pub use connections::Connections;
+pub use leadership::{Bid, GUEST, Job, JobRun, Led, Reach, Resigned, Role};
 pub use ledger::{Entry, Fate, Ledger, Mode, Noted, Outbox, Recalled, Recorded, Unreadable};
 pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
 pub use rulebook::{Put, Rulebook, RulesVersion};
 pub use store::{
-    Answer, Answered, Bid, Cancelled, Claim, Dropped, Ended, Estimate, Expired, GUEST, Job, JobRun, Joined, Lately,
-    Led, Matches, Page, Pinged, Players, Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reach, Reclaimed, Reserved,
-    Resigned, Role, StoreError, Terms, Tickets, Totals, Upkeep,
+    Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Lately, Matches, Page, Pinged,
+    Players, Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, StoreError, Terms, Tickets,
+    Totals, Upkeep,
 };
 pub use system::{Clock, Ids, Step};

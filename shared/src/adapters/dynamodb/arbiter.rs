@@ -21,8 +21,7 @@ use futures::future::try_join_all;
 use super::client::{Condition, DynamoDb, Updated, Written};
 use super::item::{self, Decision, Item, Stored, mode_text, number, text};
 use crate::domain::event::EVERY_LIFE;
-use crate::domain::limits::KEEP_MS;
-use crate::domain::{EndedTicket, Match, MatchId, Member, Outcome, Party, Ticket, TicketState};
+use crate::domain::{EndedTicket, Match, MatchId, Member, Outcome, Ticket, TicketState};
 use crate::ports::{Clock, Ended, Fate, Mode, Recorded, StoreError};
 
 /// How often a write starts anew because the ticket changes under it.
@@ -150,7 +149,7 @@ impl<C: Clock> DynamoDb<C> {
         for _ in 0..ROUNDS_MAX {
             let found = match self.take_off(&key, &bears).await? {
                 Updated::Done(found) | Updated::Refused(Some(found)) => found,
-                Updated::Refused(None) => return Ok(Fate::Free(of_member(game, member))),
+                Updated::Refused(None) => return Ok(Fate::Free(game.ticket_of(member))),
             };
             match Stored::read(&found)? {
                 Stored::Waiting(ticket, _) => return Ok(Fate::Free(ticket)),
@@ -240,18 +239,4 @@ impl<C: Clock> DynamoDb<C> {
 
 fn changing(key: &str) -> StoreError {
     StoreError::Unavailable(format!("the ledger: {key} kept changing under {ROUNDS_MAX} rounds of a write"))
-}
-
-/// A ticket of which the ledger has nothing but its match.
-fn of_member(game: &Match, member: &Member) -> Ticket {
-    Ticket {
-        id: member.ticket.clone(),
-        party: Party::restored(member.players.clone()),
-        rating: member.rating,
-        joined_ms: member.joined_ms,
-        expires_ms: game.created_ms + KEEP_MS,
-        attempts: member.attempts,
-        push: false,
-        imported: member.imported,
-    }
 }
