@@ -68,17 +68,24 @@ def methods(root: Path):
         rights = grown
 
 
+METHODS = "impl"
+
+
 class UseCases:
-    """The functions of the use cases, and of the handlers that share theirs: which there are, and whom a piece of code
+    """The functions and methods of the use cases, and of the handlers that share theirs: which there are, and whom a piece of code
     calls. A handler's module is `handlers/join`, a use case's `join`."""
 
     def __init__(self, root: Path):
         self.bodies, self.imports = {}, {}
-        usecases = [(path, path.stem, "") for path in sorted((root / "shared/src/usecases").glob("*.rs"))]
+        folder = root / "shared/src/usecases"
+        # The parts of a module are the module.
+        usecases = [(path, path.relative_to(folder).parts[0].removesuffix(".rs"), "") for path in sorted(folder.rglob("*.rs")) if path.name != "tests.rs"]
         handlers = [(path, f"handlers/{path.stem}", "handlers/") for path in sorted((root / HANDLERS).glob("*.rs"))]
         for path, module, beside in usecases + handlers:
             text = without_tests(path.read_text())
-            self.imports[module] = imported(text, beside)
+            self.imports.setdefault(module, {}).update(imported(text, beside))
+            methods = re.findall(r"^impl\b.*?^}$", text, re.M | re.S)
+            self.bodies[module, METHODS] = "\n".join([self.bodies.get((module, METHODS), ""), *methods])
             for name, body in re.findall(r"^(?:pub(?:\(\w+\))? )?(?:async )?fn (\w+)(.*?)^}$", text, re.M | re.S):
                 self.bodies[module, name] = body
 
@@ -96,6 +103,8 @@ class UseCases:
             at = ahead.pop()
             if at not in seen:
                 seen.add(at)
+                # Which type a method is called on is not known: whoever reaches a module may reach all of its methods.
+                ahead.append((at[0], METHODS))
                 ahead += self.called_by(self.bodies[at], self.imports[at[0]], at[0])
         return [text] + [self.bodies[at] for at in seen]
 

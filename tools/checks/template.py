@@ -129,4 +129,4 @@ def rust_sources(root: Path, *folders):
 
 def without_tests(text):
     """Rust without what only tests compile, and without comments."""
-    return re.sub(r"//.*", "", text.split("#[cfg(test)]\nmod ")[0])
+    return re.sub(r"//.*", "", re.split(r"#\[cfg\(test\)\]\nmod \w+ \{", text)[0])
