@@ -43,9 +43,7 @@ local text = redis.call('HGET', matches, match)
 local record = text and cjson.decode(text) or { teams = {} }
 local own, members = nil, members_of(record)
 for _, member in ipairs(members) do
-  for _, one in ipairs(member.players) do
-    own = one == player and member or own
-  end
+  own = has(member.players, player) and member or own
 end
 if not own then return { 'UNKNOWN' } end
 local state, verdict = record.state, (record.verdicts or {})[own.ticket]
@@ -58,16 +56,18 @@ if state ~= asked or tonumber(redis.call('ZSCORE', leases, match) or 0) <= now_m
   return { 'TOO_LATE' }
 end
 redis.call('ZADD', seen, 'XX', 'GT', now_ms, own.ticket)
-if own.ready and word ~= 'decline' then return { 'BEFORE', state } end
+if word ~= 'decline' and (own.ready or has(own.heard, player)) then return { 'BEFORE', state } end
 
-own.ready = word ~= 'decline' or nil
+-- Each phone of a party is asked whether it is there, and any player says whether the party plays.
+own.ready = word == 'accept' or nil
+if word == 'pong' then hear(own, player) end
 local open = 0
 for _, member in ipairs(members) do
   open = open + (member.ready and 0 or 1)
 end
 local kind = nil
 if word == 'decline' then
-  record.state, record.verdicts = 'dropped', { [own.ticket] = 'declined' }
+  record.state, record.verdicts, record.declined_by = 'dropped', { [own.ticket] = 'declined' }, player
   redis.call('ZADD', leases, 0, match)
 elseif open == 0 and asked == 'checking' and proposed_until_ms > 0 then
   kind, record.state, record.deadline_ms = 'asked', 'proposed', proposed_until_ms
@@ -83,7 +83,7 @@ elseif open == 0 then
   redis.call('HINCRBY', stats, 'matched', #members)
 end
 for _, member in ipairs(kind and members or {}) do
-  member.ready = nil
+  member.ready, member.heard = nil, nil
 end
 text = cjson.encode(record)
 redis.call('HSET', matches, match, text)

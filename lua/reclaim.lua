@@ -44,8 +44,8 @@ local function requeue(ticket, record)
   redis.call('ZADD', waiting, string.format('%.0f', math.max(order, 0)), ticket)
 end
 
-local function cancel(ticket, record, reason)
-  local outcome = { status = 'cancelled', reason = reason, ended_ms = now_ms }
+local function cancel(ticket, record, reason, player)
+  local outcome = { status = 'cancelled', reason = reason, ended_ms = now_ms, declined_by = player }
   local text = finish(tickets, seen, results, forget, ticket, record, outcome, forget_ms)
   tell(outbox, outbox_max, bytes_max, 'ended', ticket, text)
 end
@@ -77,7 +77,7 @@ for _, match in ipairs(due) do
       redis.call('HDEL', claims, ticket)
       verdicts[ticket] = verdicts[ticket] or (not member.ready and reason or nil)
       if verdicts[ticket] and record then
-        cancel(ticket, record, verdicts[ticket])
+        cancel(ticket, record, verdicts[ticket], verdicts[ticket] == 'declined' and held.declined_by or nil)
         cancelled = cancelled + 1
       else
         requeue(ticket, record)

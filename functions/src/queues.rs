@@ -50,6 +50,7 @@ struct Entry {
     claim_first: Option<bool>,
     ping_timeout_ms: Option<u64>,
     ping_round_trip_max_ms: Option<u64>,
+    poll_timeout_ms: Option<u64>,
     acceptance_ms: Option<u64>,
     cooldown_after: Option<u32>,
     cooldown_ms: Option<u64>,
@@ -95,6 +96,7 @@ impl Entry {
             abandon_ms: self.abandon_ms.unwrap_or(default.abandon_ms),
             claim_first: self.claim_first.unwrap_or(default.claim_first),
             ping: self.ping(),
+            poll_timeout_ms: self.poll_timeout_ms,
             acceptance_ms: self.acceptance_ms,
             cooldown: self.cooldown(),
         };

@@ -1,4 +1,4 @@
--- matches: reads a match's record.
+-- matches: reads and marks a match's record.
 
 -- All parties of a match, team after team.
 local function members_of(record)
@@ -9,4 +9,19 @@ local function members_of(record)
     end
   end
   return members
+end
+
+-- Whether a list, if there is one, holds a value.
+local function has(list, value)
+  for _, one in ipairs(list or {}) do
+    if one == value then return true end
+  end
+  return false
+end
+
+-- A player's phone was heard. The party is ready when each of its phones was.
+local function hear(member, player)
+  member.heard = member.heard or {}
+  member.heard[#member.heard + 1] = player
+  member.ready = #member.heard == #member.players or nil
 end

@@ -3,8 +3,10 @@
 
 use muster::adapters::memory::Memory;
 use muster::domain::limits::{SETTLE_MS_MAX, SETTLE_RETRY_MS};
-use muster::domain::{CancelReason, Cooldown, Party, Ping, PlayerId, PoolId, Queue, Queues, Rules, TicketId, Word};
-use muster::ports::Clock;
+use muster::domain::{
+    CancelReason, Cooldown, MatchState, Party, Ping, PlayerId, PoolId, Queue, Queues, Rules, TicketId, Word,
+};
+use muster::ports::{Clock, Polled, Tickets};
 use muster::usecases::answer::{self, answer};
 use muster::usecases::cancel::cancel;
 use muster::usecases::drain::drain;
@@ -206,6 +208,40 @@ async fn a_poll_is_as_good_as_a_pong() {
 }
 
 #[tokio::test]
+async fn the_next_poll_of_a_phone_that_cannot_be_pinged_is_waited_for_where_its_queue_says_so() {
+    let stage = Stage::of(Rules { poll_timeout_ms: Some(6_000), ..Rules::default() });
+    let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
+    stage.look().await;
+    assert_eq!(stage.poll(&ann, "ann").await.status, Status::Waiting, "the match waits for bob");
+    // His app was put to sleep: he is out, and ann waits on at the head.
+    stage.pass_looked_after(6_000).await;
+    assert_eq!(stage.poll(&bob, "bob").await.status, Status::Cancelled(CancelReason::Disconnected));
+    let anns = stage.poll(&ann, "ann").await;
+    assert_eq!((anns.status, anns.waited_ms), (Status::Waiting, Some(6_000)));
+    let cid = stage.join("cid").await;
+    stage.look().await;
+    for (ticket, name) in [(&ann, "ann"), (&cid, "cid")] {
+        stage.poll(ticket, name).await;
+    }
+    stage.tell().await;
+    assert_eq!(stage.poll(&ann, "ann").await.status, Status::Matched);
+}
+
+#[tokio::test]
+async fn a_match_waits_for_the_slowest_of_the_phones_that_it_checks() {
+    let rules = Rules { ping: Some(Ping::default()), poll_timeout_ms: Some(6_000), ..Rules::default() };
+    let stage = Stage::of(rules);
+    assert!(matches!(stage.ask(&["ann"], true).await, Reply::Queued(_)));
+    let bob = stage.join("bob").await;
+    stage.look().await;
+    let held_by = match stage.store.poll(&bob, &player("bob"), T0).await.unwrap() {
+        Polled::Claimed { held_by, .. } => held_by,
+        other => panic!("expected a match, found {other:?}"),
+    };
+    assert_eq!((held_by.state, held_by.deadline_ms), (MatchState::Checking, Some(T0 + 6_000)));
+}
+
+#[tokio::test]
 async fn a_match_pings_only_where_its_queue_says_so() {
     let stage = Stage::of(Rules::default());
     for name in ["ann", "bob"] {
@@ -248,7 +284,7 @@ async fn to_cancel_while_a_match_asks_is_to_decline_it() {
 }
 
 #[tokio::test]
-async fn a_party_waits_outside_with_the_one_who_is_kept_out() {
+async fn only_the_player_who_declined_is_kept_out_and_a_party_with_that_player() {
     let cooldown = Some(Cooldown { after: 1, for_ms: 30_000 });
     let stage = Stage::of(Rules { team_size: 2, cooldown, ..asking() });
     for pair in [["ann", "amy"], ["bob", "ben"]] {
@@ -258,7 +294,8 @@ async fn a_party_waits_outside_with_the_one_who_is_kept_out() {
     let Reply::Already(view) = stage.ask(&["ann", "amy"], false).await else { panic!("expected the same ticket") };
     stage.say(&view, "amy", Word::Decline).await;
     drain(&stage.store, &NO_LEDGER, &stage.clock, &stage.pool, stage.rules()).await.unwrap();
-    let kept_out = stage.ask(&["cid", "ann"], false).await;
-    assert_eq!(kept_out, Reply::CoolingDown(player("ann"), 30_000));
+    let kept_out = stage.ask(&["cid", "amy"], false).await;
+    assert_eq!(kept_out, Reply::CoolingDown(player("amy"), 30_000));
+    assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(_)), "it was not ann who declined");
     assert!(matches!(stage.ask(&["cid", "dan"], false).await, Reply::Queued(_)), "and nobody else is");
 }

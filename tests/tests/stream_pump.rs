@@ -52,6 +52,7 @@ fn ended(number: u128, outcome: Outcome) -> Event {
         outcome,
         ended_ms: NOW_MS,
         imported: 0,
+        declined_by: None,
     })
 }
 

@@ -321,6 +321,7 @@ mod tests {
                 outcome: Outcome::Expired,
                 ended_ms: 0,
                 imported: 0,
+                declined_by: None,
             });
             let outside = Outside { publisher, pusher: Some(Slow::default()), connections, world };
             assert_eq!(push_all(&outside, &queues(), &[over], u64::MAX).await.pushed, phones);

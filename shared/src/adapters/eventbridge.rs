@@ -157,6 +157,7 @@ mod tests {
             outcome: Outcome::Cancelled(CancelReason::Declined),
             ended_ms: 4_000,
             imported: 0,
+            declined_by: None,
         };
         let (kind, detail) = message(&Event::Ended(ticket.clone()));
         assert_eq!(
@@ -179,6 +180,7 @@ mod tests {
                 joined_ms: 0,
                 attempts: 0,
                 ready: false,
+                heard: Vec::new(),
                 imported: 0,
             }
         };

@@ -14,6 +14,8 @@ pub(super) struct MemberRecord {
     attempts: u32,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ready: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    heard: Vec<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
     imported: u32,
 }
@@ -33,6 +35,7 @@ pub(super) fn write_teams(game: &Match) -> TeamsRecord {
         joined_ms: member.joined_ms,
         attempts: member.attempts,
         ready: member.ready,
+        heard: member.heard.iter().map(ToString::to_string).collect(),
         imported: member.imported,
     };
     game.teams.iter().map(|team| team.iter().map(member).collect()).collect()
@@ -40,14 +43,17 @@ pub(super) fn write_teams(game: &Match) -> TeamsRecord {
 
 pub(super) fn read_teams(pool: &PoolId, teams: TeamsRecord) -> Result<Vec<Vec<Member>>, StoreError> {
     let corrupt = |error: crate::domain::ids::IdError| StoreError::Corrupt(error.to_string());
+    let players =
+        |names: &[String]| names.iter().map(|name| name.parse().map_err(corrupt)).collect::<Result<Vec<_>, _>>();
     let member = |record: MemberRecord| {
         Ok(Member {
             ticket: TicketId::new(pool.clone(), record.ticket.parse().map_err(corrupt)?),
-            players: record.players.iter().map(|player| player.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
+            players: players(&record.players)?,
             rating: record.rating,
             joined_ms: record.joined_ms,
             attempts: record.attempts,
             ready: record.ready,
+            heard: players(&record.heard)?,
             imported: record.imported,
         })
     };

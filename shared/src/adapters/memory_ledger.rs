@@ -141,6 +141,7 @@ fn cancelled(ticket: &Ticket, reason: CancelReason, ended_ms: u64) -> EndedTicke
         outcome: Outcome::Cancelled(reason),
         ended_ms,
         imported: ticket.imported,
+        declined_by: None,
     }
 }
 
@@ -154,6 +155,7 @@ fn matched(game: &Match, member: &Member) -> EndedTicket {
         outcome: Outcome::Matched(game.id.clone()),
         ended_ms: game.created_ms,
         imported: member.imported,
+        declined_by: None,
     }
 }
 
@@ -185,6 +187,7 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
                     outcome: Outcome::Cancelled(CancelReason::Superseded),
                     ended_ms: now_ms,
                     imported: 0,
+                    declined_by: None,
                 });
                 Ok(Probe::Dead)
             }

@@ -49,4 +49,6 @@ pub struct EndedTicket {
     pub ended_ms: u64,
     /// How often it had been brought back from the ledger by then, or [`EVERY_LIFE`].
     pub imported: u32,
+    /// Of a party that declined: the player who said no. Only the store's outbox knows; the ledger does not keep it.
+    pub declined_by: Option<PlayerId>,
 }

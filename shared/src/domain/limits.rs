@@ -6,6 +6,10 @@ pub const ACCEPTANCE_MS_MAX: u64 = 600_000;
 pub const ACCEPTANCE_MS_MIN: u64 = 1_000;
 /// Longest time that a phone may have to answer a ping, in milliseconds.
 pub const PING_MS_MAX: u64 = 10_000;
+/// Longest time that a phone which polls may have to ask again once its match is formed, in milliseconds.
+pub const POLL_TIMEOUT_MS_MAX: u64 = 15_000;
+/// Shortest, in milliseconds: three polls fit into it at the fastest pace.
+pub const POLL_TIMEOUT_MS_MIN: u64 = 750;
 /// Longest time for which a decliner may be kept out: a day, in milliseconds.
 pub const COOLDOWN_MS_MAX: u64 = 86_400_000;
 /// Lobbies of one pool that live at once. A match confirmed beyond them has no lobby. Half of the codes, so that none comes

@@ -35,8 +35,10 @@ pub struct Member {
     pub joined_ms: u64,
     /// How many matches fell through under it before this one.
     pub attempts: u32,
-    /// While its match asks: the party has said yes, or need not be asked.
+    /// While its match asks: the party has said yes, each of its phones was heard, or it need not be asked.
     pub ready: bool,
+    /// While its match checks: the players whose phones were heard.
+    pub heard: Vec<PlayerId>,
     /// How often the ticket had been brought back from the ledger when its match was formed.
     pub imported: u32,
 }
@@ -51,8 +53,22 @@ impl Member {
             joined_ms: ticket.joined_ms,
             attempts: ticket.attempts,
             ready: false,
+            heard: Vec::new(),
             imported: ticket.imported,
         }
+    }
+}
+
+impl Member {
+    /// Whether a match that checks has yet to hear this player's phone.
+    pub fn awaits(&self, player: &PlayerId) -> bool {
+        !self.ready && self.players.contains(player) && !self.heard.contains(player)
+    }
+
+    /// A player's phone was heard. The party is ready when all of its phones were.
+    pub fn hear(&mut self, player: &PlayerId) {
+        self.heard.push(player.clone());
+        self.ready = self.players.iter().all(|player| self.heard.contains(player));
     }
 }
 

@@ -15,7 +15,7 @@ const EAGER_MS: u64 = 750;
 /// - At first twice the wait so far: 250 ms after the join, and 750.
 /// - Then half of the wait so far, or a quarter of `usual_ms` (what nine of ten waited in this pool lately) if that is longer.
 /// - Never longer than a third of what the rules allow for, so that two polls in a row may get lost: before a ticket counts as
-///   absent, and before the time to accept a match has passed.
+///   absent, before a match has waited too long for the next poll, and before the time to accept it has passed.
 ///
 /// A phone that is told over a connection (`push`) asks only to be heard of, twice in the time after which it would be given
 /// up: on a connection that stands nothing gets lost.
@@ -27,7 +27,8 @@ pub fn retry_after_ms(waited_ms: u64, usual_ms: Option<u64>, push: bool, rules: 
         0..EAGER_MS => waited_ms * 2,
         _ => (waited_ms / 2).max(usual_ms.unwrap_or_default() / 4),
     };
-    let allowed_ms = rules.acceptance_ms.map_or(rules.presence_ms, |ms| ms.min(rules.presence_ms)) / 3;
+    let asked = [rules.acceptance_ms, rules.poll_timeout_ms];
+    let allowed_ms = asked.into_iter().flatten().fold(rules.presence_ms, u64::min) / 3;
     pause_ms.clamp(RETRY_AFTER_MS_MIN, RETRY_AFTER_MS_MAX).min(allowed_ms.max(1))
 }
 
@@ -62,6 +63,12 @@ mod tests {
     #[case::never_zero(1, None, 1)]
     fn two_polls_may_get_lost_before_it_matters(#[case] presence: u64, #[case] accept: Option<u64>, #[case] ms: u64) {
         assert_eq!(retry_after_ms(60 * SECOND, None, false, &rules(presence, accept)), ms);
+    }
+
+    #[test]
+    fn a_phone_whose_next_poll_is_waited_for_asks_in_time() {
+        let checked = Rules { poll_timeout_ms: Some(6 * SECOND), ..rules(15 * SECOND, None) };
+        assert_eq!(retry_after_ms(60 * SECOND, None, false, &checked), 2 * SECOND);
     }
 
     #[test]

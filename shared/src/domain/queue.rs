@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::ids::{PoolId, QueueName, Region};
 use super::limits::{
-    ACCEPTANCE_MS_MAX, ACCEPTANCE_MS_MIN, COOLDOWN_MS_MAX, KEEP_MS, PING_MS_MAX, PLAYERS_PER_MATCH_MAX, POOLS_MAX,
-    QUEUES_MAX, REGIONS_PER_QUEUE_MAX,
+    ACCEPTANCE_MS_MAX, ACCEPTANCE_MS_MIN, COOLDOWN_MS_MAX, KEEP_MS, PING_MS_MAX, PLAYERS_PER_MATCH_MAX,
+    POLL_TIMEOUT_MS_MAX, POLL_TIMEOUT_MS_MIN, POOLS_MAX, QUEUES_MAX, REGIONS_PER_QUEUE_MAX,
 };
 use super::lobby::{self, Tag};
 use super::window::Window;
@@ -35,6 +35,9 @@ pub struct Rules {
     pub claim_first: bool,
     /// Ask phones that can be pinged whether they are there before anything else; none to trust that they are.
     pub ping: Option<Ping>,
+    /// Wait for the next poll of phones that cannot be pinged, before anything else, at most so long, in milliseconds; none to
+    /// trust that they are there.
+    pub poll_timeout_ms: Option<u64>,
     /// How long players may take to accept a match, in milliseconds; none to ask nobody.
     pub acceptance_ms: Option<u64>,
     /// Who says no or nothing too often waits outside; none to forgive.
@@ -80,6 +83,7 @@ impl Default for Rules {
             abandon_ms: 60_000,
             claim_first: false,
             ping: None,
+            poll_timeout_ms: None,
             acceptance_ms: None,
             cooldown: None,
         }
@@ -100,6 +104,12 @@ impl Rules {
     /// connection (`push`), the connection speaks for it until it is given up.
     pub fn presence_ms(&self, push: bool) -> u64 {
         if push { self.abandon_ms } else { self.presence_ms }
+    }
+
+    /// How long the phones of a ticket may take to be heard once its match is formed, in milliseconds; none where they are not
+    /// checked.
+    pub fn check_ms(&self, push: bool) -> Option<u64> {
+        if push { self.ping.map(|ping| ping.timeout_ms) } else { self.poll_timeout_ms }
     }
 
     /// Until when players may accept a match that is proposed at `now_ms`; none where nobody is asked.
@@ -127,6 +137,7 @@ impl Rules {
             abandon_ms,
             claim_first,
             ping,
+            poll_timeout_ms,
             acceptance_ms,
             cooldown,
         } = self;
@@ -161,13 +172,19 @@ impl Rules {
             format!("abandon_ms: expected presence_ms {presence_ms} or more, found {abandon_ms}"),
         );
         need(
-            !claim_first || (ping.is_none() && acceptance_ms.is_none()),
-            "claim_first: expected false in a queue that asks its players, found true".into(),
+            !claim_first || (ping.is_none() && poll_timeout_ms.is_none() && acceptance_ms.is_none()),
+            "claim_first: expected false in a queue that asks its players or checks their phones, found true".into(),
         );
         if let Some(found) = acceptance_ms {
             need(
                 (ACCEPTANCE_MS_MIN..=ACCEPTANCE_MS_MAX).contains(found),
                 format!("acceptance_ms: expected {ACCEPTANCE_MS_MIN} to {ACCEPTANCE_MS_MAX}, found {found}"),
+            );
+        }
+        if let Some(found) = poll_timeout_ms {
+            need(
+                (POLL_TIMEOUT_MS_MIN..=POLL_TIMEOUT_MS_MAX).contains(found),
+                format!("poll_timeout_ms: expected {POLL_TIMEOUT_MS_MIN} to {POLL_TIMEOUT_MS_MAX}, found {found}"),
             );
         }
         if let Some(Ping { timeout_ms, round_trip_max_ms }) = ping {
@@ -361,6 +378,9 @@ mod tests {
     #[case::too_long_to_accept(Rules { acceptance_ms: Some(ACCEPTANCE_MS_MAX + 1), ..Rules::default() }, "acceptance_ms: expected 1000")]
     #[case::asks_and_claims_first(Rules { acceptance_ms: Some(9_000), claim_first: true, ..Rules::default() }, "claim_first: expected false")]
     #[case::slow_ping(Rules { ping: Some(Ping { timeout_ms: PING_MS_MAX + 1, round_trip_max_ms: 1 }), ..Rules::default() }, "ping_timeout_ms: expected 1 to 10000, found 10001")]
+    #[case::polls_too_soon(Rules { poll_timeout_ms: Some(POLL_TIMEOUT_MS_MIN - 1), ..Rules::default() }, "poll_timeout_ms: expected 750 to 15000, found 749")]
+    #[case::polls_too_late(Rules { poll_timeout_ms: Some(POLL_TIMEOUT_MS_MAX + 1), ..Rules::default() }, "poll_timeout_ms: expected 750 to 15000, found 15001")]
+    #[case::checks_and_claims_first(Rules { poll_timeout_ms: Some(POLL_TIMEOUT_MS_MIN), claim_first: true, ..Rules::default() }, "claim_first: expected false")]
     #[case::ping_never_in_time(Rules { ping: Some(Ping { timeout_ms: 9, round_trip_max_ms: 10 }), ..Rules::default() }, "ping_round_trip_max_ms: expected 1 to ping_timeout_ms 9, found 10")]
     #[case::cooldown_at_once(Rules { cooldown: Some(Cooldown { after: 0, for_ms: 1 }), ..Rules::default() }, "cooldown_after: expected at least 1, found 0")]
     #[case::cooldown_for_ever(Rules { cooldown: Some(Cooldown { after: 1, for_ms: COOLDOWN_MS_MAX + 1 }), ..Rules::default() }, "cooldown_ms: expected 1 to 86400000")]
@@ -378,14 +398,14 @@ mod tests {
             ttl_ms: TTL_MS_MAX,
             acceptance_ms: Some(ACCEPTANCE_MS_MAX),
             ping: Some(Ping { timeout_ms: PING_MS_MAX, round_trip_max_ms: PING_MS_MAX }),
+            poll_timeout_ms: Some(POLL_TIMEOUT_MS_MAX),
             cooldown: Some(Cooldown { after: 1, for_ms: COOLDOWN_MS_MAX }),
             ..Rules::default()
         };
         assert_eq!(largest.problems(), Vec::<String>::new());
-        assert_eq!(
-            Rules { acceptance_ms: Some(ACCEPTANCE_MS_MIN), ..Rules::default() }.problems(),
-            Vec::<String>::new()
-        );
+        let (accept, poll) = (Some(ACCEPTANCE_MS_MIN), Some(POLL_TIMEOUT_MS_MIN));
+        let shortest = Rules { acceptance_ms: accept, poll_timeout_ms: poll, ..Rules::default() };
+        assert_eq!(shortest.problems(), Vec::<String>::new());
         assert!(!Rules { ttl_ms: TTL_MS_MAX + 1, ..largest }.problems().is_empty());
     }
 

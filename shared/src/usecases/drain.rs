@@ -287,9 +287,12 @@ pub async fn drain(
     Ok(drained)
 }
 
-/// Players who refused a match, by a no or by silence, and their tickets.
+/// Players who refused a match, and their tickets: the one who said no; of a party that was silent all of them.
 fn refusals(events: &[Event]) -> impl Iterator<Item = (&PlayerId, &EndedTicket)> {
-    events.iter().filter_map(refused).flat_map(|ended| ended.players.iter().map(move |player| (player, ended)))
+    let at_fault = |ended: &&EndedTicket, player: &&PlayerId| ended.declined_by.as_ref().is_none_or(|by| by == *player);
+    events.iter().filter_map(refused).flat_map(move |ended| {
+        ended.players.iter().filter(move |player| at_fault(&ended, player)).map(move |player| (player, ended))
+    })
 }
 
 fn refused(event: &Event) -> Option<&EndedTicket> {

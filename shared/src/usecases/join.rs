@@ -229,6 +229,7 @@ pub(super) fn ended(ticket: &Ticket, outcome: Outcome, now_ms: u64) -> Event {
         outcome,
         ended_ms: now_ms,
         imported: EVERY_LIFE,
+        declined_by: None,
     })
 }
 

@@ -30,8 +30,8 @@ pub fn messages(event: &Event, queues: &Queues, now_ms: u64) -> Vec<Message> {
     match event {
         Event::Asked(game) if game.deadline_ms.is_none_or(|deadline_ms| deadline_ms <= now_ms) => Vec::new(),
         Event::Asked(game) if game.state == MatchState::Checking => {
-            let silent = game.members().filter(|member| !member.ready);
-            silent.flat_map(|member| tell(&member.players, |_| Some(News::Ping(game.id.clone())))).collect()
+            let ping = |member: &Member, player: &PlayerId| member.awaits(player).then(|| News::Ping(game.id.clone()));
+            game.members().flat_map(|member| tell(&member.players, |player| ping(member, player))).collect()
         }
         Event::Asked(game) => {
             let rules = queues.rules(&game.id.pool);
@@ -104,6 +104,7 @@ mod tests {
             joined_ms: T0 - 5_000,
             attempts,
             ready: false,
+            heard: Vec::new(),
             imported: 0,
         };
         let teams = vec![vec![member(1, &["ann", "bob"], 0)], vec![member(2, &["cid"], 2)]];
@@ -155,6 +156,7 @@ mod tests {
             outcome: Outcome::Cancelled(CancelReason::Declined),
             ended_ms: T0,
             imported: 0,
+            declined_by: None,
         });
         assert_eq!(heard(&over, T0), [to("cid", "cancelled", 1_000_000)]);
     }

@@ -72,7 +72,7 @@ pub async fn poll(
     let (mut polled, mut voids) = ask(store, ledger, &id, player, rules, now_ms).await?;
     if let Polled::Claimed { held_by, .. } = &polled
         && held_by.state == MatchState::Checking
-        && held_by.member_of(player).is_some_and(|member| !member.ready)
+        && held_by.member_of(player).is_some_and(|member| member.awaits(player))
     {
         // Who asks is there: as good as an answer to the ping that is on its way.
         let Done { reply, changed, waits_ms, voids } =

@@ -34,8 +34,8 @@ pub async fn pong(
     let game = store.find_match(id).await?;
     let own = game.as_ref().and_then(|game| Some((game.state, game.member_of(player)?)));
     let ticket = match own {
-        Some((MatchState::Checking, member)) if !member.ready => member.ticket.clone(),
-        // Another phone of the party was faster, or the match asks something else by now: then this one says nothing new.
+        Some((MatchState::Checking, member)) if member.awaits(player) => member.ticket.clone(),
+        // This phone was heard before, or the match asks something else by now: then this one says nothing new.
         _ => return answer(store, ledger, clock, queues, id, player, Word::Pong).await,
     };
     let dropped = store.drop_match(id, &[(ticket.clone(), CancelReason::Disconnected)], now_ms).await?;

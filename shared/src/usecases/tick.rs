@@ -127,7 +127,7 @@ pub async fn tick(
 
     let groups = matching::form(&candidates, rules, now_ms);
     let batches = batches(groups, &candidates, ids, pool, rules, pace.claim_batch_tickets, now_ms);
-    let plays = batches.map(|games| play(store, clock, rules, pace, games));
+    let plays = batches.map(|(asks, games)| play(store, clock, rules, pace, asks, games));
     let mut played = stream::iter(plays).buffered(CALLS_UNDER_WAY_MAX);
     while let Some(batch) = played.next().await {
         match batch {
@@ -210,9 +210,12 @@ impl Batch {
     }
 }
 
+/// What a match asks its parties first, and how long they have to answer, in milliseconds; none if it asks nothing.
+type Question = Option<(MatchState, u64)>;
+
 /// The groups as matches, in batches of a call each. Made when they are asked for: those before are under way meanwhile.
 ///
-/// All matches of a call are in one state: those that ping before anything else make a batch of their own.
+/// All matches of a call ask the same.
 fn batches<'a>(
     groups: Vec<Group>,
     candidates: &'a [Candidate],
@@ -221,40 +224,43 @@ fn batches<'a>(
     rules: &'a Rules,
     tickets_max: usize,
     now_ms: u64,
-) -> impl Iterator<Item = Vec<Match>> + 'a {
-    let (mut check, mut go) = (Batch::default(), Batch::default());
+) -> impl Iterator<Item = (Question, Vec<Match>)> + 'a {
+    let mut open: Vec<(Question, Batch)> = Vec::new();
     let mut groups = groups.into_iter();
     std::iter::from_fn(move || {
         for group in groups.by_ref() {
-            let pings = rules.ping.is_some() && group.teams.iter().flatten().any(|i| candidates[*i].ticket.push);
-            let game = game(&group, candidates, MatchId::new(pool.clone(), ids.unique()), pings, now_ms);
-            let batch = if pings { &mut check } else { &mut go };
-            if let Some(full) = batch.add(game, tickets_max) {
-                return Some(full);
+            let asks = question(&group, candidates, rules);
+            let game = game(&group, candidates, rules, MatchId::new(pool.clone(), ids.unique()), asks, now_ms);
+            let at = open.iter().position(|(question, _)| *question == asks).unwrap_or_else(|| {
+                open.push((asks, Batch::default()));
+                open.len() - 1
+            });
+            if let Some(full) = open[at].1.add(game, tickets_max) {
+                return Some((asks, full));
             }
         }
-        [&mut check, &mut go].into_iter().map(|rest| std::mem::take(rest).games).find(|games| !games.is_empty())
+        open.pop().map(|(asks, rest)| (asks, rest.games))
     })
 }
 
-/// A match as it begins; if it `pings`, who cannot be pinged is ready.
-fn game(group: &Group, candidates: &[Candidate], id: MatchId, pings: bool, now_ms: u64) -> Match {
-    let member = |i: &usize| {
-        let ticket = &candidates[*i].ticket;
-        Member { ready: pings && !ticket.push, ..Member::of(ticket) }
-    };
-    let teams = group.teams.iter().map(|team| team.iter().map(member).collect()).collect();
-    let state = if pings { MatchState::Checking } else { MatchState::Forming };
-    Match { id, state, created_ms: now_ms, teams, deadline_ms: None, lobby: None }
+/// A match that checks phones waits for the slowest of those that it must hear.
+fn question(group: &Group, candidates: &[Candidate], rules: &Rules) -> Question {
+    let members = group.teams.iter().flatten();
+    let check_ms = members.filter_map(|i| rules.check_ms(candidates[*i].ticket.push)).max();
+    let check = check_ms.map(|ms| (MatchState::Checking, ms));
+    check.or(rules.acceptance_ms.map(|ms| (MatchState::Proposed, ms)))
 }
 
-/// What matches of a batch ask, and how long their parties have to answer; none if they ask nothing.
-fn question(games: &[Match], rules: &Rules) -> Option<(MatchState, u64)> {
-    match (games.first()?.state, rules.ping, rules.acceptance_ms) {
-        (MatchState::Checking, Some(ping), _) => Some((MatchState::Checking, ping.timeout_ms)),
-        (_, _, Some(ms)) => Some((MatchState::Proposed, ms)),
-        _ => None,
-    }
+/// A match as it begins; if it checks phones, a ticket whose phones need not be heard is ready.
+fn game(group: &Group, candidates: &[Candidate], rules: &Rules, id: MatchId, asks: Question, now_ms: u64) -> Match {
+    let state = asks.map_or(MatchState::Forming, |(state, _)| state);
+    let member = |i: &usize| {
+        let ticket = &candidates[*i].ticket;
+        let ready = state == MatchState::Checking && rules.check_ms(ticket.push).is_none();
+        Member { ready, ..Member::of(ticket) }
+    };
+    let teams = group.teams.iter().map(|team| team.iter().map(member).collect()).collect();
+    Match { id, state, created_ms: now_ms, teams, deadline_ms: None, lobby: None }
 }
 
 /// Takes a batch of formed matches as far as they get.
@@ -263,14 +269,13 @@ async fn play(
     clock: &impl Clock,
     rules: &Rules,
     pace: Pace,
+    asks: Question,
     mut games: Vec<Match>,
 ) -> Result<Ticked, StoreError> {
     let formed = games.len();
-    if let Some((state, answer_ms)) = question(&games, rules) {
+    if let Some((_, answer_ms)) = asks {
         let deadline_ms = clock.now_ms() + answer_ms;
-        for game in &mut games {
-            (game.state, game.deadline_ms) = (state, Some(deadline_ms));
-        }
+        games.iter_mut().for_each(|game| game.deadline_ms = Some(deadline_ms));
         let claims = store.claim(&games, deadline_ms).await?;
         let asked = held(games, &claims).len();
         clock.reached(Step::Claimed).await;

@@ -170,6 +170,9 @@ cases! {
         who_is_not_reached_is_cancelled_and_the_reached_wait_again
         a_pong_is_no_consent
         who_need_not_be_pinged_is_ready
+        a_party_is_ready_when_each_of_its_phones_was_heard
+        a_party_of_which_one_phone_is_not_reached_is_cancelled
+        who_declined_for_the_party_is_named
         what_is_asked_is_told_and_how_it_fell_through
         each_match_has_a_lobby_of_its_own
         a_lobby_is_found_until_its_match_is_forgotten

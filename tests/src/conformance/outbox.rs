@@ -26,6 +26,7 @@ fn ended(ticket: &Ticket, attempts: u32, outcome: Outcome, ended_ms: u64) -> Eve
         outcome,
         ended_ms,
         imported: 0,
+        declined_by: None,
     })
 }
 

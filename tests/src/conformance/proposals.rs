@@ -6,7 +6,7 @@ use muster::ports::{Answered, Claim, Dropped, Polled, Reclaimed};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, dropped, forming, match_id, played, proposed, ticket};
+use crate::samples::{T0, confirmed, dropped, forming, match_id, played, player, proposed, ticket};
 
 /// The time to accept.
 const UNTIL_MS: u64 = T0 + 20_000;
@@ -23,7 +23,8 @@ async fn asked<S: Store>(w: &World<'_, S>) -> (Ticket, Ticket, Match) {
 fn ready(game: &Match, tickets: &[&Ticket]) -> Match {
     let member = |member: &Member| {
         let ready = tickets.iter().any(|ticket| ticket.id == member.ticket);
-        Member { ready, ..member.clone() }
+        let heard = if ready && game.state == MatchState::Checking { member.players.clone() } else { Vec::new() };
+        Member { ready, heard, ..member.clone() }
     };
     Match { teams: game.teams.iter().map(|team| team.iter().map(member).collect()).collect(), ..game.clone() }
 }
@@ -291,6 +292,55 @@ pub(super) async fn who_need_not_be_pinged_is_ready<S: Store>(w: &World<'_, S>) 
     assert_eq!(w.answer(&game.id, "ann", Word::Pong, T0 + 1).await, Answered::Noted(MatchState::Confirmed));
     let line = w.snapshot(0, 10).await;
     assert_eq!(line, []);
+}
+
+/// A party of two against one, pinged.
+async fn pinged_party<S: Store>(w: &World<'_, S>) -> (Ticket, Ticket, Match) {
+    let (duo, solo) = (ticket(&w.pool, 1, &["ann", "amy"], T0), w.solo(2, "bob"));
+    w.joined(&duo).await;
+    w.joined(&solo).await;
+    let game = checking(&forming(&w.pool, 1, &[&[&duo], &[&solo]], T0), &[&duo, &solo]);
+    assert_eq!(w.claim(&[game.clone()], T0 + 2_000).await, [Claim::Held]);
+    (duo, solo, game)
+}
+
+pub(super) async fn a_party_is_ready_when_each_of_its_phones_was_heard<S: Store>(w: &World<'_, S>) {
+    let (_, _, game) = pinged_party(w).await;
+    for name in ["bob", "ann"] {
+        assert_eq!(w.answer(&game.id, name, Word::Pong, T0 + 1).await, Answered::Noted(MatchState::Checking));
+        assert_eq!(w.answer(&game.id, name, Word::Pong, T0 + 2).await, Answered::Before(MatchState::Checking));
+    }
+    let found = w.find_match(&game.id).await.unwrap_or_else(|| panic!("expected the match"));
+    let heard: Vec<_> = found.members().map(|member| (member.ready, member.heard.len())).collect();
+    assert_eq!(heard, [(false, 1), (true, 1)], "one phone does not speak for the other");
+    assert_eq!(w.answer(&game.id, "amy", Word::Pong, T0 + 3).await, Answered::Noted(MatchState::Confirmed));
+    assert_eq!(w.find_match(&game.id).await, Some(Match { deadline_ms: None, ..played(&ready(&game, &[]), 1) }));
+}
+
+pub(super) async fn a_party_of_which_one_phone_is_not_reached_is_cancelled<S: Store>(w: &World<'_, S>) {
+    let (duo, solo, game) = pinged_party(w).await;
+    w.answer(&game.id, "ann", Word::Pong, T0 + 1).await;
+    w.answer(&game.id, "bob", Word::Pong, T0 + 1).await;
+    assert_eq!(w.reclaim(T0 + 2_000).await, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
+    assert_eq!(w.ended(&duo.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Disconnected));
+    assert_eq!(w.line().await, [solo.id]);
+}
+
+pub(super) async fn who_declined_for_the_party_is_named<S: Store>(w: &World<'_, S>) {
+    let (duo, solo) = (ticket(&w.pool, 1, &["ann", "amy"], T0), w.waiting(2, "bob").await);
+    w.joined(&duo).await;
+    let game = proposed(&forming(&w.pool, 1, &[&[&duo], &[&solo]], T0), UNTIL_MS);
+    w.claim(&[game.clone()], UNTIL_MS).await;
+    w.answer(&game.id, "amy", Word::Decline, T0 + 1).await;
+    w.reclaim(T0 + 1).await;
+    assert_eq!(w.ended(&duo.id, "ann").await.outcome, Outcome::Cancelled(CancelReason::Declined));
+    if w.tells() {
+        let by = told(w).await.into_iter().find_map(|event| match event {
+            Event::Ended(ended) => Some((ended.ticket, ended.declined_by)),
+            _ => None,
+        });
+        assert_eq!(by, Some((duo.id, Some(player("amy")))));
+    }
 }
 
 pub(super) async fn what_is_asked_is_told_and_how_it_fell_through<S: Store>(w: &World<'_, S>) {

@@ -188,6 +188,7 @@ mod tests {
             joined_ms: JOINED_MS,
             attempts: 0,
             ready: false,
+            heard: Vec::new(),
             imported: 0,
         };
         let teams = tickets.iter().map(|ticket| vec![member(ticket)]).collect();
@@ -198,6 +199,7 @@ mod tests {
             verdicts: Default::default(),
             deadline_ms: None,
             lobby: None,
+            declined_by: None,
         }
     }
 

@@ -45,6 +45,7 @@ pub struct MatchRecord {
     pub verdicts: BTreeMap<String, String>,
     pub deadline_ms: Option<u64>,
     pub lobby: Option<u64>,
+    pub declined_by: Option<String>,
 }
 
 /// One ticket of a match.
@@ -59,6 +60,8 @@ pub struct MemberRecord {
     pub attempts: u32,
     #[serde(default)]
     pub ready: bool,
+    #[serde(default)]
+    pub heard: Vec<String>,
     #[serde(default)]
     pub imported: u32,
 }
@@ -87,6 +90,7 @@ pub struct OutcomeRecord {
     pub joined_ms: Option<u64>,
     pub attempts: Option<u32>,
     pub imported: Option<u32>,
+    pub declined_by: Option<String>,
 }
 
 impl OutcomeRecord {

@@ -82,6 +82,7 @@ pub fn ended(ticket: &Ticket, outcome: Outcome) -> EndedTicket {
         outcome,
         ended_ms: NOW_MS,
         imported: 0,
+        declined_by: None,
     }
 }
 

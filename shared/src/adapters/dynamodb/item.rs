@@ -323,7 +323,17 @@ impl Stored {
         let (players, rating) = (read.players()?, read.number(RATING)?);
         let (joined_ms, attempts) = (read.number(JOINED)?, read.number(ATTEMPTS)?);
         let (ended_ms, imported) = (read.number(ENDED)?, imported(&read)?);
-        Ok(Self::Over(EndedTicket { ticket, players, rating, joined_ms, attempts, outcome, ended_ms, imported }))
+        Ok(Self::Over(EndedTicket {
+            ticket,
+            players,
+            rating,
+            joined_ms,
+            attempts,
+            outcome,
+            ended_ms,
+            imported,
+            declined_by: None,
+        }))
     }
 }
 

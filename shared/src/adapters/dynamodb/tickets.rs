@@ -36,6 +36,7 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             outcome: Outcome::Cancelled(CancelReason::Superseded),
             ended_ms: now_ms,
             imported: 0,
+            declined_by: None,
         };
         within(TIMEOUT_MS, async {
             let absent = Condition::new("attribute_not_exists(#pk)", Vec::new());

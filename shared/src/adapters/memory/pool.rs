@@ -59,6 +59,7 @@ pub(super) struct Game {
     /// Until when it holds its tickets; none once it is confirmed or taken apart.
     pub(super) lease_ms: Option<u64>,
     pub(super) verdicts: BTreeMap<Unique, CancelReason>,
+    declined_by: Option<PlayerId>,
     pub(super) forget_ms: Option<u64>,
 }
 
@@ -197,6 +198,11 @@ impl Pool {
     }
 
     pub(super) fn end(&mut self, unique: Unique, outcome: Outcome, now_ms: u64) {
+        self.end_by(unique, outcome, None, now_ms);
+    }
+
+    /// Ends a ticket whose party declined, by the word of one player.
+    fn end_by(&mut self, unique: Unique, outcome: Outcome, declined_by: Option<PlayerId>, now_ms: u64) {
         let Some(live) = self.live.remove(&unique) else { return };
         match outcome {
             Outcome::Matched(_) => self.totals.matched += 1,
@@ -214,6 +220,7 @@ impl Pool {
                     outcome: outcome.clone(),
                     ended_ms: now_ms,
                     imported: live.ticket.imported,
+                    declined_by,
                 }),
                 now_ms,
             );
@@ -251,7 +258,8 @@ impl Pool {
             // Nobody says when it is; the match was formed a moment ago.
             self.told.push(Event::Asked(game.clone()), game.created_ms);
         }
-        let game = Game { game, lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), forget_ms: None };
+        let game =
+            Game { game, lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), declined_by: None, forget_ms: None };
         self.matches.insert(game.game.id.unique, game);
         Claim::Held
     }
@@ -273,7 +281,7 @@ impl Pool {
         let game = &mut held.game;
         game.state = MatchState::Confirmed;
         game.deadline_ms = None;
-        game.teams.iter_mut().flatten().for_each(|member| member.ready = false);
+        unready(game);
         if room {
             self.lobbies += 1;
             game.lobby = Some(self.lobbies % lobby::NUMBERS);
@@ -315,14 +323,18 @@ impl Pool {
         if let Some(live) = self.live.get_mut(&own) {
             live.seen_ms = live.seen_ms.max(now_ms);
         }
-        if word != Word::Decline && held.game.member_of(player).is_some_and(|member| member.ready) {
-            return Answered::Before(state);
+        for member in held.game.teams.iter_mut().flatten().filter(|member| member.ticket.unique == own) {
+            match word {
+                Word::Pong if member.awaits(player) => member.hear(player),
+                Word::Accept if !member.ready => member.ready = true,
+                Word::Pong | Word::Accept => return Answered::Before(state),
+                Word::Decline => member.ready = false,
+            }
         }
-        let members = held.game.teams.iter_mut().flatten();
-        members.filter(|member| member.ticket.unique == own).for_each(|member| member.ready = word != Word::Decline);
         if word == Word::Decline {
             held.game.state = MatchState::Dropped;
             held.verdicts = BTreeMap::from([(own, CancelReason::Declined)]);
+            held.declined_by = Some(player.clone());
             held.lease_ms = Some(0);
             return Answered::Noted(MatchState::Dropped);
         }
@@ -333,7 +345,7 @@ impl Pool {
             Some(until_ms) => {
                 held.game.state = MatchState::Proposed;
                 held.game.deadline_ms = Some(until_ms);
-                held.game.teams.iter_mut().flatten().for_each(|member| member.ready = false);
+                unready(&mut held.game);
                 held.lease_ms = Some(until_ms);
                 self.told.push(Event::Asked(held.game.clone()), now_ms);
                 Answered::Noted(MatchState::Proposed)
@@ -393,7 +405,7 @@ impl Pool {
         held.game.state = MatchState::Dropped;
         held.lease_ms = None;
         held.forget_ms = Some(now_ms + KEEP_MS);
-        let (verdicts, game) = (held.verdicts.clone(), held.game.clone());
+        let (verdicts, game, declined_by) = (held.verdicts.clone(), held.game.clone(), held.declined_by.clone());
         let members: Vec<Unique> = held.game.members().map(|member| member.ticket.unique).collect();
         done.matches += 1;
         for member in members {
@@ -401,7 +413,8 @@ impl Pool {
             live.held_by = None;
             match verdicts.get(&member) {
                 Some(reason) => {
-                    self.end(member, Outcome::Cancelled(*reason), now_ms);
+                    let by = declined_by.clone().filter(|_| *reason == CancelReason::Declined);
+                    self.end_by(member, Outcome::Cancelled(*reason), by, now_ms);
                     done.cancelled += 1;
                 }
                 None => {
@@ -437,5 +450,13 @@ impl Pool {
         let mut line: Vec<&Live> = self.live.values().filter(|live| live.held_by.is_none()).collect();
         line.sort_by_key(|live| (live.ticket.order(), live.ticket.id.unique));
         line
+    }
+}
+
+/// What was asked is answered; what is asked next is not yet.
+fn unready(game: &mut Match) {
+    for member in game.teams.iter_mut().flatten() {
+        member.ready = false;
+        member.heard.clear();
     }
 }

@@ -191,6 +191,7 @@ mod tests {
             joined_ms: 1_800_000_000_000,
             attempts: 99,
             ready: false,
+            heard: Vec::new(),
             imported: 0,
         };
         let teams = vec![(0..members).map(member).collect()];

@@ -79,6 +79,7 @@ pub(super) struct OutcomeRecord {
     entry: String,
     #[serde(default)]
     imported: u32,
+    declined_by: Option<String>,
 }
 
 /// A value of `matches`.
@@ -196,6 +197,11 @@ pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Res
                 outcome: record.outcome(pool).map_err(corrupt)?.ok_or(Unreadable::Unknown)?,
                 ended_ms: record.ended_ms,
                 imported: record.imported,
+                declined_by: record
+                    .declined_by
+                    .map(|player| player.parse())
+                    .transpose()
+                    .map_err(|_| Unreadable::Corrupt)?,
             }))
         }
         _ => Err(Unreadable::Unknown),
