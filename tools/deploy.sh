@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Deploys what `sam build` has built, as the stage that is named.
 #
-#   tools/deploy.sh dev|prod [--queues FILE] [sam's own options] [Name=Value ...]
+#   tools/deploy.sh dev|prod [--queues FILE] [--token-command COMMAND | --no-doctor] [sam's own options] [Name=Value ...]
 #
 #   tools/deploy.sh dev JwtIssuer=https://login.example.com JwtAudience=game     a first time
 #   tools/deploy.sh prod --queues queues.json                                    other rules
@@ -10,6 +10,9 @@
 # It adds three parameters. `Stage` is the stage. `Architecture` is the one that was built for. `Release` is a hash of what was
 # built and of the parameters that are named: SAM publishes a new version of a function when its code changes and does not see
 # that a parameter has changed, so the functions would go on with the old rules and the old password.
+#
+# Then it asks the stack whether it works, by `muster doctor`, and fails if it does not. COMMAND prints a token for the player in
+# MUSTER_PLAYER; without one no players are matched. Without target/release/muster the script says that the stack was not asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "deploy.sh: $*" >&2 && exit 2; }
@@ -26,7 +29,7 @@ parameter() {
     printf '%s="%s"' "$name" "${value//\"/\\\"}"
 }
 
-options=() parameters=()
+options=() parameters=() doctor=target/release/muster token=()
 while [ $# -gt 0 ]; do
     case $1 in
     --queues)
@@ -37,6 +40,12 @@ while [ $# -gt 0 ]; do
         parameters+=("$(parameter "Queues=$queues")")
         shift
         ;;
+    --token-command)
+        [ -n "${2:-}" ] || fail "--token-command: expected a command, found nothing"
+        token=(--token-command "$2")
+        shift
+        ;;
+    --no-doctor) doctor= ;;
     Stage=* | Release=*) fail "expected no ${1%%=*}, which follows from the stage and the build" ;;
     [A-Z]*=*) parameters+=("$(parameter "$1")") ;;
     *) options+=("$1") ;;
@@ -70,5 +79,12 @@ parameters+=("Architecture=\"$architectures\"")
 
 built=$(find .aws-sam/build -type f -print0 | sort -z | xargs -0 sha256sum)
 release=$(printf '%s\n' "$built" "${parameters[@]}" | sha256sum | cut -d' ' -f1)
-exec sam deploy --config-env "$stage" ${options[@]+"${options[@]}"} \
+sam deploy --config-env "$stage" ${options[@]+"${options[@]}"} \
     --parameter-overrides Stage="$stage" Release="$release" "${parameters[@]}"
+
+[ -n "$doctor" ] || exit 0
+if [ ! -x "$doctor" ]; then
+    echo "deploy.sh: the stack was not asked whether it works: expected $doctor, found none. cargo build --release -p muster-tools makes it"
+    exit 0
+fi
+exec "$doctor" doctor --stack "muster-$stage" ${token[@]+"${token[@]}"}

@@ -163,6 +163,7 @@ TOOLS = [
     ("rules that break at their quotes", replace("tools/deploy.sh", r'''"${value//\"/\\\"}"''', '"$value"'), COMMANDS, r"--queues queues.json: expected"),
     ("a second password that cannot be taken away", replace("tools/deploy.sh", '[A-Z]*=*) parameters+=("$(parameter "$1")")', '[A-Z]*=*) parameters+=("$1")'), COMMANDS, r"RedisSecretVersionAlso="),
     ("a stack for another machine than was built for", replace("tools/deploy.sh", """parameters+=("Architecture""", """: ("Architecture"""), COMMANDS, r"deploy.sh dev: expected .*Architecture"),
+    ("a deployment that does not ask whether it works", replace("tools/deploy.sh", 'exec "$doctor" doctor', ': "$doctor" doctor'), COMMANDS, r"deploy.sh dev: expected 'doctor --stack muster-dev'"),
     ("a command of a document that SAM does not know", replace("docs/operations.md", "sam delete --stack-name", "sam delete --stack"), COMMANDS, r"sam delete --stack .*: No such option"),
     ("a key that never rotates", replace("template.yaml", "EnableKeyRotation: true", "EnableKeyRotation: false"), POLICY, r"CKV_AWS_7"),
 ]

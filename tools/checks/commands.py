@@ -141,6 +141,7 @@ def cases(deployed):
     need("tools/deploy.sh dev RedisSecretVersionAlso= RedisSecretVersion=" + "1" * 32, RedisSecretVersionAlso="", RedisSecretVersion="1" * 32)
     need("tools/deploy.sh dev 'RedisSecretVersionAlso=\"\"'", RedisSecretVersionAlso="")
     need("tools/deploy.sh dev CorsOrigins=https://a.example.com,https://b.example.com", CorsOrigins="https://a.example.com,https://b.example.com")
+    need("tools/deploy.sh dev --token-command", refused="expected a command")
     need("tools/deploy.sh dev Release=0123abcd", refused="expected no Release")
     deployed.built_for("x86_64")
     need("tools/deploy.sh dev", Architecture="x86_64")
@@ -157,12 +158,32 @@ def cases(deployed):
     return wrong
 
 
+def doctors(deployed):
+    """What deploy.sh asks of the stack at its end. A line each that is wrong."""
+    doctor, said = deployed.root / "target/release/muster", deployed.root / "asked"
+    doctor.parent.mkdir(parents=True)
+    wrong = []
+    for line, wanted, code in (
+        ("tools/deploy.sh dev", "doctor --stack muster-dev", 0),
+        ("tools/deploy.sh prod --token-command 'token --of \"$MUSTER_PLAYER\"'", 'doctor --stack muster-prod --token-command token --of "$MUSTER_PLAYER"', 0),
+        ("tools/deploy.sh prod --no-doctor", "", 0),
+        ("tools/deploy.sh dev", "doctor --stack muster-dev", 1),
+    ):
+        doctor.write_text(f'#!/bin/sh\necho "$*" >{said}\necho a fault >&2\nexit {code}\n')
+        doctor.chmod(0o755)
+        said.write_text("")
+        read, _ = deployed.run(line)
+        if said.read_text().strip() != wanted or (read is None) != (code != 0):
+            wrong.append(f"{line}: expected {wanted!r} and an end with {code}, found {said.read_text()!r} and {read}")
+    return wrong
+
+
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     with tempfile.TemporaryDirectory(prefix="muster-commands-") as folder:
         deployed = Deployed(root, folder)
         wrong, count = documented(root, deployed)
-        wrong += cases(deployed)
+        wrong += cases(deployed) + doctors(deployed)
     if count < 8:
         wrong.append(f"expected the command lines of the documents, found only {count}")
     for line in wrong:

@@ -127,10 +127,8 @@ impl Aws {
             { "OutputKey": "HttpUrl", "OutputValue": deployment.url() },
             { "OutputKey": "WebSocketUrl", "OutputValue": deployment.websocket_url() },
         ]);
-        aws.answers(
-            "describe-stacks",
-            serde_json::json!({ "Stacks": [{ "StackStatus": "UPDATE_COMPLETE", "Outputs": outputs }] }),
-        );
+        let stack = serde_json::json!({ "StackStatus": "UPDATE_COMPLETE", "Outputs": outputs });
+        aws.answers("describe-stacks", serde_json::json!({ "Stacks": [stack] }));
         let resource = |name: &str, kind: &str| serde_json::json!({ "LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": format!("muster-{name}") });
         let resources = [
             resource("MatcherFunction", "AWS::Lambda::Function"),
@@ -148,6 +146,14 @@ impl Aws {
 
     fn answers(&self, operation: &str, answer: serde_json::Value) {
         std::fs::write(self.0.path().join(format!("{operation}.json")), answer.to_string()).unwrap();
+    }
+
+    /// The stack was made at this moment.
+    fn made_now(&self) {
+        let file = self.0.path().join("describe-stacks.json");
+        let mut described: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        described["Stacks"][0]["CreationTime"] = jiff::Timestamp::now().to_string().into();
+        self.answers("describe-stacks", described);
     }
 
     fn runs(&self, runs: u32, failed: u32) {
@@ -197,6 +203,10 @@ async fn schedules_runs_and_alarms_of_a_stack_are_looked_at_and_each_fault_is_na
     aws.alarm(true, "OK");
     aws.runs(0, 0);
     assert!(fault(&aws.doctor().await).starts_with("muster: runs: MatcherFunction did not run in 5 minutes: "));
+    aws.made_now();
+    let young = aws.doctor().await;
+    let said = String::from_utf8_lossy(&young.stdout);
+    assert!(young.status.success() && said.contains("MatcherFunction has not run yet"), "{young:?}");
     aws.runs(5, 5);
     assert!(fault(&aws.doctor().await).starts_with("muster: runs: all 5 runs of MatcherFunction failed: "));
     aws.runs(5, 1);

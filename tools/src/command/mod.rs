@@ -1,6 +1,7 @@
 //! One file for each subcommand.
 
 pub mod alarms;
+pub mod aws;
 pub mod bench;
 pub mod cost;
 pub mod dead_letters;

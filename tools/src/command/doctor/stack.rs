@@ -1,12 +1,12 @@
-//! What an operator sees of a stack on AWS: outputs, schedules, runs, alarms. Asked of the `aws` command, which has the operator's
-//! credentials already; an SDK for each of four services would be more to build than all else in this command.
+//! What an operator sees of a stack on AWS: outputs, schedules, runs, alarms. Asked of the `aws` command.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
-use tokio::process::Command;
 
 use super::Findings;
+use crate::command::aws::{aws, list, text};
 
 /// Functions that a schedule starts each minute.
 const SCHEDULED: [&str; 2] = ["MatcherFunction", "SweeperFunction"];
@@ -19,27 +19,8 @@ pub struct Stack {
     outputs: BTreeMap<String, String>,
     /// Type and physical id, by logical id.
     resources: BTreeMap<String, (String, String)>,
-}
-
-/// Asks the `aws` command. One line if it fails.
-async fn aws(arguments: &[&str]) -> Result<Value, String> {
-    let mut command = Command::new("aws");
-    command.args(arguments).args(["--output", "json"]).env("AWS_PAGER", "").kill_on_drop(true);
-    let output = command.output().await.map_err(|error| format!("the aws command: {error}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let line = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        return Err(format!("aws {} {}: {line}", arguments[0], arguments[1]));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("aws {} {}: {error}", arguments[0], arguments[1]))
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value[name].as_array().into_iter().flatten()
-}
-
-fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_default().to_owned()
+    /// Since when there is the stack.
+    created: Option<Timestamp>,
 }
 
 impl Stack {
@@ -72,7 +53,8 @@ impl Stack {
             let about = (text(resource, "ResourceType"), text(resource, "PhysicalResourceId"));
             (text(resource, "LogicalResourceId"), about)
         });
-        let found = Self { outputs: outputs.collect(), resources: resources.collect() };
+        let created = text(stack, "CreationTime").parse().ok();
+        let found = Self { outputs: outputs.collect(), resources: resources.collect(), created };
         Ok((found, text(stack, "StackStatus")))
     }
 
@@ -124,6 +106,11 @@ impl Stack {
                     return findings.fault("runs", problem, "the operator needs cloudwatch:GetMetricStatistics");
                 }
             };
+            if runs == 0.0 && self.is_young() {
+                let why =
+                    format!("{function} has not run yet; the stack is younger than {} minutes", RUNS_SECONDS / 60);
+                return findings.skipped("runs", why);
+            }
             if runs == 0.0 {
                 let found = format!("{function} did not run in {} minutes", RUNS_SECONDS / 60);
                 let remedy = "look at its schedule and its Throttles: the account's concurrency may be used up";
@@ -136,6 +123,13 @@ impl Stack {
             counts.push(format!("{function} {runs} runs, {failed} failed"));
         }
         findings.well("runs", format!("in {} minutes: {}", RUNS_SECONDS / 60, counts.join("; ")));
+    }
+
+    /// Whether schedules and figures may not have got so far.
+    fn is_young(&self) -> bool {
+        self.created.is_some_and(|at| {
+            (Timestamp::now() - at).total(jiff::Unit::Second).is_ok_and(|age| age < RUNS_SECONDS as f64)
+        })
     }
 
     async fn alarms(&self, findings: &mut Findings) {
@@ -176,8 +170,8 @@ impl Stack {
 
 /// The sum of a function's metric over the last minutes.
 async fn sum(function: &str, metric: &str) -> Result<f64, String> {
-    let now = jiff::Timestamp::now();
-    let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = Timestamp::now();
+    let time = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let (from, to) = (time(now - jiff::SignedDuration::from_secs(RUNS_SECONDS)), time(now));
     let (dimension, period) = (format!("Name=FunctionName,Value={function}"), RUNS_SECONDS.to_string());
     let what = ["cloudwatch", "get-metric-statistics", "--namespace", "AWS/Lambda", "--metric-name", metric];
