@@ -1,7 +1,10 @@
-//! `muster dead-letters`: what the ledger refused for good, and putting it back once the cause is gone.
+//! `muster dead-letters`: what the ledger refused for good, or what the notifier could not tell, and putting it back once the cause
+//! is gone. The first stands in Redis, the second in a queue of the stack: see [`queue`].
 //!
 //! Looks at any deployment's Redis, not only a local one. It needs the names of the pools and nothing else of the queues, so
 //! it takes of the queues document what it needs, and leaves it to the functions to check the rules.
+
+mod queue;
 
 use std::fs::read_to_string;
 use std::path::PathBuf;
@@ -29,17 +32,18 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print what was put aside: the pool, when, and the entry. Entries name players.
+    /// Print what was put aside: the pool, when, and the entry. Entries name players; messages of the queue do not.
     List(Target),
-    /// Put all of it back into the outbox, oldest first. What the ledger still refuses is put aside again.
+    /// Put all of it back into the outbox, oldest first. What the ledger still refuses is put aside again. Of the queue, tell all
+    /// of it again; what is not taken stays in the queue.
     Replay(Target),
 }
 
 #[derive(Debug, Args)]
 struct Target {
     /// redis:// or rediss://, with user and password if it asks for them
-    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
-    redis_url: String,
+    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true, required_unless_present = "queue")]
+    redis_url: Option<String>,
     /// The address is one node of a cluster
     #[arg(long, env = "REDIS_CLUSTER")]
     redis_cluster: bool,
@@ -49,6 +53,9 @@ struct Target {
     /// The deployment's queues document; the default queues if not given
     #[arg(long, value_name = "FILE", env = "QUEUES_FILE")]
     queues: Option<PathBuf>,
+    /// The stack's queue NotifierFailures instead of Redis, asked by the `aws` command
+    #[arg(long, value_name = "URL", conflicts_with = "pool")]
+    queue: Option<String>,
     /// Only this pool, like ranked-1v1.eu
     #[arg(long)]
     pool: Option<String>,
@@ -57,9 +64,21 @@ struct Target {
 /// Lists or replays.
 pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.action {
+        Action::List(Target { queue: Some(queue), .. }) => {
+            println!("{} messages", queue::print_all(&queue).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Replay(Target { queue: Some(queue), .. }) => replay_queue(&queue).await,
         Action::List(target) => list(&target).await,
         Action::Replay(target) => replay(&target).await,
     }
+}
+
+async fn replay_queue(queue: &str) -> Result<ExitCode, Failure> {
+    let (told, left) = queue::replay_all(queue).await?;
+    println!("{told} messages told again and deleted, {} left", left.len());
+    left.iter().for_each(|problem| eprintln!("muster: {problem}"));
+    Ok(if left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn list(target: &Target) -> Result<ExitCode, Failure> {
@@ -120,8 +139,13 @@ struct Queue {
 }
 
 impl Target {
+    /// The address; there is one where there is no queue.
+    fn url(&self) -> &str {
+        self.redis_url.as_deref().unwrap_or_default()
+    }
+
     fn store(&self) -> Result<Redis, Failure> {
-        let settings = Settings::from_url(&self.redis_url).map_err(|error| format!("--redis-url: {error}"))?;
+        let settings = Settings::from_url(self.url()).map_err(|error| format!("--redis-url: {error}"))?;
         let authority = match &self.redis_ca_file {
             Some(file) => Some(std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?),
             None => None,
@@ -132,7 +156,7 @@ impl Target {
     /// What Redis answered, or where it did not: by its address alone, because the URL may hold a password.
     fn heard<T>(&self, answer: muster::ports::Answer<T>) -> Result<T, Failure> {
         answer.map_err(|error| {
-            let address = self.redis_url.as_str().into_connection_info().map(|info| info.addr().to_string());
+            let address = self.url().into_connection_info().map(|info| info.addr().to_string());
             format!("Redis at {}: expected an answer, found: {error}", address.unwrap_or_default()).into()
         })
     }
