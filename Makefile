@@ -14,7 +14,7 @@ help:
 	@echo "make test   everything: format, lints, all checks, all tests"
 	@echo "make sam    the functions in SAM's containers, where there is a Docker engine"
 	@echo "make localstack  the end-to-end suite, the bus, the secret and the schedule on LocalStack, where there is Python 3.13"
-	@echo "make emulator   this template deployed to an emulator of AWS: played, changed, rotated, deleted, where Linux has namespaces"
+	@echo "make emulator   this template deployed to an emulator of AWS: played, changed, broken, rotated, rolled back, deleted"
 	@echo "make setup  only install what these need"
 
 setup:
@@ -48,6 +48,7 @@ test:
 	@tools/checks/api.sh
 	@tools/sam/check.sh
 	@tools/localstack/check.sh
+	@tools/emulator/check.sh short
 	cargo test --workspace --doc
 
 # Parts of `make test` that need what a plain machine may lack, and say so.

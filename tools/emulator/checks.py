@@ -1,5 +1,6 @@
 """What a deployed stack must do, one function for each; each ends the run where it does not."""
 
+import json
 import socket
 import sys
 import time
@@ -42,6 +43,7 @@ def round_trip(play):
     found = until("two players", MATCH_LIMIT_S, matches)
     expect("two players", 1, len(set(found)))
     play.say(f"  two join, and are matched after {time.monotonic() - began:.1f} s")
+    return found[0]
 
 
 def doors(play):
@@ -111,6 +113,34 @@ def known_queue(play, queue):
     play.say(f"  {queue}: 400 before, 202 after")
 
 
+def moved(play, logical, before):
+    """The alias calls the new version, and the old one is still there."""
+    after = play.versions(logical)
+    expect("versions that stay", [], [version for version in before if version not in after])
+    newest = max(after, key=int)
+    expect("a new version", True, newest not in before)
+    expect("the alias", newest, play.live()[f"{logical}Aliaslive"])
+    play.say(f"  {logical}: live calls version {newest}, {len(before)} older ones kept")
+
+
+def came_back(play, before):
+    expect("aliases after the drill", before, play.live())
+    weights = [
+        play.stack.functions.get_alias(FunctionName=function, Name=alias).get("RoutingConfig")
+        for function, alias in play.stack.aliases().values()
+    ]
+    expect("weights after the drill", [], [weight for weight in weights if weight and weight.get("AdditionalVersionWeights")])
+    play.say(f"  all {len(before)} aliases call the versions of before")
+
+
+def only_password(play, password):
+    """What the stack's functions hold, and what Redis takes."""
+    found = play.stack.resource("RedisUser")["Passwords"]
+    expect("passwords of the Redis user", [password], found)
+    held = boto3.client("lambda").get_function_configuration(FunctionName=play.function("JoinFunction"), Qualifier="live")
+    expect("the functions' password", password, held["Environment"]["Variables"]["REDIS_PASSWORD"])
+
+
 def schedules(play):
     """The sweeper is called by its schedule alone; it prints a line at the end of each run."""
     logs, function = boto3.client("logs"), play.function("SweeperFunction")
@@ -120,6 +150,32 @@ def schedules(play):
         return sum(f'"function":"{function}"' in event["message"] for page in pages for event in page["events"])
 
     play.say(f"  runs of the sweeper, which the schedule alone calls: {until('the schedule', SCHEDULE_LIMIT_S, runs)}")
+
+
+def told_again(play):
+    """A batch in NotifierFailures, as a mapping leaves it there, is told again by the documented command."""
+    game, queue = round_trip(play), play.stack.physical()["NotifierFailures"]
+    before = len(play.heard(game, "MatchFound"))
+    streams = boto3.client("dynamodbstreams")
+    arn = boto3.client("dynamodb").describe_table(TableName=play.outputs["LedgerTable"])["Table"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    place = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    numbers = []
+    while not numbers:
+        page = streams.get_records(ShardIterator=place)
+        numbers = [r["dynamodb"]["SequenceNumber"] for r in page["Records"] if r["dynamodb"]["Keys"]["pk"]["S"] == game]
+        place = page["NextShardIterator"]
+    letter = {
+        "requestContext": {"functionArn": play.alias("NotifierFunction"), "condition": "MaxRecordAgeExceeded"},
+        "version": "1.0", "timestamp": "2026-11-24T00:00:00Z",
+        "DDBStreamBatchInfo": {"shardId": shard, "startSequenceNumber": numbers[0], "endSequenceNumber": numbers[-1], "batchSize": len(numbers), "streamArn": arn},
+    }  # fmt: skip
+    boto3.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
+    play.command(f"muster dead-letters list --queue {queue}")
+    play.command(f"muster dead-letters replay --queue {queue}")
+    until(f"{game} on the bus again", MATCH_LIMIT_S, lambda: len(play.heard(game, "MatchFound")) > before)
+    nothing_undelivered(play)
+    play.say("  the bus has heard of the match again")
 
 
 def nothing_undelivered(play):

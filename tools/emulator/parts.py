@@ -28,6 +28,11 @@ def free_port():
         return free.getsockname()[1]
 
 
+def built():
+    """Where cargo has put the programs."""
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+
+
 class Parts:
     """Everything that runs, until `stop`."""
 
@@ -45,9 +50,11 @@ class Parts:
         self.account = {**CLEAN, **KEYS, "HOME": str(self.folder / "home"), "AWS_ENDPOINT_URL": self.gateway}
         self.commands = {
             **self.account,
-            "PATH": f"{ROOT}/tools/emulator/bin:{ROOT}/.local/sam/bin:{os.environ['PATH']}",
+            "PATH": f"{ROOT}/tools/emulator/bin:{ROOT}/.local/emulator/bin:{ROOT}/.local/sam/bin:{os.environ['PATH']}",
             "MUSTER_ROOT": str(ROOT),
             "MUSTER_PLACE": str(self.folder / "place.json"),
+            "MUSTER_STUDIO": self.studio,
+            "MUSTER_PYTHON": sys.executable,
             "SAM_CLI_TELEMETRY": "0",
         }
         os.environ.update({k: v for k, v in self.account.items() if k.startswith("AWS_")})
@@ -85,14 +92,21 @@ class Parts:
         for name in ("template.yaml", "samconfig.toml", "tools/deploy.sh"):
             shutil.copy(ROOT / name, self.tree / name)
         shutil.copy(ROOT / "tools/emulator/queues.json", self.tree / "queues.json")
+        (self.tree / "target/release").mkdir(parents=True)
+        (self.tree / "target/release/muster").symlink_to(ROOT / "tools/emulator/bin/muster")
+        if broken := os.environ.get("MUSTER_BREAK"):
+            template = self.tree / "template.yaml"
+            template.write_text(template.read_text().replace(*broken.split("\n")))
         programs = self.tree / "programs"
         programs.mkdir()
-        built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
         for source in sorted((ROOT / "functions/src/bin").glob("*.rs")):
-            program = built / source.stem
+            program = built() / source.stem
             if not program.exists():
                 sys.exit(f"expected {program}, found nothing: run cargo build -p muster-functions")
             subprocess.run(["strip", "--strip-all", "-o", programs / source.stem, program], check=True)
+
+    def programs(self):
+        return list((self.tree / "programs").iterdir())
 
     def stop(self):
         for process in self.processes.values():

@@ -1,6 +1,8 @@
 """What an operator and a phone do in one emulator run: documented commands, requests, questions about the stack."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -9,10 +11,10 @@ import urllib.request
 
 import boto3
 
-from stack import Stack
+from stack import Stack, served
 
 STACK = "muster-prod"
-SHOWN = ("CodeDeploy", "Successfully", "Error")
+SHOWN = re.compile(r"CodeDeploy|Successfully|Error|\| |\d+ messages")
 ANSWER_LIMIT_S = 30
 
 
@@ -46,23 +48,30 @@ class Play:
         if (done.returncode == 0) != (code == 0):
             sys.exit(f"expected exit code {code}, found {done.returncode} and\n{done.stdout[-4000:]}")
         for line in done.stdout.splitlines():
-            if line.startswith(SHOWN):
+            if SHOWN.match(line):
                 self.say(f"  {line}")
         self.say(f"  {time.monotonic() - began:.1f} s")
 
-    def deploy(self, *parameters, environment=None, code=0):
-        self.command(" ".join(["tools/deploy.sh prod --no-confirm-changeset", *parameters]), environment, code)
+    def deploy(self, *parameters, doctor="--no-doctor", environment=None, code=0):
+        self.command(" ".join(["tools/deploy.sh prod --no-confirm-changeset", doctor, *parameters]), environment, code)
+
+    def another_build(self):
+        """New code: the same programs under another hash, because a second build would take minutes."""
+        for program in self.parts.programs():
+            with program.open("ab") as file:
+                file.write(b"\0")
+
+    def build_before(self):
+        for program in self.parts.programs():
+            os.truncate(program, program.stat().st_size - 1)
 
     # --- The stack -------------------------------------------------------------------------------------------------------
 
     def find(self):
-        """Where the stack's outputs lead: MiniStack serves those addresses under a path of its own."""
+        """Where the stack's outputs lead."""
         self.stack = Stack(STACK)
         self.outputs = self.stack.outputs()
-        http, socket = (self.outputs[name].split("//")[1] for name in ("HttpUrl", "WebSocketUrl"))
-        self.http = f"{self.parts.gateway}/_aws/execute-api/{http.split('.')[0]}/$default"
-        place = f"{self.parts.gateway.replace('http', 'ws')}/_aws/execute-api"
-        self.socket = f"{place}/{socket.split('.')[0]}/{socket.rsplit('/', 1)[1]}"
+        self.http, self.socket = served(self.parts.gateway, self.outputs)
         self.say(f"  HttpUrl {self.outputs['HttpUrl']}")
         self.say(f"  WebSocketUrl {self.outputs['WebSocketUrl']}")
 
@@ -74,6 +83,15 @@ class Play:
         events.put_rule(Name="heard", EventBusName=self.outputs["EventBus"], EventPattern='{"source":["muster"]}')
         events.put_targets(Rule="heard", EventBusName=self.outputs["EventBus"], Targets=[{"Id": "heard", "Arn": arn}])
         urllib.request.urlopen(f"{self.parts.studio}/listen?queue={url}", timeout=ANSWER_LIMIT_S).close()
+
+    def alias(self, logical):
+        """The ARN by which a function is called."""
+        return self.stack.physical()[f"{logical}Aliaslive"]
+
+    def heard(self, identity, kind):
+        """What the bus has said of a match or a ticket."""
+        with urllib.request.urlopen(f"{self.parts.studio}/heard?id={identity}&type={kind}", timeout=ANSWER_LIMIT_S) as reply:
+            return json.loads(reply.read())
 
     def live(self):
         return self.stack.live()

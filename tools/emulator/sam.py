@@ -66,6 +66,16 @@ def option(words, name, default):
     return words[words.index(name) + 1] if name in words else default
 
 
+def drilled(template):
+    """The fault of the canary drill, if it is asked for: a version with a wrong password."""
+    if os.environ.get("MUSTER_DRILL") != "wrong-password":
+        return
+    for function in of_type(template, "AWS::Lambda::Function").values():
+        variables = function["Properties"]["Environment"]["Variables"]
+        if "REDIS_PASSWORD" in variables and variables["REDIS_PASSWORD"] != {"Ref": "AWS::NoValue"}:
+            variables["REDIS_PASSWORD"] = "wrong"
+
+
 def template_for(parameters, live, text):
     place = Place(redis_port=PLACE["redis_port"], gateway=PLACE["gateway"], live=live)
     template = overlaid(transformed(text, parameters), place)
@@ -82,6 +92,7 @@ def deploy(words):
     # What is not named stays as it was.
     parameters = {p["ParameterKey"]: p["ParameterValue"] for p in before["parameters"]} | parameters if before else parameters
     template = template_for(parameters, stack.live(), folders(text))
+    drilled(template)
     path = Path("emulated.json")  # where sam looks for samconfig.toml
     path.write_text(json.dumps(template, default=str))
     done = subprocess.run([REAL, "deploy", *words, "--template-file", path], check=False)

@@ -10,6 +10,13 @@ from botocore.exceptions import ClientError
 RESOLVE = re.compile(r"^\{\{resolve:secretsmanager:(.+):SecretString:([a-z]+)::(.*)\}\}$")
 
 
+def served(gateway, outputs):
+    """Where the HTTP and the WebSocket API of these outputs are: MiniStack serves their addresses under a path of its own."""
+    http, socket = (outputs[name].split("//")[1] for name in ("HttpUrl", "WebSocketUrl"))
+    place = f"{gateway.replace('http', 'ws')}/_aws/execute-api"
+    return f"{gateway}/_aws/execute-api/{http.split('.')[0]}/$default", f"{place}/{socket.split('.')[0]}/{socket.rsplit('/', 1)[1]}"
+
+
 class Stack:
     def __init__(self, name):
         self.name, self.known_aliases = name, None
