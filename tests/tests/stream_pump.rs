@@ -10,7 +10,7 @@ use muster::domain::{
     CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PoolId, Ticket, TicketId,
     Unique,
 };
-use muster::ports::{Ledger, Mode, Players, Terms, Tickets};
+use muster::ports::{Connections, Ledger, Mode, Players, Terms, Tickets};
 use muster_tests::http_stub::HttpStub;
 use muster_tools::local::{self, Invoker, Mapping, StreamPump, TABLE, mappings};
 use serde_json::{Value, json};
@@ -149,6 +149,14 @@ async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over(
     assert_eq!(stage.news("matcher", 2).await, news);
     assert!(stage.calls.try_recv().is_err());
     assert_eq!(stage.pump.failures(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn phones_that_could_not_be_told_ring_the_doorbell() {
+    let mut stage = Stage::set(mappings().unwrap(), fine).await;
+    let (told, game) = (ticket(1), MatchId::new(ticket(1).id.pool, Unique::from_bits(9)));
+    stage.ledger.unreached(&game, &[told.id.clone()]).await.unwrap();
+    assert_eq!(stage.news("matcher", 1).await, [News::Unreached(game, vec![told.id])]);
 }
 
 #[tokio::test]

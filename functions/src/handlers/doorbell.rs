@@ -1,18 +1,29 @@
-//! The doorbell: fed by the stream of the ledger, finds out which pools somebody has begun to wait in.
+//! The doorbell: fed by the stream of the ledger, finds out which pools have work: a ticket waits, or phones of a match could not
+//! be told.
 
 use std::collections::BTreeSet;
 
-use muster::domain::{PoolId, TicketId};
+use muster::adapters::dynamodb::stream::{News, read_image};
+use muster::domain::{MatchId, PoolId, TicketId};
 use serde_json::Value;
 
-/// The pools of the tickets in a batch of records. A record of anything else is passed over: its filter let it through by
+/// Tickets whose phones could not be told that their match checks them.
+pub type Unreached = (MatchId, Vec<TicketId>);
+
+/// The pools of a batch of records, and what was unreached. A record of anything else is passed over: its filter let it through by
 /// mistake, and trying it again would hold up all others.
-pub fn pools(records: &[Value]) -> Vec<PoolId> {
-    let pool = |record: &Value| {
-        let ticket: TicketId = record["dynamodb"]["Keys"]["pk"]["S"].as_str()?.parse().ok()?;
-        Some(ticket.pool)
-    };
-    records.iter().filter_map(pool).collect::<BTreeSet<PoolId>>().into_iter().collect()
+pub fn read(records: &[Value]) -> (Vec<PoolId>, Vec<Unreached>) {
+    let (mut pools, mut all_unreached) = (BTreeSet::new(), Vec::new());
+    for record in records {
+        let change = &record["dynamodb"];
+        if let Some(ticket) = change["Keys"]["pk"]["S"].as_str().and_then(|key| key.parse::<TicketId>().ok()) {
+            pools.insert(ticket.pool);
+        } else if let Ok(News::Unreached(game, tickets)) = read_image(&change["NewImage"]) {
+            pools.insert(game.pool.clone());
+            all_unreached.push((game, tickets));
+        }
+    }
+    (pools.into_iter().collect(), all_unreached)
 }
 
 #[cfg(test)]
@@ -26,7 +37,18 @@ mod tests {
         let record = |key: &str| json!({ "dynamodb": { "Keys": { "pk": { "S": key } } } });
         let ticket = |pool: &str| record(&format!("t.{pool}.01JD8Z4V6Y00000000000000C0"));
         let records = [ticket("duel.us"), record("p.ann"), ticket("duel.eu"), ticket("duel.us"), json!({})];
-        let names: Vec<String> = pools(&records).iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["duel.eu", "duel.us"]);
+        let (pools, unreached) = read(&records);
+        let names: Vec<String> = pools.iter().map(ToString::to_string).collect();
+        assert_eq!((names, unreached), (vec!["duel.eu".to_owned(), "duel.us".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn phones_that_could_not_be_told_ring_for_the_pool_of_their_match() {
+        let (game, ticket) = ("m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J", "t.duel.eu.01JD8Z4V6Y00000000000000C0");
+        let image = json!({ "pk": { "S": format!("u.{game}") }, "tickets": { "L": [{ "S": ticket }] } });
+        let record = json!({ "dynamodb": { "Keys": { "pk": image["pk"] }, "NewImage": image } });
+        let (pools, unreached) = read(&[record]);
+        assert_eq!(pools, ["duel.eu".parse().unwrap()]);
+        assert_eq!(unreached, [(game.parse().unwrap(), vec![ticket.parse().unwrap()])]);
     }
 }

@@ -7,12 +7,14 @@ use futures::channel::mpsc;
 use futures::future::join;
 use lambda_runtime::LambdaEvent;
 use muster::domain::PoolId;
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Tickets, Upkeep};
 use muster::usecases::drain;
 use muster::usecases::matcher::{self, Begun, Plan};
+use muster::usecases::unreached::unreached;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::doorbell::{self, Unreached};
 use super::{leave_at_ms, worked};
 use crate::shell::{App, Ran};
 
@@ -40,13 +42,18 @@ pub struct Report {
 /// None: a failed call is tried again in the next tick, and counted.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Ran<Report>
 where
-    S: Matches + Upkeep + Outbox + Players,
+    S: Tickets + Matches + Upkeep + Outbox + Players,
     L: Ledger,
     W: Clock + Ids,
 {
     let config = &app.config;
-    let rung = rung(&event.payload);
+    let (rung, all_unreached) = rung(&event.payload);
     let begun_by_ring = rung.is_some();
+    for (game, tickets) in &all_unreached {
+        if let Err(error) = unreached(&app.store, game, tickets, app.world.now_ms()).await {
+            tracing::warn!(%error, "a match whose phones could not be told goes on to the end of its check");
+        }
+    }
     // A mapping hands the next batch over when this run ends: so this run minds other pools, too.
     let seeks = event.payload["Records"].is_array();
     let begun = rung.as_deref().map_or(Begun::Schedule, |pools| Begun::Ring { pools, seeks });
@@ -97,9 +104,15 @@ where
 }
 
 /// The pools that a doorbell names; none of an event of the schedule. What is no pool is passed over: nobody could work it.
-fn rung(event: &Value) -> Option<Vec<PoolId>> {
+fn rung(event: &Value) -> (Option<Vec<PoolId>>, Vec<Unreached>) {
     if let Some(pools) = event["pools"].as_array() {
-        return Some(pools.iter().filter_map(|pool| pool.as_str()?.parse().ok()).collect());
+        return (Some(pools.iter().filter_map(|pool| pool.as_str()?.parse().ok()).collect()), Vec::new());
     }
-    event["Records"].as_array().map(|records| super::doorbell::pools(records))
+    match event["Records"].as_array() {
+        Some(records) => {
+            let (pools, unreached) = doorbell::read(records);
+            (Some(pools), unreached)
+        }
+        None => (None, Vec::new()),
+    }
 }

@@ -6,7 +6,8 @@
 //! it again would hold up all others.
 //!
 //! Connected phones are pushed what they would read if they polled. A push that fails, however often it is tried, fails
-//! nothing else: the phone polls when in doubt. One phone hears its news in their order, many hear at once.
+//! nothing else: the phone polls when in doubt. Only where a match checks its phones, the ledger notes who was not reached, and
+//! its stream tells the matcher. One phone hears its news in their order, many hear at once.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use futures::stream;
 use lambda_runtime::LambdaEvent;
 use muster::adapters::dynamodb::stream::{News as Image, read_image};
 use muster::domain::limits::{PUSH_PAUSE_MS, PUSH_TRIES_MAX, PUSHES_AT_ONCE};
-use muster::domain::{Event, PlayerId, Queues};
+use muster::domain::{Event, Match, MatchId, PlayerId, Queues, TicketId};
 use muster::ports::{Clock, Connections, Publisher, Pushed, Pusher, Step};
 use muster::usecases::news::{News, messages};
 use serde::Serialize;
@@ -92,13 +93,15 @@ where
 }
 
 /// What became of pushes.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Told {
     pushed: usize,
     /// To connections that are no more.
     gone: usize,
     /// However often they were tried.
     failed: usize,
+    /// Matches whose pings failed, and to whom.
+    unreached: Vec<(MatchId, PlayerId)>,
 }
 
 /// Pushes what events tell to those who are connected. No push begins at `until_ms` or later.
@@ -138,8 +141,32 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
         told.pushed += one.pushed;
         told.gone += one.gone;
         told.failed += one.failed;
+        told.unreached.extend(one.unreached);
     }
+    drop(pushes);
+    note_unreached(&outside.connections, events, &told.unreached).await;
     told
+}
+
+/// Notes in the ledger, match by match, which tickets have a phone that could not be told.
+async fn note_unreached(connections: &impl Connections, events: &[Event], unreached: &[(MatchId, PlayerId)]) {
+    let games = events.iter().filter_map(|event| match event {
+        Event::Asked(game) => Some(game),
+        _ => None,
+    });
+    for game in games {
+        let tickets = unreached_in(game, unreached);
+        if !tickets.is_empty()
+            && let Err(error) = connections.unreached(&game.id, &tickets).await
+        {
+            tracing::warn!(%error, "the check of a match goes on without the phones that could not be told");
+        }
+    }
+}
+
+fn unreached_in(game: &Match, unreached: &[(MatchId, PlayerId)]) -> Vec<TicketId> {
+    let own = |player: &PlayerId| unreached.iter().any(|(id, one)| *id == game.id && one == player);
+    game.members().filter(|member| member.players.iter().any(own)).map(|member| member.ticket.clone()).collect()
 }
 
 /// Pushes news to one phone, in their order.
@@ -170,6 +197,9 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
             Pushed::Failed(error) => {
                 tracing::warn!(error, "push");
                 told.failed += 1;
+                if let News::Ping(game) = one {
+                    told.unreached.push((game.clone(), player.clone()));
+                }
             }
         }
     }
@@ -208,7 +238,7 @@ fn news(record: &Value) -> Option<(&str, Event)> {
     let number = change["SequenceNumber"].as_str()?;
     match read_image(&change["NewImage"]) {
         Ok(Image::Event(event)) => Some((number, event)),
-        Ok(Image::Waiting(..) | Image::Nothing) => None,
+        Ok(Image::Waiting(..) | Image::Unreached(..) | Image::Nothing) => None,
         // An item that time to live removed has no new image, and nothing to tell.
         Err(_) if change["NewImage"].is_null() => None,
         Err(error) => {
@@ -226,7 +256,7 @@ mod tests {
     use lambda_runtime::Context;
     use muster::adapters::memory_ledger::MemoryLedger;
     use muster::adapters::system::System;
-    use muster::domain::{EndedTicket, Outcome, Rules};
+    use muster::domain::{EndedTicket, MatchState, Outcome, Rules};
     use muster::ports::StoreError;
     use serde_json::json;
 
@@ -376,6 +406,27 @@ mod tests {
         assert_eq!(report, json!({ "batchItemFailures": [] }));
         let (heard, ..) = ann_hears(vec![away(), Pushed::Done]).await;
         assert_eq!(heard.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn whose_pings_all_fail_is_noted_in_the_ledger() {
+        let (_, mut asked) = news(&sample()["Records"][0]).unwrap();
+        let Event::Matched(game) = &asked else { panic!("expected a match, found {asked:?}") };
+        let deadline_ms = Some(u64::MAX);
+        asked = Event::Asked(Match { state: MatchState::Checking, deadline_ms, ..game.clone() });
+        let Event::Asked(game) = &asked else { unreachable!() };
+        let ann: PlayerId = "ann".parse().unwrap();
+        let anns = game.member_of(&ann).map(|member| member.ticket.clone());
+        let away = || Pushed::Failed("away".to_owned());
+        for (answers, noted) in
+            [(vec![away()], Vec::from_iter(anns)), (vec![away(), Pushed::Done], vec![]), (vec![Pushed::Gone], vec![])]
+        {
+            let outside = outside(100, Some(Phones { answers, ..Phones::default() }));
+            outside.connections.connect(&ann, "ann=", 1).await.unwrap();
+            push_all(&outside, &queues(), std::slice::from_ref(&asked), u64::MAX).await;
+            // Nor is bob, who has no connection: his next poll may say that he is there.
+            assert_eq!(outside.connections.unreached_of(&game.id), noted);
+        }
     }
 
     #[tokio::test]

@@ -29,6 +29,8 @@ struct State {
     players: BTreeMap<PlayerId, Pointer>,
     /// Since when, and which.
     connections: BTreeMap<PlayerId, (u64, String)>,
+    /// Tickets whose phones could not be told that their match checks them.
+    unreached: BTreeMap<MatchId, Vec<TicketId>>,
     /// By version.
     rules: BTreeMap<u64, RulesVersion>,
 }
@@ -69,6 +71,11 @@ impl<C> MemoryLedger<C> {
     /// All matches that are played.
     pub fn played(&self) -> Vec<Match> {
         self.lock().matches.values().flatten().cloned().collect()
+    }
+
+    /// Tickets whose phones could not be told that this match checks them.
+    pub fn unreached_of(&self, game: &MatchId) -> Vec<TicketId> {
+        self.lock().unreached.get(game).cloned().unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -282,6 +289,11 @@ impl<C: Clock> Connections for MemoryLedger<C> {
     async fn connections_of(&self, players: &[PlayerId]) -> Result<Vec<Option<String>>, StoreError> {
         let state = self.lock();
         Ok(players.iter().map(|player| state.connections.get(player).map(|(_, known)| known.clone())).collect())
+    }
+
+    async fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> Result<(), StoreError> {
+        self.lock().unreached.insert(game.clone(), tickets.to_vec());
+        Ok(())
     }
 }
 

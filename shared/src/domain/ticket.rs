@@ -130,8 +130,10 @@ pub enum CancelReason {
     Declined,
     /// The party said nothing to a proposed match.
     NoAnswer,
-    /// The party could not be reached when its match was formed.
+    /// Not each of the party's phones was heard when its match was formed.
     Disconnected,
+    /// A phone of the party could not be told of the match: each push failed.
+    NotificationFailed,
     /// The party has not been heard of for too long.
     Abandoned,
     /// A newer join of the same player took its place before it began to wait.
@@ -142,11 +144,12 @@ pub enum CancelReason {
 
 impl CancelReason {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Player,
         Self::Declined,
         Self::NoAnswer,
         Self::Disconnected,
+        Self::NotificationFailed,
         Self::Abandoned,
         Self::Superseded,
         Self::Other,
@@ -159,6 +162,7 @@ impl CancelReason {
             Self::Declined => "declined",
             Self::NoAnswer => "no_answer",
             Self::Disconnected => "disconnected",
+            Self::NotificationFailed => "notification_failed",
             Self::Abandoned => "abandoned",
             Self::Superseded => "superseded",
             Self::Other => "other",

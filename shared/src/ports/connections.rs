@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::store::Answer;
-use crate::domain::PlayerId;
+use crate::domain::{MatchId, PlayerId, TicketId};
 
 /// The connection of each player that has one. A player is reached by one phone, the one that connected last.
 pub trait Connections: Send + Sync {
@@ -15,4 +15,7 @@ pub trait Connections: Send + Sync {
 
     /// The connection of each of these players, in their order; none where there is none.
     fn connections_of(&self, players: &[PlayerId]) -> impl Future<Output = Answer<Vec<Option<String>>>> + Send;
+
+    /// Each push of a match's check to a phone of these tickets failed. Whoever works the match's pool hears of it.
+    fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> impl Future<Output = Answer<()>> + Send;
 }

@@ -135,6 +135,13 @@ impl<L: Connections> Connections for Option<L> {
             None => Ok(vec![None; players.len()]),
         }
     }
+
+    async fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> Answer<()> {
+        match self {
+            Some(ledger) => ledger.unreached(game, tickets).await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl<L: Rulebook> Rulebook for Option<L> {

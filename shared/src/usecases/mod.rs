@@ -12,4 +12,5 @@ pub mod restore;
 pub mod settle;
 pub mod sweep;
 pub mod tick;
+pub mod unreached;
 pub mod view;

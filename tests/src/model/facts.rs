@@ -157,6 +157,7 @@ impl Facts {
                 let known = self.unplugged.contains(&id) || silent_in(MatchState::Checking);
                 need(known, "it could be reached");
             }
+            Some(CancelReason::NotificationFailed) => need(false, "no push fails here"),
             Some(CancelReason::Abandoned) => need(was.state == TicketState::Waiting, "its match decides"),
             Some(CancelReason::Superseded) => need(false, "it lived"),
             Some(CancelReason::Other) => need(false, "there is one version"),

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 /// An item, or the attributes of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The table's key: `c.`, `t.`, `m.`, `o.`, `p.` or `r.` and what follows.
+/// The table's key: `c.`, `t.`, `m.`, `o.`, `p.`, `r.` or `u.` and what follows.
 pub(super) const KEY: &str = "pk";
 pub(super) const CONNECTION: &str = "connection";
 pub(super) const JOINED: &str = "joined_ms";
@@ -41,6 +41,8 @@ const TEAMS: &str = "teams";
 const VERDICTS: &str = "verdicts";
 /// What the key of an offer begins with, before the match's id.
 const OFFER: &str = "o.";
+const UNREACHED: &str = "u.";
+const TICKETS: &str = "tickets";
 /// Seconds, as DynamoDB's time to live wants it; all other times are milliseconds.
 const TTL: &str = "ttl";
 
@@ -251,6 +253,25 @@ pub(super) fn write_connection(player: &PlayerId, connection: &str, since_ms: u6
         (SINCE, number(since_ms)),
         (TTL, number((since_ms + CONNECTION_MS_MAX) / 1_000 + 1)),
     ])
+}
+
+/// Tickets whose phones could not be told that a match checks them. Kept for the stream, not for readers.
+pub(super) fn write_unreached(game: &MatchId, tickets: &[TicketId], now_ms: u64) -> Item {
+    item([
+        (KEY, text(format!("{UNREACHED}{game}"))),
+        (TICKETS, AttributeValue::L(tickets.iter().map(text).collect())),
+        (TTL, number((now_ms + OFFER_KEEP_MS) / 1_000)),
+    ])
+}
+
+/// Reads what [`write_unreached`] wrote.
+pub(super) fn read_unreached(found: &Item) -> Result<(MatchId, Vec<TicketId>), StoreError> {
+    let read = Reader(found);
+    let id = read.text(KEY)?.strip_prefix(UNREACHED).and_then(|id| id.parse().ok());
+    let tickets = found.get(TICKETS).and_then(|value| value.as_l().ok());
+    let ticket = |value: &AttributeValue| value.as_s().ok()?.parse().ok();
+    let tickets = tickets.and_then(|tickets| tickets.iter().map(ticket).collect());
+    Ok((id.ok_or_else(|| read.wrong(KEY, "a match's key"))?, tickets.ok_or_else(|| read.wrong(TICKETS, "tickets"))?))
 }
 
 pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {

@@ -1,0 +1,81 @@
+//! Phones could not be told that their match checks them. The match is dropped at once, instead of at the end of its check: the
+//! others wait again at the head of the line.
+//!
+//! Round trips: two. Whoever looks at the pool next takes the match apart.
+
+use crate::domain::{CancelReason, MatchId, MatchState, TicketId};
+use crate::ports::{Matches, StoreError, Tickets};
+
+/// Drops a match that still waits to hear phones of these tickets. A match that has heard them meanwhile, or asks something else
+/// by now, goes on.
+///
+/// # Errors
+/// The store does not answer. Then the check ends at its time.
+pub async fn unreached(
+    store: &(impl Tickets + Matches),
+    id: &MatchId,
+    tickets: &[TicketId],
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let game = store.find_match(id).await?.filter(|game| game.state == MatchState::Checking);
+    let silent = game.iter().flat_map(|game| game.members()).filter(|member| !member.ready);
+    let verdicts: Vec<(TicketId, CancelReason)> = silent
+        .filter(|member| tickets.contains(&member.ticket))
+        .map(|member| (member.ticket.clone(), CancelReason::NotificationFailed))
+        .collect();
+    if !verdicts.is_empty() {
+        store.drop_match(id, &verdicts, now_ms).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::Memory;
+    use crate::domain::{Match, Member, Outcome, Party, PlayerId, PoolId, Ticket, Unique, Word};
+    use crate::ports::{Polled, Proposals, Reclaimed, Upkeep};
+
+    const T0: u64 = 1_800_000_000_000;
+
+    /// A match of ann and bob that checks whether their phones are there.
+    async fn checking() -> (Memory, Match, [PlayerId; 2]) {
+        let (store, pool) = (Memory::default(), "duel.eu".parse::<PoolId>().unwrap());
+        let players: [PlayerId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
+        let mut teams = Vec::new();
+        for (n, player) in (1..).zip(&players) {
+            let (id, party) = (TicketId::new(pool.clone(), Unique::from_bits(n)), Party::solo(player.clone()));
+            let (joined_ms, expires_ms) = (T0, T0 + 60_000);
+            let ticket = Ticket { id, party, rating: 0.0, joined_ms, expires_ms, attempts: 0, push: true, imported: 0 };
+            store.join(&ticket, T0).await.unwrap();
+            teams.push(vec![Member::of(&ticket)]);
+        }
+        let (id, deadline_ms) = (MatchId::new(pool, Unique::from_bits(9)), Some(T0 + 2_000));
+        let game = Match { id, state: MatchState::Checking, created_ms: T0, teams, deadline_ms, lobby: None };
+        store.claim(std::slice::from_ref(&game), T0 + 2_000).await.unwrap();
+        (store, game, players)
+    }
+
+    #[tokio::test]
+    async fn a_match_whose_phone_could_not_be_told_is_dropped_at_once() {
+        let (store, game, [ann, bob]) = checking().await;
+        let own = game.teams[0][0].ticket.clone();
+        unreached(&store, &game.id, std::slice::from_ref(&own), T0 + 1).await.unwrap();
+        let reclaimed = store.reclaim(&game.id.pool, T0 + 1).await.unwrap();
+        assert_eq!(reclaimed, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
+        let Polled::Ended(over) = store.poll(&own, &ann, T0 + 1).await.unwrap() else { panic!("expected an end") };
+        assert_eq!(over.outcome, Outcome::Cancelled(CancelReason::NotificationFailed));
+        let other = store.poll(&game.teams[1][0].ticket, &bob, T0 + 1).await.unwrap();
+        assert!(matches!(other, Polled::Waiting { .. }), "{other:?}");
+    }
+
+    #[tokio::test]
+    async fn a_match_that_has_heard_the_phone_meanwhile_goes_on() {
+        let (store, game, [ann, _]) = checking().await;
+        let own = game.teams[0][0].ticket.clone();
+        store.answer(&game.id, &ann, Word::Pong, T0 + 1, None).await.unwrap();
+        unreached(&store, &game.id, &[own], T0 + 1).await.unwrap();
+        assert_eq!(store.find_match(&game.id).await.unwrap().unwrap().state, MatchState::Checking);
+        assert_eq!(store.reclaim(&game.id.pool, T0 + 1).await.unwrap(), Reclaimed::default());
+    }
+}
