@@ -96,7 +96,8 @@ async fn killed(plan: kill::Plan) -> Result<ExitCode, Box<dyn std::error::Error>
     println!("{}", figures_right(table));
     let kills: Vec<String> = seen.kills.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     println!("{} kills: {}", seen.kills.values().sum::<usize>(), kills.join(", "));
-    println!("{} requests meanwhile, {} of them sent again", seen.requests.0, seen.requests.1);
+    let [requests, again, rejoins] = seen.requests;
+    println!("{requests} requests meanwhile, {again} of them sent again; {rejoins} tickets joined again by their keys");
     let mut broken: Vec<String> = verdicts.iter().flat_map(|verdict| verdict.faults.clone()).collect();
     if verdicts.iter().any(|verdict| !verdict.holds()) && broken.is_empty() {
         broken.push("somebody's end is missing".to_owned());

@@ -47,8 +47,8 @@ pub struct Killed {
     pub after: Verdict,
     /// Kills of each kind of process.
     pub kills: BTreeMap<String, usize>,
-    /// Requests meanwhile, and how many of them had to be sent again.
-    pub requests: (usize, usize),
+    /// Requests meanwhile, how many of them had to be sent again, and how many were joins of a ticket that was not known any more.
+    pub requests: [usize; 3],
 }
 
 /// Plays the drill. `tell` hears what is going on, a line each.
@@ -97,10 +97,10 @@ async fn play(
     seed: u64,
     mut killing: Option<(&mut Killer, Duration)>,
     tell: &impl Fn(&str),
-) -> (Verdict, (usize, usize)) {
+) -> (Verdict, [usize; 3]) {
     use std::sync::atomic::Ordering::Relaxed;
     let limit = Duration::from_secs(seconds) + LIMIT_AFTER_LAST_JOIN;
-    let stage = Stage::new(scenario(phones, seconds, seed), &deployment.url(), limit);
+    let stage = Stage::new(scenario(phones, seconds, seed), &deployment.url(), limit).keyed();
     let (began, mut kills) = (now(), 0);
     let look_after = async {
         loop {
@@ -120,6 +120,7 @@ async fn play(
         records = stage.play() => records,
         () = look_after => Vec::new(),
     };
-    let requests = (stage.board.requests.load(Relaxed), stage.board.failures.load(Relaxed));
+    let board = &stage.board;
+    let requests = [&board.requests, &board.failures, &board.rejoins].map(|count| count.load(Relaxed));
     (judge(&stage.scenario, &stage.parties, &records), requests)
 }

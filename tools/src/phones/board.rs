@@ -18,6 +18,8 @@ pub struct Board {
     pub requests: AtomicUsize,
     /// Requests that had to be sent again because nobody answered or the server could not work.
     pub failures: AtomicUsize,
+    /// Joins that were sent again because the ticket was not known any more.
+    pub rejoins: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl Board {
             ended: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
+            rejoins: AtomicUsize::new(0),
         }
     }
 

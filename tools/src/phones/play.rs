@@ -20,6 +20,10 @@ const WAITED_SLACK_MS: u64 = 50;
 /// Whoever vanished is missed within this time of the join: the demo's queues ask for three seconds and call a silence of eight
 /// the end.
 const VANISHED_LIMIT: Duration = Duration::from_secs(14);
+/// A ticket that is not known any more is asked for again so often, while its party's leader joins anew.
+const ASK_FOR_UNKNOWN_MAX: usize = 10;
+/// Between two of these.
+const ASK_FOR_UNKNOWN_AFTER: Duration = Duration::from_millis(500);
 /// For a ticket that is not over and names no time.
 const ASK_AGAIN_AFTER_MS: u64 = 250;
 
@@ -50,6 +54,18 @@ impl Stage {
         Self { scenario, parties, board, api, began: now(), limit }
     }
 
+    /// The same with a key in every join: without one a join that is sent again is another ticket, if the first is not known any
+    /// more.
+    #[must_use]
+    pub fn keyed(mut self) -> Self {
+        for party in &mut self.parties {
+            if let Retry::NoKey { after_ms } = party.retry {
+                party.retry = Retry::SameKey { after_ms };
+            }
+        }
+        self
+    }
+
     /// Plays all parties to their end and returns what they saw.
     pub async fn play(&self) -> Vec<Record> {
         let playing = self.parties.iter().enumerate().map(|(index, party)| self.party(index, party));
@@ -70,7 +86,7 @@ impl Stage {
         let (tickets, joined) = self.join(index, party, &mut record).await;
         self.board.joined(party, !tickets.is_empty());
         for (number, ticket) in tickets.iter().enumerate() {
-            let life = self.life(party, ticket, joined, &mut record).await;
+            let life = self.life(index, ticket, joined, &mut record).await;
             if number == 0 {
                 life.ends.iter().for_each(|end| self.board.settled(party, matches!(end, End::Matched(_))));
             }
@@ -82,11 +98,10 @@ impl Stage {
     /// The tickets that the join brought, and when it was first answered. One ticket, or two where a join without a key was
     /// repeated and the first ticket had ended meanwhile.
     async fn join(&self, index: usize, party: &Party, record: &mut Record) -> (Vec<Ticket>, Instant) {
-        let key = format!("demo-{}-{index}", self.scenario.seed);
-        let key = (!matches!(party.retry, Retry::NoKey { .. })).then_some(key.as_str());
+        let key = self.key(index);
         let send = async |after_ms| {
             pause(Duration::from_millis(after_ms)).await;
-            (self.insist(|| self.api.join(party, &self.scenario.modes[party.mode], key)).await, now())
+            (self.send_join(index).await, now())
         };
         let answers = match party.retry {
             Retry::No => vec![send(0).await],
@@ -111,8 +126,38 @@ impl Stage {
         (tickets, answered)
     }
 
-    async fn life(&self, party: &Party, ticket: &Ticket, joined: Instant, record: &mut Record) -> Life {
-        let seen = join_all((0..party.players.len()).map(|number| self.follow(party, number, ticket))).await;
+    fn key(&self, index: usize) -> Option<String> {
+        let keyed = !matches!(self.parties[index].retry, Retry::NoKey { .. });
+        keyed.then(|| format!("demo-{}-{index}", self.scenario.seed))
+    }
+
+    async fn send_join(&self, index: usize) -> Result<Ticket, ApiError> {
+        let (party, key) = (&self.parties[index], self.key(index));
+        self.insist(|| self.api.join(party, &self.scenario.modes[party.mode], key.as_deref())).await
+    }
+
+    /// A ticket is not known any more: both stores failed while only one of them had it. The leader's phone joins again, with the
+    /// same key, which is the same ticket; the others' phones ask again.
+    async fn insist_on(&self, index: usize, number: usize, ticket_id: &str) -> Result<Ticket, ApiError> {
+        let player = &self.parties[index].players[number];
+        if number == 0 && self.key(index).is_some() {
+            self.board.rejoins.fetch_add(1, Relaxed);
+            return self.send_join(index).await;
+        }
+        let mut last = self.insist(|| self.api.poll(player, ticket_id)).await;
+        for _ in 0..ASK_FOR_UNKNOWN_MAX {
+            if !is_unknown(&last) {
+                break;
+            }
+            pause(ASK_FOR_UNKNOWN_AFTER).await;
+            last = self.insist(|| self.api.poll(player, ticket_id)).await;
+        }
+        last
+    }
+
+    async fn life(&self, index: usize, ticket: &Ticket, joined: Instant, record: &mut Record) -> Life {
+        let players = self.parties[index].players.len();
+        let seen = join_all((0..players).map(|number| self.follow(index, number, ticket))).await;
         let wait = seen[0].last.as_ref().is_ok_and(|last| last.status == Status::Matched);
         let wait = wait.then(|| seen[0].at.duration_since(joined));
         // The others of a party learn from their own answers that the leader gave up; why, only the leader knows.
@@ -124,7 +169,8 @@ impl Stage {
     }
 
     /// One player's phone, until the ticket is over. The first player's phone is the one that gives up.
-    async fn follow(&self, party: &Party, number: usize, ticket: &Ticket) -> Seen {
+    async fn follow(&self, index: usize, number: usize, ticket: &Ticket) -> Seen {
+        let party = &self.parties[index];
         let (player, id) = (&party.players[number], &ticket.ticket_id);
         let leads = number == 0;
         let began = now();
@@ -159,6 +205,7 @@ impl Stage {
                 Some(End::GaveUp | End::LeftOver) => self.insist(|| self.api.cancel(player, id)).await,
                 _ => self.insist(|| self.api.poll(player, id)).await,
             };
+            let last = if is_unknown(&last) { self.insist_on(index, number, id).await } else { last };
             seen.hears(last, player);
         }
         // The answer to a join or a cancel that came too late may not carry the match.
@@ -309,6 +356,10 @@ impl Seen {
         let last = self.last.as_ref().ok().filter(|last| !last.status.is_over())?;
         Some(Duration::from_millis(last.retry_after_ms.unwrap_or(ASK_AGAIN_AFTER_MS)))
     }
+}
+
+fn is_unknown(answer: &Result<Ticket, ApiError>) -> bool {
+    matches!(answer, Err(ApiError::Refused { status: 404, .. }))
 }
 
 /// The reasons of a ticket that ended as its party wished. Whoever leaves while a match asks has declined it.
