@@ -436,7 +436,11 @@ mod tests {
     #[test]
     fn a_queue_outside_the_players_bounds_is_refused() {
         let problems = read(&[REDIS, ("MAX_PLAYERS_PER_MATCH", "8")]).unwrap_err();
-        assert_eq!(problems, ["queue casual-5v5: expected 2 to 8 players a match, found 10"]);
+        assert_eq!(
+            problems,
+            ["casual-5v5", "ranked-5v5"]
+                .map(|queue| format!("queue {queue}: expected 2 to 8 players a match, found 10"))
+        );
     }
 
     #[test]
