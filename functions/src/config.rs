@@ -3,7 +3,7 @@
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `STAGE` | `prod` | `local`, `dev` or `prod` |
-//! | `STACK` | `muster` | the deployment's name: its metrics bear it |
+//! | `STACK` | `muster` | the deployment's name, a dimension of its metrics |
 //! | `AUTH_MODE` | `jwt` | `jwt`: the player is the authorizer's `sub`; `header`: `x-muster-player`, never in `prod` |
 //! | `REDIS_URL` | | `redis://`, `rediss://` or `unix://`, of a cluster several with commas between; or the parts below |
 //! | `REDIS_HOST`, `REDIS_PORT` | , 6379 | address, where there is no `REDIS_URL` |
@@ -11,28 +11,28 @@
 //! | `REDIS_TLS`, `REDIS_CLUSTER` | `false` | transport encryption; cluster mode |
 //! | `REDIS_CA_FILE` | | PEM authority to trust instead of the public ones |
 //! | `LEDGER_TABLE` | | the DynamoDB table of the ledger; without one Muster runs on Redis alone |
-//! | `EVENT_BUS` | | the notifier alone: the EventBridge bus that hears of matches |
-//! | `WEBSOCKET_ENDPOINT` | | the notifier alone: through which it pushes to connected phones; without one nobody is pushed to |
-//! | `JWT_ISSUER`, `JWT_AUDIENCE` | | the authorizer alone: who must have made the tokens of connecting phones, and for whom: one or several audiences, separated by commas |
-//! | `QUEUES` or `QUEUES_FILE` | three queues | the queues document, as text or as a file's path; it counts until the ledger has one |
+//! | `EVENT_BUS` | | notifier only: the EventBridge bus that receives events |
+//! | `WEBSOCKET_ENDPOINT` | | notifier only: the WebSocket API through which it pushes; without one it pushes to no phone |
+//! | `JWT_ISSUER`, `JWT_AUDIENCE` | | authorizer only: required issuer and audiences (separated by commas) of a connecting phone's token |
+//! | `QUEUES` or `QUEUES_FILE` | four queues | the queues document, as text or as a file's path; used until the ledger has one |
 //! | `RULES_INTERVAL` | `10s` | how often the ledger is asked whether there are newer rules |
-//! | `MMR_DELTA_INITIAL` | 50 | rating window on joining, for queues that name none |
-//! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that name none |
-//! | `MIN_PLAYERS_PER_MATCH`, `MAX_PLAYERS_PER_MATCH` | 2, 10 | a queue outside is refused |
+//! | `MMR_DELTA_INITIAL` | 50 | rating window at first, for queues that set none |
+//! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that set none |
+//! | `MIN_PLAYERS_PER_MATCH`, `MAX_PLAYERS_PER_MATCH` | 2, 10 | a queue outside these bounds is refused |
 //! | `LOCK_TTL` | `10s` | the lease: how long a claim holds without a heartbeat |
 //! | `HEARTBEAT_INTERVAL` | `2s` | how often a matcher renews leases and leadership |
 //! | `CLAIM_BATCH_SIZE` | 200 | tickets of one claim call, at most 200 |
-//! | `TICK_INTERVAL` | `100ms` | pause between a matcher's looks at a pool in which somebody waits |
-//! | `MATCHER_POOLS_MAX` | 20 | pools that a matcher leads at most, but for those that nobody else takes |
-//! | `MATCHER_RUN` | `70s` | longest matcher run; longer than its schedule, so that runs overlap |
-//! | `IDLE_EXIT` | `20s` | a matcher lets a pool go in which nobody waited for so long, and leaves when it leads none; one that the schedule began and that finds nobody, at once |
+//! | `TICK_INTERVAL` | `100ms` | pause between a matcher's ticks of a pool with waiting tickets |
+//! | `MATCHER_POOLS_MAX` | 20 | most pools that one matcher leads, plus pools that no other matcher takes |
+//! | `MATCHER_RUN` | `70s` | longest matcher run; longer than its schedule's period, so that runs overlap |
+//! | `IDLE_EXIT` | `20s` | a matcher releases a pool without waiting tickets after this time, and ends when it leads no pool; a scheduled run that finds no waiting ticket ends at once |
 //! | `DRAIN_INTERVAL` | `100ms` | pause between looks at an empty outbox |
-//! | `JOIN_BURST` | 10 | joins that a player may send at once; one more than that is answered 429 |
-//! | `JOIN_INTERVAL` | `1s` | after that, one join for each such pause |
-//! | `CALL_BURST` | 40 | polls, answers and cancels that a player may send at once in one pool; one more than that is answered 429 |
-//! | `CALL_INTERVAL` | `100ms` | after that, one of them for each such pause |
-//! | `STOP_AT` | | for tests: the step at which the process stops and waits to be killed, never in `prod` |
-//! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | rhythm and length of a sweeper run; it leaves earlier when nothing is left in any pool |
+//! | `JOIN_BURST` | 10 | joins that a player may send at once; one more is answered 429 |
+//! | `JOIN_INTERVAL` | `1s` | after that burst, one join per interval |
+//! | `CALL_BURST` | 40 | polls, answers and cancels that a player may send at once in one pool; one more is answered 429 |
+//! | `CALL_INTERVAL` | `100ms` | after that burst, one of them per interval |
+//! | `STOP_AT` | | tests only, never in `prod`: the step at which the process stops and waits to be killed |
+//! | `SWEEP_INTERVAL`, `SWEEPER_RUN` | `2s`, `55s` | interval and length of a sweeper run; it ends early when no pool has work |
 
 use muster::adapters::redis::Settings;
 use muster::domain::limits::{CLAIM_BATCH_TICKETS, MATCHER_POOLS_DEFAULT, POOLS_MAX};

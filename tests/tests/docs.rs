@@ -1,4 +1,4 @@
-//! README.md and the pages of `docs/` say what the code says. What needs a deployment is in `readme.rs`.
+//! README.md and the pages of `docs/` say what the code says. What needs a deployment is in `api_page.rs`.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -24,8 +24,11 @@ fn none(problems: &[String]) {
     assert!(problems.is_empty(), "\n  {}", problems.join("\n  "));
 }
 
-fn table(heading: &str) -> Vec<Vec<String>> {
-    page("README.md").table(heading).unwrap_or_else(|problem| panic!("{problem}"))
+const API: &str = "docs/api.md";
+const CONFIGURATION: &str = "docs/configuration.md";
+
+fn table(name: &str, heading: &str) -> Vec<Vec<String>> {
+    page(name).table(heading).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// The code spans of the first column.
@@ -97,25 +100,25 @@ fn the_routes_are_those_of_the_template() {
     let routes = muster_tools::local::routes().unwrap_or_else(|error| panic!("{error}"));
     let served = routes.into_iter().map(|route| (route.to_string(), route.function)).collect();
     let row = |row: &Vec<String>| (row[0].replace('`', ""), row[1].replace('`', ""));
-    let documented = table("Endpoints").iter().map(row).collect();
-    none(&same("routes", ("template.yaml", served), ("README.md, Endpoints", documented)));
+    let documented = table(API, "Endpoints").iter().map(row).collect();
+    none(&same("routes", ("template.yaml", served), ("docs/api.md, Endpoints", documented)));
 }
 
 #[test]
-fn every_error_code_stands_in_the_readme_with_its_status() {
+fn every_error_code_is_documented_with_its_status() {
     let code = |code: &Code| (code.row().1.to_owned(), code.row().0.to_string());
     let known = Code::ALL.iter().map(code).collect();
-    let documented = table("Errors").iter().map(|row| (row[0].replace('`', ""), row[1].clone())).collect();
-    none(&same("error codes", ("problem.rs", known), ("README.md, Errors", documented)));
+    let documented = table(API, "Errors").iter().map(|row| (row[0].replace('`', ""), row[1].clone())).collect();
+    none(&same("error codes", ("problem.rs", known), ("docs/api.md, Errors", documented)));
 }
 
 #[test]
-fn every_message_of_a_phone_stands_in_the_readme() {
+fn every_message_of_a_phone_is_documented() {
     // The reader says which actions it knows when it meets one that it does not.
     let refusal = Message::read(r#"{"action":"?"}"#).action.unwrap_err().detail;
     let known = refusal.trim_start_matches("expected ").split(", found").next().unwrap().replace(" or ", ", ");
-    let documented = names(&table("Over a WebSocket"));
-    none(&same("actions", ("message.rs", set(known.split(", "))), ("README.md, Over a WebSocket", documented)));
+    let documented = names(&table(API, "Over a WebSocket"));
+    none(&same("actions", ("message.rs", set(known.split(", "))), ("docs/api.md, Over a WebSocket", documented)));
 }
 
 /// Every name that a value of JSON holds, at any depth.
@@ -131,7 +134,7 @@ fn keys(value: &Value, into: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_field_of_a_ticket_stands_in_the_readme() {
+fn every_field_of_a_ticket_is_documented() {
     let pool = pool("ranked-1v1.eu");
     let (ann, bob) = (ticket(&pool, 1, &["ann"], T0), ticket(&pool, 2, &["bob"], T0));
     let game: Match = confirmed(&forming(&pool, 1, &[&[&ann], &[&bob]], T0));
@@ -155,29 +158,29 @@ fn every_field_of_a_ticket_stands_in_the_readme() {
     let queues = queues::read(queues::DEFAULT, &Rules::default()).unwrap();
     let reply = serde_json::to_value(TicketBody::new(&everything, &queues).fallback(true)).unwrap();
     let fields: BTreeSet<String> = reply.as_object().unwrap().keys().cloned().collect();
-    let rows = table("A ticket");
-    none(&same("fields of a ticket", ("TicketBody", fields), ("README.md, A ticket", names(&rows))));
+    let rows = table(API, "A ticket");
+    none(&same("fields of a ticket", ("TicketBody", fields), ("docs/api.md, A ticket", names(&rows))));
     let mut inside = BTreeSet::new();
     keys(&reply, &mut inside);
     let named = rows.iter().flatten().flat_map(|cell| spans_of(cell)).collect();
     none(
         &inside
             .difference(&named)
-            .map(|key| format!("README.md, A ticket: expected {key}, found none"))
+            .map(|key| format!("docs/api.md, A ticket: expected {key}, found none"))
             .collect::<Vec<_>>(),
     );
 }
 
 #[test]
-fn every_status_and_reason_stands_in_the_readme() {
+fn every_status_and_reason_is_documented() {
     let all =
         [Status::Waiting, Status::Proposed, Status::Matched, Status::Cancelled(CancelReason::Player), Status::Expired];
-    let rows = table("States");
-    none(&same("statuses", ("view.rs", set(all.map(Status::as_str))), ("README.md, States", names(&rows))));
+    let rows = table(API, "States");
+    none(&same("statuses", ("view.rs", set(all.map(Status::as_str))), ("docs/api.md, States", names(&rows))));
     let cancelled = rows.iter().find(|row| row[0] == "`cancelled`").expect("a row for cancelled");
     let documented = spans_of(&cancelled[1]).into_iter().collect();
     let reasons = set(CancelReason::ALL.map(CancelReason::as_str));
-    none(&same("reasons", ("ticket.rs", reasons), ("README.md, States", documented)));
+    none(&same("reasons", ("ticket.rs", reasons), ("docs/api.md, States", documented)));
 }
 
 #[test]
@@ -204,8 +207,8 @@ fn rows_of_head(file: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_events_are_those_of_the_bus() {
     let expected = rows_of_head("shared/src/adapters/eventbridge.rs").into_iter().collect();
-    let found = table("Events").into_iter().collect();
-    none(&same("events", ("the head of eventbridge.rs", expected), ("README.md, Events", found)));
+    let found = table(API, "Events").into_iter().collect();
+    none(&same("events", ("the head of eventbridge.rs", expected), ("docs/api.md, Events", found)));
 }
 
 /// Reads a configuration of a Redis host and one more variable, if any. Also which variables were asked for.
@@ -248,7 +251,7 @@ fn every_variable_that_is_read_is_documented_with_its_default() {
     none(&same(
         "rows",
         ("the head of config.rs", rows.iter().cloned().collect()),
-        ("README.md, Configuration", table("Configuration").into_iter().collect()),
+        ("docs/configuration.md, Variables", table(CONFIGURATION, "Variables").into_iter().collect()),
     ));
     let plain = format!("{:?}", plain.unwrap());
     let mut checked = 0;
@@ -270,8 +273,8 @@ fn every_rule_of_a_queue_is_documented_with_its_default() {
     // The reader says which fields it knows when it meets one that it does not.
     let refusal = document("-", Value::Null).unwrap_err().concat();
     let known: BTreeSet<String> = refusal.split("expected one of").skip(1).flat_map(spans_of).collect();
-    let rows = table("Queues");
-    none(&same("rules", ("queues.rs", known.clone()), ("README.md, Queues", names(&rows))));
+    let rows = table(CONFIGURATION, "Queues");
+    none(&same("rules", ("queues.rs", known.clone()), ("docs/configuration.md, Queues", names(&rows))));
     let plain = document("name", json!("q")).unwrap();
     let mut checked = 0;
     for (name, default) in rows.iter().flat_map(|row| defaults(row)) {
@@ -285,7 +288,7 @@ fn every_rule_of_a_queue_is_documented_with_its_default() {
 #[test]
 fn every_line_of_the_tour_stands_in_its_file() {
     let mut problems = Vec::new();
-    for row in table("Code tour") {
+    for row in table("README.md", "Code tour") {
         let file = row[1].split("](").nth(1).and_then(|rest| rest.split(')').next()).expect("a link to the file");
         let source = text(file);
         for line in spans_of(&row[2]) {
@@ -318,7 +321,7 @@ fn every_promise_and_every_rule_names_a_test_that_is_there() {
     let semantics = page("docs/semantics.md");
     let rules =
         SEMANTICS.iter().flat_map(|heading| semantics.table(heading).unwrap_or_else(|problem| panic!("{problem}")));
-    let rows: Vec<Vec<String>> = table("Promises").into_iter().chain(rules).collect();
+    let rows: Vec<Vec<String>> = table("README.md", "Promises").into_iter().chain(rules).collect();
     let parts = text("docs/semantics.md").lines().filter(|line| line.starts_with("## ")).count();
     assert_eq!(parts, SEMANTICS.len(), "every part of the page is looked at");
     let missing = |row: &Vec<String>| {

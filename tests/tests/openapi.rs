@@ -1,4 +1,4 @@
-//! docs/openapi.json is what the types say, and says of every route what the README says.
+//! docs/openapi.json is what the types say, and says of every route what docs/api.md says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use muster_functions::openapi::document;
 use muster_tests::docs::{page, text};
 use serde_json::Value;
 
-/// What no row of the README names: API Gateway's throttle, and records that cannot be read.
+/// What no row of the page names: API Gateway's throttle, and records that cannot be read.
 const UNNAMED: [&str; 2] = ["429", "500"];
 
 #[test]
@@ -16,7 +16,7 @@ fn the_committed_document_is_that_of_the_code() {
 }
 
 #[test]
-fn the_readme_names_the_same_statuses_for_every_route() {
+fn the_page_names_the_same_statuses_for_every_route() {
     let document = document();
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -34,6 +34,6 @@ fn the_readme_names_the_same_statuses_for_every_route() {
         let words = row[3].split([' ', ',']).filter(is_status).map(str::to_owned);
         (row[0].replace('`', ""), words.collect::<BTreeSet<_>>())
     };
-    let found: BTreeMap<_, _> = page("README.md").table("Endpoints").unwrap().into_iter().map(row).collect();
-    assert_eq!(found, expected, "README.md, Endpoints (left) and docs/openapi.json (right)");
+    let found: BTreeMap<_, _> = page("docs/api.md").table("Endpoints").unwrap().into_iter().map(row).collect();
+    assert_eq!(found, expected, "docs/api.md, Endpoints (left) and docs/openapi.json (right)");
 }

@@ -1,4 +1,4 @@
-//! README.md and the pages of `docs/`, held against the code that they describe.
+//! README.md, CONTRIBUTING.md and the pages of `docs/`, held against the code that they describe.
 //!
 //! - [`markdown`]: reads a page, as far as the checks need.
 //! - [`check`]: holds links, paths and commands to what is there.
@@ -34,7 +34,7 @@ pub fn page(name: &str) -> Page {
     Page::new(name, &text(name))
 }
 
-/// README.md and every page below `docs/`.
+/// README.md, CONTRIBUTING.md and every page of `docs/`.
 ///
 /// # Panics
 /// A page cannot be read.
@@ -44,7 +44,7 @@ pub fn pages() -> Vec<Page> {
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut names: Vec<String> =
         names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
-    names.push("README.md".to_owned());
+    names.extend(["README.md", "CONTRIBUTING.md"].map(str::to_owned));
     names.sort();
     names.iter().map(|name| page(name)).collect()
 }

@@ -1,4 +1,4 @@
-//! The README's commands run: its transcript and each of its errors, against a real deployment as `make up` starts it.
+//! The commands of docs/api.md run: its transcript and each of its errors, against a real deployment as `make up` starts it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,16 +20,16 @@ async fn deployment(options: Options) -> Deployment {
 }
 
 #[tokio::test]
-async fn the_transcript_of_the_readme_is_what_a_deployment_answers() {
-    let exchanges = exchanges(&page("README.md")).unwrap_or_else(|problem| panic!("{problem}"));
+async fn the_documented_transcript_is_what_a_deployment_answers() {
+    let exchanges = exchanges(&page("docs/api.md")).unwrap_or_else(|problem| panic!("{problem}"));
     assert!(exchanges.len() >= 6, "expected a whole story, found {} commands", exchanges.len());
     let deployment = deployment(Options::default()).await;
     let mut ids = Ids::new();
     for exchange in &exchanges {
         let played = play(exchange, &deployment.url(), &mut ids).await;
-        played.unwrap_or_else(|problem| panic!("README.md:{}: {}\n  {problem}", exchange.line, exchange.command));
+        played.unwrap_or_else(|problem| panic!("docs/api.md:{}: {}\n  {problem}", exchange.line, exchange.command));
     }
-    say(format!("docs: {} commands of README.md answered as it says", exchanges.len()));
+    say(format!("docs: {} commands of docs/api.md answered as it says", exchanges.len()));
 }
 
 /// Nothing here takes so long unless it fails.
@@ -115,13 +115,13 @@ async fn send(bad: &Bad, url: &str) -> (u16, bool, Value) {
     (status, later, serde_json::from_slice(&response.bytes().await.expect("a whole body")).expect("JSON"))
 }
 
-/// What the README says of a code: its status and an example of its detail.
+/// What the page says of a code: its status and an example of its detail.
 type Said = BTreeMap<String, (u16, String)>;
 
 fn hold(said: &mut Said, code: Code, status: u16, detail: &str) {
     let name = code.row().1;
-    let Some((expected, example)) = said.remove(name) else { panic!("README.md, Errors: expected {name} once") };
-    assert_eq!((expected, example.as_str()), (status, detail.replace('`', "").as_str()), "README.md, Errors: {name}");
+    let Some((expected, example)) = said.remove(name) else { panic!("docs/api.md, Errors: expected {name} once") };
+    assert_eq!((expected, example.as_str()), (status, detail.replace('`', "").as_str()), "docs/api.md, Errors: {name}");
 }
 
 /// The local queues and one that asks.
@@ -150,18 +150,18 @@ async fn late_requests(url: &str) -> Vec<Bad> {
 }
 
 #[tokio::test]
-async fn every_error_of_the_readme_happens_as_it_says() {
-    let readme = page("README.md");
+async fn every_documented_error_happens_as_it_says() {
+    let api = page("docs/api.md");
     let plain = |cell: &String| cell.replace('`', "");
-    let errors = readme.table("Errors").unwrap_or_else(|problem| panic!("{problem}"));
+    let errors = api.table("Errors").unwrap_or_else(|problem| panic!("{problem}"));
     let row = |row: &Vec<String>| (plain(&row[0]), (row[1].parse().expect("a status"), plain(&row[3])));
     let mut said: Said = errors.iter().map(row).collect();
-    let endpoints = readme.table("Endpoints").unwrap_or_else(|problem| panic!("{problem}"));
+    let endpoints = api.table("Endpoints").unwrap_or_else(|problem| panic!("{problem}"));
     let listed = |route: &str, status: u16| {
         let row = endpoints.iter().find(|row| spans_of(&row[0]).iter().any(|found| found == route)).expect("the route");
         assert!(
             row[3].contains(&status.to_string()),
-            "README.md, Endpoints: {route}: expected {status}, found {:?}",
+            "docs/api.md, Endpoints: {route}: expected {status}, found {:?}",
             row[3]
         );
     };
@@ -196,11 +196,11 @@ async fn every_error_of_the_readme_happens_as_it_says() {
     // No client can bring these about.
     let corrupt = Problem::from(StoreError::Corrupt("a record".into()));
     hold(&mut said, corrupt.code, corrupt.code.row().0, &corrupt.detail);
-    let (status, example) = said.remove("contended").expect("README.md, Errors: contended");
+    let (status, example) = said.remove("contended").expect("docs/api.md, Errors: contended");
     assert_eq!(status, Code::Contended.row().0);
     assert!(
         text("functions/src/handlers/join.rs").contains(&example),
         "join.rs: expected {example:?}, found it nowhere"
     );
-    assert!(said.is_empty(), "README.md, Errors: nothing here provokes {said:?}");
+    assert!(said.is_empty(), "docs/api.md, Errors: nothing here provokes {said:?}");
 }
