@@ -14,33 +14,33 @@
 -- ARGV[2] forget_ms
 -- ARGV[3] outbox_max entries, 0 for no outbox
 -- ARGV[4] limit, matches
--- ARGV[5] priority_step_ms, by which a ticket moves forward in line for each match that fell through
--- ARGV[6] priority_steps_max
--- ARGV[7] limit, tickets: after so many no further match is begun
--- ARGV[8] gap_ms, see expire
--- ARGV[9] pause_ms, see expire
--- ARGV[10] clock_ms, see expire
--- ARGV[11] bytes_max of the outbox, taking all entries for as long as the one that comes
+-- ARGV[5] priority_step_ms, by which a ticket stands further in front once a match fell through
+-- ARGV[6] limit, tickets: after so many no further match is begun
+-- ARGV[7] gap_ms, see expire
+-- ARGV[8] pause_ms, see expire
+-- ARGV[9] clock_ms, see expire
+-- ARGV[10] bytes_max of the outbox, taking all entries for as long as the one that comes
 -- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled, matches whose matcher died}
 -- Limits  matches <= RECLAIM_BATCH_MATCHES, tickets < RECLAIM_BATCH_TICKETS + PLAYERS_PER_MATCH_MAX
 --
 -- One place for every way in which a match falls through: its matcher died (forming), somebody did not answer in time
 -- (checking, proposed), it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far
--- and further in front. Nobody is at fault who could be heard for less than half of the time to answer (see lib/upkeep).
+-- and a step further in front: before everybody who joined later. Nobody is at fault who could be heard for less than half of the time to answer (see lib/upkeep).
 
 local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local limit, step_ms, steps_max, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local gap_ms, pause_ms, clock_ms, bytes_max = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local limit, step_ms, tickets_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local gap_ms, pause_ms, clock_ms, bytes_max = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 now_ms = believed(now_ms, clock_ms)
 
--- A record that cannot be read is a later version's. It is left as it is, and its ticket waits again.
-local function requeue(ticket, record)
-  if not record then return redis.call('ZADD', waiting, now_ms, ticket) end
-  record[5] = record[5] + 1
-  redis.call('HSET', tickets, ticket, cjson.encode(record))
-  local order = record[3] - step_ms * math.min(record[5], steps_max)
+-- A record that cannot be read is a later version's. It is left as it is, and its ticket waits again: the match knows since when.
+local function requeue(ticket, record, joined_ms)
+  if record then
+    record[5] = record[5] + 1
+    redis.call('HSET', tickets, ticket, cjson.encode(record))
+  end
+  local order = (record and record[3] or joined_ms) - step_ms
   redis.call('ZADD', waiting, string.format('%.0f', math.max(order, 0)), ticket)
 end
 
@@ -80,7 +80,7 @@ for _, match in ipairs(due) do
         cancel(ticket, record, verdicts[ticket], verdicts[ticket] == 'declined' and held.declined_by or nil)
         cancelled = cancelled + 1
       else
-        requeue(ticket, record)
+        requeue(ticket, record, member.joined_ms or now_ms)
         requeued = requeued + 1
       end
     end

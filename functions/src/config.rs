@@ -19,8 +19,8 @@
 //! | `MMR_DELTA_INITIAL` | 50 | rating window at first, for queues that set none |
 //! | `MMR_SCALING_FACTOR` | 10 | rating window growth per second, for queues that set none |
 //! | `MIN_PLAYERS_PER_MATCH`, `MAX_PLAYERS_PER_MATCH` | 2, 10 | a queue outside these bounds is refused |
-//! | `LOCK_TTL` | `10s` | the lease: how long a claim holds without a heartbeat |
-//! | `HEARTBEAT_INTERVAL` | `2s` | how often a matcher renews leases and leadership |
+//! | `LOCK_TTL` | `10s` | the lease: how long an unconfirmed claim holds |
+//! | `HEARTBEAT_INTERVAL` | `2s` | half the time that a silent matcher still counts as the leader of its pools |
 //! | `CLAIM_BATCH_SIZE` | 200 | tickets of one claim call, at most 200 |
 //! | `TICK_INTERVAL` | `100ms` | pause between a matcher's ticks of a pool with waiting tickets |
 //! | `MATCHER_POOLS_MAX` | 20 | most pools that one matcher leads, plus pools that no other matcher takes |
@@ -98,7 +98,7 @@ pub struct Config {
     pub sweeper_run_ms: u64,
 }
 
-/// A leader is believed dead after so many missed renewals.
+/// How long a silent leader is believed to live, in intervals. It renews three times in that time.
 const LEADER_TTL_HEARTBEATS: u64 = 2;
 
 impl Reading {
@@ -133,11 +133,6 @@ impl Config {
         let stop_at = env.stop_at(stage);
         let heartbeat_ms = env.duration("HEARTBEAT_INTERVAL", 2_000);
         let lease_ms = env.duration("LOCK_TTL", 10_000);
-        if lease_ms < 2 * heartbeat_ms {
-            let line =
-                format!("LOCK_TTL: expected at least twice HEARTBEAT_INTERVAL {heartbeat_ms} ms, found {lease_ms} ms");
-            env.problems.push(line);
-        }
         let reading = env.reading();
         let config = Self {
             stage: stage.to_owned(),
@@ -449,11 +444,5 @@ mod tests {
         assert_eq!(read(&[REDIS]).unwrap().matcher_pools_max, MATCHER_POOLS_DEFAULT);
         assert_eq!((share("1"), share(&POOLS_MAX.to_string())), (Ok(1), Ok(POOLS_MAX)));
         assert!(share("0").is_err() && share(&(POOLS_MAX + 1).to_string()).is_err());
-    }
-
-    #[test]
-    fn a_lease_outlives_a_missed_heartbeat() {
-        assert!(read(&[REDIS, ("LOCK_TTL", "4s"), ("HEARTBEAT_INTERVAL", "2s")]).is_ok());
-        assert!(read(&[REDIS, ("LOCK_TTL", "3999ms"), ("HEARTBEAT_INTERVAL", "2s")]).is_err());
     }
 }

@@ -107,7 +107,6 @@ in_turns! {
         fn match_now(matches: &[Match], now_ms: u64) -> Vec<Claim>;
         fn claim(matches: &[Match], lease_ms: u64) -> Vec<Claim>;
         fn confirm(matches: &[Match], now_ms: u64) -> Vec<Claim>;
-        fn heartbeat(matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Vec<Claim>;
         fn drop_match(id: &MatchId, verdicts: &[(TicketId, CancelReason)], now_ms: u64) -> Dropped;
         fn lead(pool: &PoolId, bid: &Bid<'_>) -> Led;
         fn resign(pool: &PoolId, token: &str, if_idle: bool, ran: Option<&JobRun>) -> Resigned;

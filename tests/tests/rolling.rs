@@ -281,3 +281,17 @@ async fn a_ticket_that_cannot_be_read_does_not_stop_upkeep() {
         "left to the version that can read them"
     );
 }
+
+#[tokio::test]
+async fn a_ticket_that_cannot_be_read_stands_before_everybody_who_joined_later_when_its_match_falls_through() {
+    let mut world = World::new().await;
+    let (ann, bob) = (world.joined(1, "ann").await, world.joined(2, "bob").await);
+    let later = world.joined(3, "cid").await;
+    let game = forming(&world.pool, 1, &[&[&ann], &[&bob]], T0);
+    world.store.claim(&[game], T0 + 10).await.unwrap();
+    world.write("tickets", bob.id.unique.as_str(), "7").await;
+    assert_eq!(world.store.reclaim(&world.pool, T0 + 11).await.unwrap().requeued, 2);
+    let waiting = world.key("waiting");
+    let line: Vec<String> = world.raw.query(&["ZRANGE", &waiting, "0", "-1"]).await;
+    assert_eq!(line, [ann, bob, later].map(|ticket| ticket.id.unique.as_str().to_owned()));
+}

@@ -59,6 +59,7 @@ struct PoolBody {
     /// Tickets that are over without a match: cancelled or expired.
     failed: u64,
     open_matches: usize,
+    /// The longest wait of a ticket in line, in milliseconds.
     oldest_wait_ms: u64,
     wait_ms: WaitBody,
     leader: Option<String>,
@@ -136,7 +137,7 @@ impl PoolBody {
             processed: totals.matched + failed,
             failed,
             open_matches: status.open_matches,
-            oldest_wait_ms: status.first_joined_ms.map_or(0, |joined_ms| now_ms.saturating_sub(joined_ms)),
+            oldest_wait_ms: status.oldest_joined_ms.map_or(0, |joined_ms| now_ms.saturating_sub(joined_ms)),
             wait_ms: WaitBody { p50: status.estimate.p50_ms, p90: status.estimate.p90_ms, p99: status.wait_p99_ms },
             leader: status.leader.map(|token| token.trim_start_matches(GUEST).to_owned()),
             outbox_lag: status.outbox,

@@ -246,23 +246,6 @@ impl Matches for Memory {
         self.with(&first.id.pool, |pool| matches.iter().map(|game| pool.settle(game, now_ms)).collect())
     }
 
-    async fn heartbeat(&self, matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
-        let Some(first) = matches.first() else { return Ok(Vec::new()) };
-        self.with(&first.pool, |pool| {
-            let mut extend = |id: &MatchId| {
-                let lease = pool.matches.get_mut(&id.unique).and_then(|held| held.lease_ms.as_mut());
-                match lease.filter(|until_ms| **until_ms > now_ms) {
-                    Some(until_ms) => {
-                        *until_ms = lease_ms.max(*until_ms);
-                        Claim::Held
-                    }
-                    None => Claim::Lost,
-                }
-            };
-            matches.iter().map(&mut extend).collect()
-        })
-    }
-
     async fn drop_match(
         &self,
         id: &MatchId,
@@ -396,7 +379,7 @@ impl Pools for Memory {
                 outbox: pool.told.len(),
                 outbox_oldest_ms: pool.told.oldest_ms(),
                 leader: pool.leader.clone(),
-                first_joined_ms: line.first().map(|live| live.ticket.joined_ms),
+                oldest_joined_ms: line.iter().map(|live| live.ticket.joined_ms).min(),
                 estimate: pool.estimate(),
                 wait_p99_ms: pool.percentile(99),
                 totals: pool.totals,

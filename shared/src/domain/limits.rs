@@ -73,10 +73,12 @@ pub const SWEEP_CALLS_MAX: usize = 50;
 /// Recent waits from which a pool's estimate is made.
 pub const RECENT_WAITS_MAX: usize = 256;
 
-/// How much earlier a ticket stands in line for each match that fell through under it, in milliseconds.
+/// How much earlier a ticket stands in line once a match fell through under it, in milliseconds. One step, however many matches
+/// fell through: so it stands before everybody who joined later, and in front of nobody for ever.
 pub const PRIORITY_STEP_MS: u64 = 10_000;
-/// Beyond this many fallen-through matches the priority no longer rises.
-pub const PRIORITY_STEPS_MAX: u32 = 6;
+/// Tickets in line that a look at a pool's state reads to find the one that has waited longest. They stand in front only after
+/// a match fell through under them, so that beyond them the answer is off by a step at most.
+pub const OLDEST_LOOK_MAX: usize = 100;
 
 /// How long an outcome stays readable in Redis, in milliseconds.
 pub const KEEP_MS: u64 = 600_000;

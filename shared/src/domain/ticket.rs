@@ -1,7 +1,7 @@
 //! One party waiting in one pool, from joining to its outcome.
 
 use super::ids::{MatchId, TicketId};
-use super::limits::{PRIORITY_STEP_MS, PRIORITY_STEPS_MAX};
+use super::limits::PRIORITY_STEP_MS;
 use super::party::Party;
 
 /// A party's place in a pool.
@@ -27,9 +27,9 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Where it stands in line, smaller is earlier: its joining time, less a bonus for every match that fell through.
+    /// Where it stands in line, smaller is earlier: its joining time, less a step if a match fell through under it.
     pub fn order(&self) -> u64 {
-        self.joined_ms.saturating_sub(PRIORITY_STEP_MS * u64::from(self.attempts.min(PRIORITY_STEPS_MAX)))
+        self.joined_ms.saturating_sub(if self.attempts > 0 { PRIORITY_STEP_MS } else { 0 })
     }
 
     /// How long it has waited, in milliseconds.
@@ -194,11 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn every_fallen_match_moves_a_ticket_forward_up_to_a_bound() {
+    fn the_first_fallen_match_moves_a_ticket_forward_and_no_further_one_does() {
         assert_eq!(ticket(100_000, 0).order(), 100_000);
         assert_eq!(ticket(100_000, 1).order(), 90_000);
-        assert_eq!(ticket(100_000, PRIORITY_STEPS_MAX).order(), 40_000);
-        assert_eq!(ticket(100_000, PRIORITY_STEPS_MAX + 1).order(), 40_000);
+        assert_eq!(ticket(100_000, u32::MAX).order(), 90_000);
         assert_eq!(ticket(5_000, 1).order(), 0);
     }
 

@@ -160,7 +160,7 @@ impl Page {
     }
 }
 
-/// What became of one match in a claim, a confirmation or a heartbeat.
+/// What became of one match in a claim or a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// As asked.
@@ -310,8 +310,8 @@ pub struct PoolStatus {
     pub outbox_oldest_ms: Option<u64>,
     /// Whoever leads the pool.
     pub leader: Option<String>,
-    /// When the first in line joined.
-    pub first_joined_ms: Option<u64>,
+    /// When the one in line joined who has waited longest.
+    pub oldest_joined_ms: Option<u64>,
     /// Recent waits.
     pub estimate: Estimate,
     /// 99 of 100 recent waits were at most this long, in milliseconds.
@@ -404,14 +404,6 @@ pub trait Matches: Send + Sync {
 
     /// Confirms matches whose leases hold at `now_ms`.
     fn confirm(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
-
-    /// Moves leases that hold at `now_ms` to `lease_ms`, never back.
-    fn heartbeat(
-        &self,
-        matches: &[MatchId],
-        now_ms: u64,
-        lease_ms: u64,
-    ) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
 
     /// Gives a match up whose lease holds at `now_ms`; tickets with a verdict will end instead of waiting again.
     fn drop_match(

@@ -181,7 +181,7 @@ fn sum<'a>(all: impl Iterator<Item = &'a PoolStatus> + Clone, now_ms: u64) -> St
         waiting: all.clone().map(|status| status.waiting).sum(),
         claimed: all.clone().map(|status| status.claimed).sum(),
         untold: all.clone().map(|status| status.outbox).sum(),
-        oldest_ticket_ms: all.clone().map(|status| since(status.first_joined_ms)).max().unwrap_or_default(),
+        oldest_ticket_ms: all.clone().map(|status| since(status.oldest_joined_ms)).max().unwrap_or_default(),
         outbox_lag_ms: all.map(|status| since(status.outbox_oldest_ms)).max().unwrap_or_default(),
     }
 }

@@ -23,7 +23,7 @@ use crate::ports::{Claim, Clock, Ids, Matches, Page, Step, StoreError, Upkeep};
 /// How matches are made, apart from the rules of the queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How long a claim holds without a heartbeat, in milliseconds.
+    /// How long a claim holds, in milliseconds.
     pub lease_ms: u64,
     /// Tickets of one claim call.
     pub claim_batch_tickets: usize,

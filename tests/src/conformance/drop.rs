@@ -32,7 +32,7 @@ pub(super) async fn a_verdict_ends_a_ticket_and_spares_the_others<S: Store>(w: &
     assert_eq!(ended.outcome, Outcome::Cancelled(CancelReason::Declined));
     assert_eq!((ended.players, ended.joined_ms, ended.attempts), (vec![player("bob")], T0, 0));
     let totals = Totals { joined: 2, cancelled: 1, requeued: 1, ..Totals::default() };
-    let expected = PoolStatus { waiting: 1, first_joined_ms: Some(T0), totals, ..PoolStatus::default() };
+    let expected = PoolStatus { waiting: 1, oldest_joined_ms: Some(T0), totals, ..PoolStatus::default() };
     assert_eq!(w.status().await, expected);
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn a_new_ticket_waits<S: Store>(w: &World<'_, S>) {
     assert_eq!(line.len(), 1);
     assert_eq!((&line[0].ticket, line[0].seen_ms), (&ticket, T0));
     let totals = Totals { joined: 1, ..Totals::default() };
-    let expected = PoolStatus { waiting: 1, first_joined_ms: Some(T0), totals, ..PoolStatus::default() };
+    let expected = PoolStatus { waiting: 1, oldest_joined_ms: Some(T0), totals, ..PoolStatus::default() };
     assert_eq!(w.status().await, expected);
 }
 
@@ -105,8 +105,8 @@ pub(super) async fn pools_are_apart<S: Store>(w: &World<'_, S>) {
 
 /// A ticket that comes back from the ledger, maybe after a fall, is as old as it was; that its player lives is news.
 pub(super) async fn a_restored_ticket_keeps_its_place_and_is_heard_of_now<S: Store>(w: &World<'_, S>) {
-    let before = w.waiting_since(1, "before", T0 - 20_001).await;
-    let after = w.waiting_since(2, "after", T0 - 19_999).await;
+    let before = w.waiting_since(1, "before", T0 - 10_001).await;
+    let after = w.waiting_since(2, "after", T0 - 9_999).await;
     let restored = Ticket { attempts: 2, ..w.solo(3, "ann") };
     assert_eq!(w.join_at(&restored, T0 + 70_000).await, Joined::New(Estimate::default()));
     assert_eq!(w.line().await, [before.id, restored.id.clone(), after.id]);

@@ -43,7 +43,6 @@ pub(super) async fn nobody_asked_nothing_answered<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.match_now(&[], T0).await, []);
     assert_eq!(w.claim(&[], T0).await, []);
     assert_eq!(w.confirm(&[], T0).await, []);
-    assert_eq!(w.heartbeat(&[], T0, T0).await, []);
 }
 
 pub(super) async fn one_who_is_gone_leaves_the_others_untouched<S: Store>(w: &World<'_, S>) {

@@ -145,10 +145,6 @@ cases! {
         a_given_up_match_cannot_be_confirmed
         each_match_of_a_call_stands_alone
         a_confirmed_match_is_never_reclaimed
-        a_heartbeat_moves_the_lease
-        a_heartbeat_never_moves_the_lease_back
-        a_heartbeat_comes_too_late_when_the_lease_ends_now
-        a_heartbeat_finds_only_matches_that_hold
     }
     proposals {
         a_proposed_match_holds_its_tickets_and_shows_the_deadline
@@ -193,7 +189,8 @@ cases! {
         a_lease_that_ends_now_is_due
         who_waits_again_keeps_time_rating_and_proof_of_life
         ratings_survive_to_the_thousandth
-        every_fall_moves_forward_up_to_a_bound
+        who_was_let_down_stands_before_everybody_who_joined_later
+        a_fall_moves_forward_once_so_nobody_stays_in_front_for_ever
         parties_survive_a_fall
         the_match_stays_readable_as_dropped
         a_call_takes_a_batch_the_oldest_leases_first
@@ -270,7 +267,7 @@ cases! {
     pool {
         an_unknown_pool_is_empty
         everyone_is_counted_where_they_are
-        first_joined_is_that_of_the_first_in_line
+        the_oldest_is_who_waits_longest_not_who_stands_first
         percentiles_go_by_nearest_rank
         only_the_latest_waits_count
         noting_nothing_changes_nothing

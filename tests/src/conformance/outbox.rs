@@ -135,8 +135,7 @@ pub(super) async fn every_ticket_that_ended_without_a_match_is_told<S: Store>(w:
 pub(super) async fn what_goes_on_is_not_told<S: Store>(w: &World<'_, S>) {
     let t = w.crowd(4).await;
     w.bury(&w.solo(9, "eve").id, T0).await;
-    let held = w.claimed(1, &t[0], &t[1], T0 + 10_000).await;
-    w.heartbeat(&[held.id], T0 + 1, T0 + 20_000).await;
+    w.claimed(1, &t[0], &t[1], T0 + 10_000).await;
     w.claimed(2, &t[2], &t[3], T0 + 10).await;
     w.reclaim(T0 + 10).await;
     w.poll(&t[3].id, "p3", T0 + 11).await;

@@ -30,7 +30,7 @@ pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &World<'_, S
         claimed: 2,
         open_matches: 1,
         leader: Some("m1".to_owned()),
-        first_joined_ms: Some(T0),
+        oldest_joined_ms: Some(T0),
         totals: Totals { joined: 12, matched: 2, cancelled: 2, expired: 0, requeued: 2, reclaimed: 1 },
         ..PoolStatus::default()
     };
@@ -39,13 +39,14 @@ pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &World<'_, S
     assert_eq!(w.whole_status(&w.pool, T0, None).await.remembered, 6);
 }
 
-pub(super) async fn first_joined_is_that_of_the_first_in_line<S: Store>(w: &World<'_, S>) {
+pub(super) async fn the_oldest_is_who_waits_longest_not_who_stands_first<S: Store>(w: &World<'_, S>) {
     w.waiting_since(1, "old", T0).await;
     let (ann, bob) = (w.waiting_since(2, "ann", T0 + 5_000).await, w.waiting_since(3, "bob", T0 + 5_000).await);
-    assert_eq!(w.status().await.first_joined_ms, Some(T0));
+    assert_eq!(w.status().await.oldest_joined_ms, Some(T0));
     w.claimed(1, &ann, &bob, T0 + 6_000).await;
     w.reclaim(T0 + 6_000).await;
-    assert_eq!(w.status().await.first_joined_ms, Some(T0 + 5_000), "who fell through stands first");
+    assert_eq!(w.line().await[0], ann.id, "who fell through stands first");
+    assert_eq!(w.status().await.oldest_joined_ms, Some(T0), "and the first of all still waits longest");
 }
 
 pub(super) async fn percentiles_go_by_nearest_rank<S: Store>(w: &World<'_, S>) {

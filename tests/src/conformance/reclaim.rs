@@ -1,8 +1,6 @@
 //! Taking apart what fell through.
 
-use muster::domain::limits::{
-    PLAYERS_PER_MATCH_MAX, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS,
-};
+use muster::domain::limits::{PLAYERS_PER_MATCH_MAX, PRIORITY_STEP_MS, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS};
 use muster::domain::{CancelReason, Outcome, Ticket};
 use muster::ports::{Claim, Estimate, Polled, PoolStatus, Reclaimed, Totals};
 
@@ -24,7 +22,7 @@ pub(super) async fn a_lease_that_ends_now_is_due<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.reclaim(T0 + 10).await, Reclaimed { matches: 1, requeued: 2, cancelled: 0, crashed: 0 });
     assert_eq!(w.reclaim(T0 + 11).await, Reclaimed::default(), "once");
     let totals = Totals { joined: 2, requeued: 2, reclaimed: 1, ..Totals::default() };
-    let expected = PoolStatus { waiting: 2, first_joined_ms: Some(T0), totals, ..PoolStatus::default() };
+    let expected = PoolStatus { waiting: 2, oldest_joined_ms: Some(T0), totals, ..PoolStatus::default() };
     assert_eq!(w.status().await, expected);
 }
 
@@ -62,21 +60,33 @@ pub(super) async fn ratings_survive_to_the_thousandth<S: Store>(w: &World<'_, S>
     }
 }
 
-pub(super) async fn every_fall_moves_forward_up_to_a_bound<S: Store>(w: &World<'_, S>) {
+/// However often those who joined later were let down.
+pub(super) async fn who_was_let_down_stands_before_everybody_who_joined_later<S: Store>(w: &World<'_, S>) {
+    let joined_ms = T0 + 100_000;
+    let (ann, amy) = (w.waiting_since(1, "ann", joined_ms).await, w.waiting_since(2, "amy", joined_ms).await);
+    let later_ms = joined_ms + 1;
+    let (bob, ben) = (w.waiting_since(3, "bob", later_ms).await, w.waiting_since(4, "ben", later_ms).await);
+    let fresh = w.waiting_since(5, "eve", later_ms).await;
+    w.claimed(1, &ann, &amy, later_ms + 1).await;
+    w.reclaim(later_ms + 1).await;
+    for fall in 2..=9 {
+        w.claimed(fall, &bob, &ben, later_ms + 1).await;
+        w.reclaim(later_ms + 1).await;
+        let expected = [&ann, &amy, &bob, &ben, &fresh].map(|ticket| ticket.id.clone());
+        assert_eq!(w.line().await, expected, "after {fall} falls");
+    }
+}
+
+pub(super) async fn a_fall_moves_forward_once_so_nobody_stays_in_front_for_ever<S: Store>(w: &World<'_, S>) {
     let joined_ms = T0 + 100_000;
     let (ann, bob) = (w.waiting_since(1, "ann", joined_ms).await, w.waiting_since(2, "bob", joined_ms).await);
-    // Marks to stand behind or in front of, one for each step and one that nobody passes.
-    for step in 1..=u64::from(PRIORITY_STEPS_MAX) + 1 {
-        let n = 100 + step as usize;
-        w.waiting_since(n, &format!("mark{n}"), joined_ms - PRIORITY_STEP_MS * step + 1).await;
-    }
-    for fall in 1..=PRIORITY_STEPS_MAX as usize + 2 {
+    let passed = w.waiting_since(3, "cid", joined_ms - PRIORITY_STEP_MS + 1).await;
+    let before = w.waiting_since(4, "dan", joined_ms - PRIORITY_STEP_MS - 1).await;
+    for fall in 1..=8 {
         w.claimed(fall, &ann, &bob, T0 + 1).await;
         w.reclaim(T0 + 1).await;
-        let line = w.line().await;
-        let passed = fall.min(PRIORITY_STEPS_MAX as usize);
-        let place = line.iter().position(|id| *id == ann.id);
-        assert_eq!(place, Some(PRIORITY_STEPS_MAX as usize + 1 - passed), "after {fall} falls: {line:?}");
+        let expected = [&before, &ann, &bob, &passed].map(|ticket| ticket.id.clone());
+        assert_eq!(w.line().await, expected, "after {fall} falls");
         let polled = w.poll(&bob.id, "bob", 0).await;
         assert!(matches!(&polled, Polled::Waiting { ticket, .. } if ticket.attempts as usize == fall), "{polled:?}");
     }

@@ -272,13 +272,6 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// The port's call.
-    pub async fn heartbeat(&self, matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Vec<Claim> {
-        let claims = done("heartbeat", self.store.heartbeat(matches, now_ms, lease_ms).await);
-        self.groups(&[], "heartbeat", ["EXTENDED", "LEASE_LOST"], &claims);
-        claims
-    }
-
-    /// The port's call.
     pub async fn drop_match(&self, id: &MatchId, verdicts: &[(&TicketId, CancelReason)], now_ms: u64) -> Dropped {
         let verdicts: Vec<_> = verdicts.iter().map(|(ticket, reason)| ((*ticket).clone(), *reason)).collect();
         let dropped = done("drop_match", self.store.drop_match(id, &verdicts, now_ms).await);

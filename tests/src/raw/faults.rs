@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster::domain::limits::{PRIORITY_STEP_MS, PRIORITY_STEPS_MAX};
+use muster::domain::limits::PRIORITY_STEP_MS;
 
 use super::{RawPool, TicketRecord};
 
@@ -50,8 +50,7 @@ impl RawPool {
     fn the_line_is_in_order(&self, faults: &mut Vec<String>) {
         for (ticket, order) in &self.waiting {
             let Some(TicketRecord { joined_ms, attempts, .. }) = self.tickets.get(ticket) else { continue };
-            let bonus_ms = PRIORITY_STEP_MS * u64::from(*attempts.min(&PRIORITY_STEPS_MAX));
-            let expected = joined_ms.saturating_sub(bonus_ms);
+            let expected = joined_ms.saturating_sub(if *attempts > 0 { PRIORITY_STEP_MS } else { 0 });
             if *order != expected {
                 faults.push(format!("{ticket}: expected order {expected} after {attempts} attempts, found {order}"));
             }

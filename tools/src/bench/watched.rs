@@ -121,15 +121,6 @@ impl Matches for Watched {
         self.store.confirm(matches, now_ms)
     }
 
-    fn heartbeat(
-        &self,
-        matches: &[MatchId],
-        now_ms: u64,
-        lease_ms: u64,
-    ) -> impl Future<Output = Answer<Vec<Claim>>> + Send {
-        self.store.heartbeat(matches, now_ms, lease_ms)
-    }
-
     fn drop_match(
         &self,
         id: &MatchId,

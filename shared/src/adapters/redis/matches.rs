@@ -100,14 +100,6 @@ impl Matches for Redis {
         self.run_groups(&scripts::CONFIRM, &head, matches, "CONFIRMED").await
     }
 
-    async fn heartbeat(&self, matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
-        let Some(first) = matches.first() else { return Ok(Vec::new()) };
-        let mut args = vec![Arg::Int(now_ms), Arg::Int(lease_ms)];
-        args.extend(matches.iter().map(|id| Arg::Text(id.unique.as_str())));
-        let words = self.run(&scripts::HEARTBEAT, &first.pool, &args).await?.words()?;
-        claims(&scripts::HEARTBEAT, &words, "EXTENDED", matches.len())
-    }
-
     async fn drop_match(
         &self,
         id: &MatchId,

@@ -72,7 +72,6 @@ scripts! {
     ANSWER = bucket + matches + outbox + "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
         ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN", "TOO_OFTEN"];
     LOBBY = "lobby", [Matches, Lobbies], ["FOUND", "UNKNOWN"];
-    HEARTBEAT = "heartbeat", [Leases], ["EXTENDED", "LEASE_LOST"];
     DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
     RECLAIM = clock + matches + ticket + outbox + upkeep + "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
         ["RECLAIMED"];

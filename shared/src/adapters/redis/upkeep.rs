@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use redis::InfoDict;
 
 use super::connection::{Arg, Redis};
-use super::record;
 use super::runs;
 use super::scripts;
 use crate::domain::limits::{
-    EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, OUTBOX_BYTES_MAX, PRIORITY_STEP_MS, PRIORITY_STEPS_MAX,
-    RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX, UPKEEP_PAUSE_MS_MAX,
+    EXPIRE_BATCH, EXPIRE_LOOK_MAX, KEEP_MS, OLDEST_LOOK_MAX, OUTBOX_BYTES_MAX, PRIORITY_STEP_MS, RECLAIM_BATCH_MATCHES,
+    RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX, UPKEEP_PAUSE_MS_MAX,
 };
-use crate::domain::{PoolId, Rules, TicketId, Unique};
+use crate::domain::{PoolId, Rules};
 use crate::ports::{Estimate, Expired, Job, JobRun, Pinged, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
 
 impl Upkeep for Redis {
@@ -23,7 +22,6 @@ impl Upkeep for Redis {
             Arg::Int(self.outbox_entries_max as u64),
             Arg::Int(RECLAIM_BATCH_MATCHES as u64),
             Arg::Int(PRIORITY_STEP_MS),
-            Arg::Int(u64::from(PRIORITY_STEPS_MAX)),
             Arg::Int(RECLAIM_BATCH_TICKETS as u64),
             Arg::Int(UPKEEP_GAP_MS_MAX),
             Arg::Int(UPKEEP_PAUSE_MS_MAX),
@@ -64,14 +62,12 @@ impl Upkeep for Redis {
 impl Pools for Redis {
     async fn status(&self, pool: &PoolId, now_ms: u64, ran: Option<&JobRun>) -> Result<PoolStatus, StoreError> {
         let ran = runs::write(ran);
-        let args: Vec<Arg<'_>> = ran.iter().map(|text| Arg::Text(text)).collect();
+        let mut args = vec![Arg::Int(OLDEST_LOOK_MAX as u64)];
+        args.extend(ran.iter().map(|text| Arg::Text(text)));
         let reply = self.run(&scripts::STATUS, pool, &args).await?;
         if reply.word() != "STATUS" {
             return reply.unexpected();
         }
-        // The first in line is asked for its joining time only, so it needs no name.
-        let nameless = TicketId::new(pool.clone(), Unique::from_bits(0));
-        let first = reply.part::<Option<String>>(6)?.and_then(|text| record::read_ticket(nameless, &text).ok());
         let stats: BTreeMap<String, u64> = reply.part(7)?;
         let count = |name: &str| stats.get(name).copied().unwrap_or_default();
         let totals = Totals {
@@ -90,7 +86,7 @@ impl Pools for Redis {
             outbox: reply.part(4)?,
             outbox_oldest_ms: reply.part::<Option<String>>(8)?.map(|id| written_ms(&id)).transpose()?,
             leader: reply.part(5)?,
-            first_joined_ms: first.map(|ticket| ticket.joined_ms),
+            oldest_joined_ms: reply.part(6)?,
             estimate: Estimate { p50_ms: stats.get("wait_p50").copied(), p90_ms: stats.get("wait_p90").copied() },
             wait_p99_ms: stats.get("wait_p99").copied(),
             totals,

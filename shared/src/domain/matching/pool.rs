@@ -55,8 +55,9 @@ pub fn present(candidates: &[Candidate], rules: &Rules, now_ms: u64) -> Vec<Wait
     let mut line: Vec<(f64, u64, usize)> =
         candidates.iter().enumerate().filter(|(_, candidate)| may(candidate)).map(key).collect();
     line.sort_unstable_by(|a, b| {
-        let ids = || candidates[a.2].ticket.id.cmp(&candidates[b.2].ticket.id);
-        a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then_with(ids)
+        let (one, two) = (&candidates[a.2].ticket, &candidates[b.2].ticket);
+        let latest = || one.id.cmp(&two.id).then(two.attempts.cmp(&one.attempts));
+        a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then_with(latest)
     });
     drop_twice(&mut line, candidates);
     let compact = |(rank, &(rating, order, index)): (usize, &(f64, u64, usize))| {
@@ -67,8 +68,8 @@ pub fn present(candidates: &[Candidate], rules: &Rules, now_ms: u64) -> Vec<Wait
     line.iter().enumerate().map(compact).collect()
 }
 
-/// Drops all but the first record of each ticket, which is the latest: two records of a ticket are alike and neighbours,
-/// or the later one has more attempts and is earlier in line.
+/// Drops all but the first record of each ticket, which is the latest: two records of a ticket are neighbours, that with more
+/// attempts first, or the later one alone has attempts and is earlier in line.
 fn drop_twice(line: &mut Vec<(f64, u64, usize)>, candidates: &[Candidate]) {
     let mut returned = Returned::default();
     let mut last = None;

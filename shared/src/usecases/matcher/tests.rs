@@ -84,10 +84,6 @@ impl Matches for Half {
         self.store.confirm(matches, now_ms).await
     }
 
-    async fn heartbeat(&self, matches: &[MatchId], now_ms: u64, lease_ms: u64) -> Answer<Vec<Claim>> {
-        self.store.heartbeat(matches, now_ms, lease_ms).await
-    }
-
     async fn drop_match(&self, id: &MatchId, verdicts: &[(TicketId, CancelReason)], now_ms: u64) -> Answer<Dropped> {
         self.store.drop_match(id, verdicts, now_ms).await
     }
