@@ -19,6 +19,8 @@ use crate::time::{now, pause};
 
 /// A phone gives up on an answer after this time.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The longest time that is told apart, in microseconds: no answer takes longer.
+const TOOK_US_MAX: u64 = 10_000_000;
 /// After an answer that was no ticket.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// After the last join, everybody has so long to be matched.
@@ -138,8 +140,10 @@ pub async fn run(deployment: &mut Deployment, plan: Plan, tell: impl Fn(&str)) -
 }
 
 fn joins(part: &'static str, from: Duration, to: Duration, seen: &[Seen]) -> Joins {
-    let (mut statuses, mut took_us) =
-        (BTreeMap::new(), Histogram::new(3).unwrap_or_else(|_| unreachable!("3 is lawful")));
+    let (mut statuses, mut took_us) = (
+        BTreeMap::new(),
+        Histogram::new_with_bounds(1, TOOK_US_MAX, 3).unwrap_or_else(|_| unreachable!("lawful bounds")),
+    );
     for seen in seen.iter().filter(|seen| (from..to).contains(&seen.sent)) {
         *statuses.entry(seen.status).or_default() += 1;
         took_us.saturating_record(seen.took.as_micros() as u64);
