@@ -3,8 +3,8 @@ command, with phones playing from before the first change until after the last.
 
     run.py [short|drill]    from tools/emulator/check.sh, which gives it namespaces of its own
 
-`short` is a part of `make test`: the stack is created with its rules, played by the end-to-end suite, put through the canary drill and
-deleted. `drill` leaves the suite out.
+`short` is a part of `make test`: the stack is created with its rules and played by the end-to-end suite, dead letters are replayed, and
+after the canary drill it is deleted. `drill` plays the canary drill alone.
 
 MUSTER_KEEP=FOLDER keeps the logs of a run that failed. MUSTER_BREAK is for breaks.py.
 """
@@ -121,6 +121,11 @@ def delete(play):
     checks.gone_but_for_the_ledger(play, table)
 
 
+def dead_letters(play):
+    play.title("Replay what the notifier could not tell")
+    checks.told_again(play)
+
+
 def changes(play, *steps):
     """Each step, with phones playing meanwhile."""
     phones = Phones(play)
@@ -134,6 +139,7 @@ def changes(play, *steps):
 def short(play):
     create(play, RULES, doctor=DOCTOR)
     suite(play)
+    dead_letters(play)
     changes(play, drill)
 
 
@@ -148,11 +154,6 @@ def whole(play):
     checks.schedules(play)
     checks.nothing_undelivered(play)
     dead_letters(play)
-
-
-def dead_letters(play):
-    play.title("Replay what the notifier could not tell")
-    checks.told_again(play)
 
 
 PLAYS = {"short": short, "drill": drill_alone, "whole": whole}

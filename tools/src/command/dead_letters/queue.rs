@@ -50,17 +50,8 @@ pub async fn print_all(queue: &str) -> Result<usize, String> {
                 Err(problem) => println!("{problem}"),
             }
             // Others may have it at once.
-            aws(&[
-                "sqs",
-                "change-message-visibility",
-                "--queue-url",
-                queue,
-                "--receipt-handle",
-                &receipt,
-                "--visibility-timeout",
-                "0",
-            ])
-            .await?;
+            ask("change-message-visibility", queue, &["--receipt-handle", &receipt, "--visibility-timeout", "0"])
+                .await?;
         }
     }
     Ok(seen.len())
@@ -76,7 +67,7 @@ pub async fn replay_all(queue: &str) -> Result<(usize, Vec<String>), String> {
         for Letter { receipt, body } in letters {
             match tell(&body).await {
                 Ok(records) => {
-                    aws(&["sqs", "delete-message", "--queue-url", queue, "--receipt-handle", &receipt]).await?;
+                    ask("delete-message", queue, &["--receipt-handle", &receipt]).await?;
                     println!("{records} records told again");
                     told += 1;
                 }
@@ -89,25 +80,23 @@ pub async fn replay_all(queue: &str) -> Result<(usize, Vec<String>), String> {
 
 /// The next messages that were not seen before; none when there are no more.
 async fn receive(queue: &str, seen: &mut BTreeSet<String>) -> Result<Option<Vec<Letter>>, String> {
-    let ask = [
-        "sqs",
-        "receive-message",
-        "--queue-url",
-        queue,
-        "--max-number-of-messages",
-        MESSAGES_MAX,
-        "--visibility-timeout",
-        HIDDEN_S,
-        "--wait-time-seconds",
-        "1",
-    ];
-    let answer = aws(&ask).await?;
+    let most = ["--max-number-of-messages", MESSAGES_MAX, "--visibility-timeout", HIDDEN_S, "--wait-time-seconds", "1"];
+    let answer = ask("receive-message", queue, &most).await?;
     let mut letters = Vec::new();
     for message in list(&answer, "Messages").filter(|message| seen.insert(text(message, "MessageId"))) {
         let body = serde_json::from_str(&text(message, "Body")).unwrap_or(Value::Null);
         letters.push(Letter { receipt: text(message, "ReceiptHandle"), body });
     }
     Ok((!letters.is_empty()).then_some(letters))
+}
+
+/// Asks SQS where the queue's URL says that it is. By itself the command takes one address for each region, whatever the
+/// configuration names.
+async fn ask(operation: &str, queue: &str, arguments: &[&str]) -> Result<Value, String> {
+    let of_host = queue.find("://").map_or(0, |at| at + "://".len());
+    let endpoint = queue[of_host..].find('/').map_or(queue, |at| &queue[..of_host + at]);
+    let of_queue = ["sqs", operation, "--endpoint-url", endpoint, "--queue-url", queue];
+    aws(&[&of_queue[..], arguments].concat()).await
 }
 
 fn batch(body: &Value) -> Result<Batch<'_>, String> {
