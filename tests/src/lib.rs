@@ -2,6 +2,7 @@
 //!
 //! - [`conformance`]: one suite of cases for every store.
 //! - [`raw`]: what Redis really holds, read with plain commands, and what must be true of it at every moment.
+//! - [`release`]: the last release, as a fixture: its scripts, and what it has written.
 //! - [`stores`]: real Redis servers with a store on them.
 //! - [`crash`]: processes that stand still at a step, to be killed there.
 //! - [`game`]: what the end-to-end suite plays against, a deployment of its own or a stack.
@@ -30,6 +31,7 @@ pub mod matchers;
 pub mod model;
 pub mod phone;
 pub mod raw;
+pub mod release;
 pub mod samples;
 pub mod socket;
 pub mod stand_ins;
