@@ -1,7 +1,7 @@
 # What a developer does here. Everything runs on this machine alone; nothing is deployed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo check test sam localstack emulator
+.PHONY: help setup up demo check test sam localstack emulator upgrade
 
 PORT ?= 9000
 # For `muster demo`, for example: make demo ARGS="--phones 1000 --seed 7"
@@ -15,6 +15,7 @@ help:
 	@echo "make sam    the functions in SAM's containers, where there is a Docker engine"
 	@echo "make localstack  the end-to-end suite, the bus, the secret and the schedule on LocalStack, where there is Python 3.13"
 	@echo "make emulator   this template deployed to an emulator of AWS: played, changed, broken, rotated, rolled back, deleted"
+	@echo "make upgrade    the last release and this tree side by side under phones, and back again"
 	@echo "make setup  only install what these need"
 
 setup:
@@ -65,3 +66,8 @@ emulator:
 	@sh tools/setup.sh test
 	@cargo build --quiet --workspace --bins --tests
 	@tools/emulator/check.sh
+
+upgrade:
+	@sh tools/setup.sh test
+	@cargo build --quiet --workspace --bins --tests
+	@before=$$(tools/upgrade/build.sh) && target/debug/muster drill upgrade --before "$$before"

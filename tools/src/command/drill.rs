@@ -1,13 +1,14 @@
 //! `muster drill`: something goes wrong with a deployment of its own, under phones, and a table says what they saw.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use hdrhistogram::Histogram;
-use muster_tools::drill::{frozen, kill};
-use muster_tools::local::{Deployment, Options};
+use muster_tools::drill::{frozen, kill, upgrade};
+use muster_tools::local::{Deployment, Options, binaries};
 use muster_tools::phones::verdict::Verdict;
 
 use super::{figures_right, fresh_logs};
@@ -59,6 +60,24 @@ enum Drill {
         #[arg(long, default_value_t = 24)]
         processes: usize,
     },
+    /// Run another release and this one side by side on one Redis and one ledger: upgrade, and roll back
+    Upgrade {
+        /// The folder with the other release's binaries: tools/upgrade/build.sh prints one
+        #[arg(long, value_name = "FOLDER")]
+        before: PathBuf,
+        /// Phones that play meanwhile
+        #[arg(long, default_value_t = 300)]
+        phones: usize,
+        /// How long each of the five parts is, in seconds
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+        /// Milliseconds between two processes that are asked to end
+        #[arg(long, default_value_t = 400)]
+        every: u64,
+        /// The same seed plays the same phones
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 /// Plays the drill; fails if anybody was lost or is in two matches.
@@ -70,6 +89,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
         }
         Drill::RedisFrozen { rate, seconds, calm, processes } => {
             redis_frozen(frozen::Plan { rate, calm_s: calm, frozen_s: seconds }, processes).await
+        }
+        Drill::Upgrade { before, phones, seconds, every, seed } => {
+            let (every, after) = (Duration::from_millis(every), binaries()?);
+            upgraded(upgrade::Plan { phones, part_s: seconds, every, seed, before, after }).await
         }
     }
 }
@@ -105,6 +128,46 @@ async fn killed(plan: kill::Plan) -> Result<ExitCode, Box<dyn std::error::Error>
     let most = SLOWER_MAX * wait_ms(&seen.before, 0.5) + SLOWER_MS;
     if wait_ms(&seen.after, 0.5) > most {
         broken.push(format!("expected half of the players matched within {most:.0} ms after the kills"));
+    }
+    Ok(conclude(&broken))
+}
+
+async fn upgraded(plan: upgrade::Plan) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let logs = fresh_logs("drill-upgrade")?;
+    let binaries = Some(plan.before.clone());
+    let mut deployment = Deployment::start(Options { logs: Some(logs), binaries, ..Options::default() }).await?;
+    let seen = upgrade::run(&mut deployment, &plan, |line| println!("{line}")).await?;
+    deployment.stop().await;
+    let all = &seen.verdict.all;
+    println!(
+        "{} players joined, {} matched, {} left over, {} double-booked, {} lost; wait p50 {:.0} ms, p95 {:.0} ms",
+        all.joined,
+        all.matched,
+        all.left_over,
+        all.double_booked,
+        all.lost,
+        wait_ms(&seen.verdict, 0.5),
+        wait_ms(&seen.verdict, 0.95)
+    );
+    println!("{} requests, {} of them sent again", seen.requests.0, seen.requests.1);
+    println!("{} matches not heard of, {} dead letters", seen.unheard.len(), seen.dead_letters.len());
+    let mut broken = seen.verdict.faults.clone();
+    if !seen.verdict.holds() && broken.is_empty() {
+        broken.push("somebody's end is missing".to_owned());
+    }
+    broken.extend(seen.unheard.iter().map(|id| format!("{id}: the event bus never heard of it")));
+    broken.extend(seen.dead_letters);
+    for part in seen.parts {
+        let (before, after) = part.processes;
+        let as_named = match part.name {
+            "both" => before > 1 && after > 1,
+            "this release" => before == 0,
+            _ => after == 0,
+        };
+        if !as_named {
+            broken
+                .push(format!("{}: found {before} processes of the release before and {after} of this one", part.name));
+        }
     }
     Ok(conclude(&broken))
 }

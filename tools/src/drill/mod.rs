@@ -2,6 +2,7 @@
 
 pub mod frozen;
 pub mod kill;
+pub mod upgrade;
 
 use crate::phones::plan::{Mode, Scenario};
 

@@ -286,6 +286,11 @@ impl Deployment {
         self.lambda.reserve(name, concurrency);
     }
 
+    /// From now on processes are started from the binaries in these folders, by turns. Those that run go on.
+    pub fn start_from(&self, folders: &[&Path]) {
+        self.lambda.start_from(folders);
+    }
+
     /// Throttles a function and kills its processes: nothing of it runs from now on.
     pub fn take_away(&self, name: &str) {
         self.reserve(name, 0);

@@ -24,7 +24,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -196,6 +196,13 @@ impl Lambda {
     pub fn reserve(&self, function: &str, concurrency: usize) {
         if let Some(function) = self.shared.function(function) {
             function.reserve(concurrency);
+        }
+    }
+
+    /// From now on sandboxes are started from the binaries in these folders, by turns. Those that run go on.
+    pub fn start_from(&self, folders: &[&Path]) {
+        for function in self.functions() {
+            function.start_from(folders.iter().map(|folder| folder.join(&function.setup.name)).collect());
         }
     }
 

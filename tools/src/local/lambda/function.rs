@@ -4,6 +4,7 @@
 //! await. An invocation is in the line, or in the hand of one sandbox, or answered.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ struct Waiting {
 struct State {
     concurrency: usize,
     processes: usize,
+    /// Binaries that sandboxes are started from, by turns.
+    programs: VecDeque<PathBuf>,
     line: VecDeque<Waiting>,
     sandboxes: Vec<Running>,
     /// Whether any sandbox has ever asked for work.
@@ -67,6 +70,7 @@ impl Function {
         let state = State {
             concurrency,
             processes: setup.processes,
+            programs: VecDeque::from([setup.program.clone()]),
             line: VecDeque::new(),
             sandboxes: Vec::new(),
             asked: false,
@@ -92,6 +96,11 @@ impl Function {
         state.processes = concurrency;
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// From now on sandboxes are started from these binaries, by turns.
+    pub(super) fn start_from(&self, programs: VecDeque<PathBuf>) {
+        self.state().programs = programs;
     }
 
     /// Hands the event to a sandbox and waits for what becomes of it.
@@ -176,7 +185,9 @@ impl Function {
     pub(super) fn start_sandbox(self: &Arc<Self>, id: u64) -> Result<()> {
         // Known before it can ask for work.
         let mut state = self.state();
-        let running = Running::start(&self.setup, &self.runtime_api, id)?;
+        let program = state.programs.pop_front().unwrap_or_else(|| self.setup.program.clone());
+        state.programs.push_back(program.clone());
+        let running = Running::start(&self.setup, program, &self.runtime_api, id)?;
         let ended = running.process.end();
         state.sandboxes.push(running);
         drop(state);

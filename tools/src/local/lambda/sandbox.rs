@@ -1,5 +1,6 @@
 //! One process of one function: the real binary, told where to ask for work as Lambda would tell it.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +53,7 @@ impl Stage {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) id: u64,
+    pub(super) program: PathBuf,
     pub(super) process: Process,
     pub(super) stage: Stage,
     /// When it became free last, by the function's counter.
@@ -63,9 +65,9 @@ impl Running {
     ///
     /// # Errors
     /// The system refuses.
-    pub(super) fn start(setup: &Setup, runtime_api: &str, id: u64) -> Result<Self> {
+    pub(super) fn start(setup: &Setup, program: PathBuf, runtime_api: &str, id: u64) -> Result<Self> {
         let name = setup.name.as_str();
-        let mut command = Command::new(&setup.program);
+        let mut command = Command::new(&program);
         command.env_clear();
         for passed in PASSED_ON {
             command.envs(std::env::var_os(passed).map(|value| (passed, value)));
@@ -76,7 +78,7 @@ impl Running {
         // Last, so that the deployment's word counts.
         command.envs(setup.env.iter().map(|(name, value)| (name, value)));
         let process = Process::start(name, command, &setup.log)?;
-        Ok(Self { id, process, stage: Stage::Starting, freed: 0 })
+        Ok(Self { id, program, process, stage: Stage::Starting, freed: 0 })
     }
 }
 
@@ -85,17 +87,23 @@ impl Running {
 pub struct Sandbox {
     function: Arc<Function>,
     id: u64,
+    program: PathBuf,
     pid: u32,
 }
 
 impl Sandbox {
     pub(super) fn new(function: Arc<Function>, running: &Running) -> Self {
-        Self { function, id: running.id, pid: running.process.pid() }
+        Self { function, id: running.id, program: running.program.clone(), pid: running.process.pid() }
     }
 
     /// Its function: `join`, `matcher`, ...
     pub fn name(&self) -> &str {
         &self.function.setup.name
+    }
+
+    /// The binary that it runs.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Its process id.
