@@ -14,16 +14,40 @@ use tokio::time::Instant;
 use super::connection::TIMEOUT_MS;
 use crate::ports::StoreError;
 
-/// After a call that found nobody, others are refused at once for so long, in milliseconds: a caller that has somewhere else
-/// to go, or a phone that is told to come back, is served sooner than by waiting for the same silence again.
+/// After a call without an answer, others are refused at once for this time, in milliseconds: a caller that has somewhere else
+/// to go, or a phone that is told to come back, is served sooner than by waiting for the same silence again. The time doubles with
+/// each further silence.
 const REST_MS: u64 = 250;
+/// Up to this, in milliseconds: so much later than a server itself its clients are back.
+const REST_MS_MAX: u64 = 1_000;
+/// What a caller hears meanwhile.
+const RESTS: &str = "it was away a moment ago";
 /// Longest time to connect, or for one answer.
 const STEP_TIMEOUT: Duration = Duration::from_millis(900);
+/// Longest time of a call that asks whether a silent server is back, in milliseconds. While Redis is away each running function
+/// waits for this and not for [`TIMEOUT_MS`], so an outage does not use up the account's concurrency. A connection that takes longer
+/// goes on in the background, and the next call finds it.
+const PROBE_MS: u64 = 300;
 
 /// One server.
 pub(super) struct Node {
     manager: ConnectionManager,
-    away_until: Mutex<Option<Instant>>,
+    silence: Mutex<Option<Silence>>,
+}
+
+/// A server did not answer.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    /// Until when nobody asks.
+    until: Instant,
+    rest_ms: u64,
+}
+
+impl Silence {
+    fn after(before: Option<Self>) -> Self {
+        let rest_ms = before.map_or(REST_MS, |before| (2 * before.rest_ms).min(REST_MS_MAX));
+        Self { until: Instant::now() + Duration::from_millis(rest_ms), rest_ms }
+    }
 }
 
 /// Why a server did not do what it was asked.
@@ -61,7 +85,7 @@ impl Node {
             .set_max_delay(Duration::from_millis(100))
             .set_number_of_retries(1);
         let manager = ConnectionManager::new_lazy_with_config(client?, config)?;
-        Ok(Self { manager, away_until: Mutex::default() })
+        Ok(Self { manager, silence: Mutex::default() })
     }
 
     /// Asks, and asks once more if the connection turned out dead: the client reconnects behind the command that meets a
@@ -70,9 +94,11 @@ impl Node {
         &self,
         mut ask: impl FnMut(ConnectionManager) -> F,
     ) -> Result<T, Failed> {
-        if self.away_until().is_some_and(|until| Instant::now() < until) {
-            return Err(Failed::Away("it was away a moment ago".into()));
+        let before = *self.silence();
+        if before.is_some_and(|silence| Instant::now() < silence.until) {
+            return Err(Failed::Away(RESTS.to_owned()));
         }
+        let limit_ms = if before.is_some() { PROBE_MS } else { TIMEOUT_MS };
         let twice = async {
             match ask(self.manager.clone()).await {
                 Err(error) if error.is_connection_dropped() || (error.is_io_error() && !error.is_timeout()) => {
@@ -81,21 +107,62 @@ impl Node {
                 answer => answer,
             }
         };
-        let answer = tokio::time::timeout(Duration::from_millis(TIMEOUT_MS), twice).await;
+        let answer = tokio::time::timeout(Duration::from_millis(limit_ms), twice).await;
         let silent = match &answer {
             Ok(Ok(_)) => false,
             Ok(Err(error)) => error.is_io_error() || error.is_timeout() || error.is_connection_dropped(),
             Err(_) => true,
         };
-        *self.away_until() = silent.then(|| Instant::now() + Duration::from_millis(REST_MS));
+        *self.silence() = silent.then(|| Silence::after(before));
         match answer {
             Ok(answer) if silent => answer.map_err(|error| Failed::Away(error.to_string())),
             Ok(answer) => answer.map_err(Failed::Refused),
-            Err(_) => Err(Failed::Away(format!("no answer within {TIMEOUT_MS} ms"))),
+            Err(_) => Err(Failed::Away(format!("no answer within {limit_ms} ms"))),
         }
     }
 
-    fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn silence(&self) -> MutexGuard<'_, Option<Silence>> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::IntoConnectionInfo;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn ping(mut node: ConnectionManager) -> Result<String, RedisError> {
+        redis::cmd("PING").query_async(&mut node).await
+    }
+
+    /// A server that takes connections and says nothing, as a frozen one does.
+    async fn silent() -> (Node, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let info = format!("redis://{}", listener.local_addr().unwrap()).into_connection_info().unwrap();
+        (Node::new(info, None).unwrap(), listener)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_waited_for_once_and_then_only_asked_briefly_and_ever_less_often() {
+        let (node, _listener) = silent().await;
+        let asked = async || {
+            let began = Instant::now();
+            match node.ask(ping).await {
+                Err(Failed::Away(why)) => (began.elapsed(), why == RESTS),
+                other => panic!("expected silence, found {other:?}"),
+            }
+        };
+        let (first, rested) = asked().await;
+        assert!(!rested && first > Duration::from_millis(PROBE_MS) && first <= Duration::from_millis(TIMEOUT_MS));
+        for rest_ms in [REST_MS, 2 * REST_MS, REST_MS_MAX, REST_MS_MAX] {
+            tokio::time::advance(Duration::from_millis(rest_ms - 1)).await;
+            assert_eq!(asked().await, (Duration::ZERO, true), "{rest_ms}");
+            tokio::time::advance(Duration::from_millis(1)).await;
+            let (probe, rested) = asked().await;
+            // The timer of tokio rounds up to the next millisecond.
+            assert!(!rested && probe <= Duration::from_millis(PROBE_MS + 1), "{rest_ms}: {probe:?}");
+        }
     }
 }
