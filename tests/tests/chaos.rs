@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use muster_tests::crash::until_stopped;
 use muster_tests::phone::Phone;
+use muster_tests::raw::Reader;
 use muster_tools::drill::kill::{Plan, run};
 use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
 use muster_tools::time::{now, pause};
@@ -108,4 +109,49 @@ async fn an_invocation_in_hand_is_answered_before_its_function_ends() {
         assert!(began.elapsed() < PATIENCE, "expected it to end after its answer");
         pause(LOOK).await;
     }
+}
+
+/// An outcome that the drain had no reason to look for, since nothing of the matcher's doing brought it about.
+#[tokio::test]
+async fn a_matcher_told_to_end_lets_go_of_its_pools_and_carries_what_is_pending_within_half_a_second() {
+    const ROUNDS: usize = 3;
+    let mut took = Vec::new();
+    for _ in 0..ROUNDS {
+        // Between two looks at an empty outbox passes more time than this test takes, so that only the end carries the entry.
+        let options = Options { schedules: false, env: vec![pair("DRAIN_INTERVAL", "60s")], ..Options::default() };
+        let mut deployment = Deployment::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        let RedisPart::Single(redis) = deployment.redis() else { unreachable!("asked for one server") };
+        let mut raw = Reader::plain(&redis.url()).await.unwrap();
+        let phone = Phone::new(&deployment.url(), "ann");
+        let ticket = phone.join("ranked-1v1", 1_500.0).await.text("ticket_id").to_owned();
+        let key = |name: &str| format!("mm:{{ranked-1v1.eu}}:{name}");
+        let (leader, outbox) = (key("leader"), key("outbox"));
+        let began = now();
+        while raw.query::<Option<String>>(&["GET", &leader]).await.is_none() {
+            assert!(began.elapsed() < PATIENCE, "the doorbell starts a matcher, and it leads");
+            pause(LOOK).await;
+        }
+        // By then the drain has looked, too.
+        pause(Duration::from_millis(500)).await;
+        assert_eq!(phone.cancel(&ticket).await.text("status"), "cancelled");
+        assert_eq!(raw.query::<usize>(&["XLEN", &outbox]).await, 1, "an entry that nobody has carried yet");
+
+        deployment.processes("matcher").for_each(|process| process.signal(libc::SIGTERM));
+        let told = now();
+        while raw.query::<Option<String>>(&["GET", &leader]).await.is_some()
+            || raw.query::<usize>(&["XLEN", &outbox]).await > 0
+        {
+            assert!(told.elapsed() < PATIENCE, "it lets go and carries");
+            pause(Duration::from_millis(5)).await;
+        }
+        took.push(told.elapsed());
+        // The ledger has it: it answers while Redis does not.
+        let RedisPart::Single(redis) = deployment.redis() else { unreachable!("asked for one server") };
+        redis.stop();
+        let seen = phone.poll(&ticket).await;
+        assert_eq!((seen.status, seen.text("status"), seen.text("reason")), (200, "cancelled", "player"), "{seen:?}");
+    }
+    println!("a matcher told to end has let go and carried what was pending after {took:?}");
+    // The best of three: what else runs on the machine is not what is asked for.
+    assert!(took.iter().min() < Some(&Duration::from_millis(500)), "{took:?}");
 }
