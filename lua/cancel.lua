@@ -17,6 +17,7 @@
 -- ARGV[5] outbox_max entries, 0 for no outbox
 -- ARGV[6] rate_every_ms, one call for each; 0 to count nothing
 -- ARGV[7] rate_burst, calls at once
+-- ARGV[8] bytes_max of the outbox, taking all entries for as long as the one that comes
 -- Returns {"CANCELLED"} | {"CLAIMED", match} | {"ENDED", outcome, match record} | {"UNKNOWN"}
 --         | {"TOO_OFTEN", retry_ms}
 -- Limits  O(log n)
@@ -26,7 +27,7 @@
 local tickets, waiting, seen, claims, matches, results, forget, stats, outbox, paces =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, ticket, player, forget_ms, outbox_max = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local rate_every_ms, rate_burst = tonumber(ARGV[6]), tonumber(ARGV[7])
+local rate_every_ms, rate_burst, bytes_max = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local wait_ms = early_ms(paces, player, now_ms, rate_every_ms, rate_burst)
 if wait_ms > 0 then
@@ -55,5 +56,5 @@ local outcome = { status = 'cancelled', reason = 'player', ended_ms = now_ms }
 local text = finish(tickets, seen, results, forget, ticket, record, outcome, forget_ms)
 redis.call('ZREM', waiting, ticket)
 redis.call('HINCRBY', stats, 'cancelled', 1)
-tell(outbox, outbox_max, nil, 'ended', ticket, text)
+tell(outbox, outbox_max, bytes_max, 'ended', ticket, text)
 return { 'CANCELLED' }

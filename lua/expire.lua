@@ -20,6 +20,7 @@
 -- ARGV[8] gap_ms, after a longer gap between two calls everyone may be heard of again first
 -- ARGV[9] pause_ms, a longer gap is noted for reclaim: it counts against nobody's time to answer
 -- ARGV[10] clock_ms, so far ahead of Redis' own clock now_ms may be, and counts as no further; 0 for any
+-- ARGV[11] bytes_max of the outbox, taking all entries for as long as the one that comes
 -- Returns {"EXPIRED", tickets expired, tickets abandoned, outcomes forgotten}
 -- Limits  limit <= EXPIRE_BATCH, look_max <= EXPIRE_LOOK_MAX; O(log n + limit + look_max)
 --
@@ -30,7 +31,7 @@ local tickets, waiting, seen, matches, results, forget, stats, outbox, lobbies, 
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now_ms, forget_ms, outbox_max, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local joined_before_ms, abandon_ms, look_max = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-local gap_ms, pause_ms, clock_ms = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local gap_ms, pause_ms, clock_ms, bytes_max = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 now_ms = believed(now_ms, clock_ms)
 
 -- A record that cannot be read is a later version's. It is left to that version.
@@ -44,7 +45,7 @@ local function leave(ticket, record, status, reason)
   local text = finish(tickets, seen, results, forget, ticket, record, outcome, forget_ms)
   redis.call('ZREM', waiting, ticket)
   redis.call('HINCRBY', stats, status, 1)
-  tell(outbox, outbox_max, nil, 'ended', ticket, text)
+  tell(outbox, outbox_max, bytes_max, 'ended', ticket, text)
 end
 
 -- The line is ordered by joining time less a bonus, so the early end holds all expired tickets and some that are only urgent.

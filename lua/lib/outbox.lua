@@ -1,9 +1,9 @@
 -- outbox: writes what the outside must hear.
 
--- Adds an entry and returns its id; nothing where entries_max is 0. bytes_max, where there is one, bounds the outbox too, taking
--- all entries for as long as this one.
+-- Adds an entry and returns its id; nothing where entries_max is 0. bytes_max bounds the outbox too, taking all
+-- entries for as long as this one.
 local function tell(outbox, entries_max, bytes_max, kind, id, text)
   if tonumber(entries_max) == 0 then return nil end
-  local kept_max = bytes_max and math.min(entries_max, math.ceil(bytes_max / #text)) or entries_max
+  local kept_max = math.min(entries_max, math.ceil(bytes_max / #text))
   return redis.call('XADD', outbox, 'MAXLEN', '~', kept_max, '*', 'kind', kind, 'id', id, 'body', text)
 end

@@ -2,7 +2,8 @@
 
 use futures::StreamExt;
 use muster::domain::limits::{
-    CLOCK_AHEAD_MS_MAX, DEAD_BYTES_MAX, DEAD_ENTRIES_MAX, OUTBOX_ENTRIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX,
+    CLOCK_AHEAD_MS_MAX, DEAD_BYTES_MAX, DEAD_ENTRIES_MAX, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX, OUTBOX_IDLE_MS,
+    OUTBOX_TAKE_MAX, PLAYER_ID_BYTES_MAX, PLAYERS_PER_MATCH_MAX,
 };
 use muster::domain::{PoolId, Rules, Ticket};
 use muster::ports::{Matches, Outbox, Rate, Reclaimed, Tickets, Upkeep};
@@ -70,6 +71,36 @@ async fn readers_that_an_earlier_version_left_behind_go_when_nothing_is_under_wa
     let left: Vec<redis::Value> = raw.query(&["XINFO", "CONSUMERS", &key, "ledger"]).await;
     assert_eq!(left.len(), 1);
     say(format!("outbox: {full} bytes with 500 readers left behind, {} without", bytes(&mut raw, &pool).await));
+}
+
+/// The longest entries of tickets that ended: a party of as many as a match takes, with the longest names.
+#[tokio::test]
+async fn tickets_that_ended_without_a_match_fill_the_outbox_no_further_than_its_bytes() {
+    let server = Server::plain().await;
+    let (store, mut raw) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.reader().await);
+    let names: Vec<String> =
+        (0..PLAYERS_PER_MATCH_MAX).map(|n| format!("{n:-<width$}", width = PLAYER_ID_BYTES_MAX)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (region, expires) in [("cancelled", false), ("expired", true)] {
+        let pool = pool(&format!("duel.{region}"));
+        let (outbox, party) = (format!("mm:{{{pool}}}:outbox"), ticket(&pool, 1, &names, T0));
+        // Some thousands more than there is room for: a call takes ten thousand away at most.
+        let fill = "for _ = 1, 121000 do redis.call('XADD', KEYS[1], '*', 'body', '') end";
+        let _: Option<String> = raw.query(&["EVAL", fill, "1", &outbox]).await;
+        store.join(&party, T0).await.unwrap();
+        if expires {
+            let over = store.expire(&pool, &Rules::default(), party.expires_ms).await.unwrap();
+            assert_eq!(over.expired, 1, "{region}");
+        } else {
+            store.cancel(&party.id, &player(names[0]), T0).await.unwrap();
+        }
+        let last: Vec<(String, Vec<String>)> = raw.query(&["XREVRANGE", &outbox, "+", "-", "COUNT", "1"]).await;
+        let body = last[0].1.last().unwrap().len();
+        let kept: usize = raw.query(&["XLEN", &outbox]).await;
+        say(format!("outbox: {kept} entries kept of {region} tickets, {body} bytes each: {} MB", (kept * body) >> 20));
+        // Redis takes entries away by nodes of a hundred.
+        assert!(kept <= OUTBOX_BYTES_MAX / body + 101, "{region}: {kept} entries of {body} bytes");
+    }
 }
 
 #[tokio::test]

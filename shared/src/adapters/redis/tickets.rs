@@ -5,7 +5,7 @@ use super::keys::Key;
 use super::record;
 use super::reply::Reply;
 use super::scripts;
-use crate::domain::limits::KEEP_MS;
+use crate::domain::limits::{KEEP_MS, OUTBOX_BYTES_MAX};
 use crate::domain::{Match, MatchId, PlayerId, Ticket, TicketId};
 use crate::ports::{Cancelled, Ended, Estimate, Joined, Polled, Probe, StoreError, Tickets};
 
@@ -78,6 +78,7 @@ impl Tickets for Redis {
             Arg::Int(self.outbox_entries_max as u64),
             every,
             burst,
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
         ];
         let reply = self.run(&scripts::CANCEL, &ticket.pool, &args).await?;
         match reply.word() {

@@ -50,6 +50,7 @@ impl Upkeep for Redis {
             Arg::Int(UPKEEP_GAP_MS_MAX),
             Arg::Int(UPKEEP_PAUSE_MS_MAX),
             Arg::Int(self.clock_ahead_ms_max),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
         ];
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
         match reply.word() {
