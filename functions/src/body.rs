@@ -151,17 +151,12 @@ struct MemberBody {
 }
 
 impl TicketBody {
-    /// Says so if the ledger stands in for the store.
-    pub fn fallback(self, fallback: bool) -> Self {
-        Self { mode: fallback.then_some("fallback"), ..self }
-    }
-
     /// The reply that shows `view`.
     pub fn new(view: &View, queues: &Queues) -> Self {
         Self {
             ticket_id: view.ticket.to_string(),
             status: view.status.as_str(),
-            mode: None,
+            mode: view.fallback.then_some("fallback"),
             version: view.version,
             reason: match view.status {
                 Status::Cancelled(reason) => Some(reason.as_str()),

@@ -97,7 +97,7 @@ where
     let fallback = placed.mode == Mode::Fallback;
     let entered = |status, view: View, noted| Entered {
         status,
-        ticket: TicketBody::new(&view, &app.config.queues).fallback(fallback),
+        ticket: TicketBody::new(&view, &app.config.queues),
         now: view.status,
         retry_after_ms: view.retry_after_ms,
         noted,

@@ -27,6 +27,12 @@ pub const SETTLE_RETRY_MS: u64 = 100;
 pub const DOUBT_MS: u64 = 15_000;
 /// A poll does so if its ticket has come so far beyond a multiple of that: once, at the pace at which phones ask, in milliseconds.
 pub const DOUBT_WINDOW_MS: u64 = 5_000;
+/// When a phone should ask again at the earliest while the ledger answers in place of the store, in milliseconds: nothing can
+/// become of its ticket meanwhile, and each question waits for the store in vain.
+pub const AWAY_RETRY_MS: u64 = 3_000;
+/// When a phone should ask again at the latest whose question brought its ticket back into the store, in milliseconds: a matcher
+/// comes at once, and the ticket has waited so long that the phone would ask again much later.
+pub const RESTORED_RETRY_MS: u64 = 1_000;
 /// When a phone should ask again while its match asks, in milliseconds.
 pub const PROPOSED_RETRY_MS: u64 = 1_000;
 

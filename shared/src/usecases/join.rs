@@ -133,8 +133,16 @@ pub async fn join_queue<L: Ledger + Tickets + Players>(
         Err(error) => error,
     };
     match place(ledger, &None::<L>, ids, request, first).await {
-        Ok((reply, _)) => Ok(Placed { reply, mode: Mode::Fallback, ledger_failure: None }),
+        Ok((reply, _)) => Ok(Placed { reply: by_ledger(reply), mode: Mode::Fallback, ledger_failure: None }),
         Err(_) => Err(away),
+    }
+}
+
+fn by_ledger(reply: Reply) -> Reply {
+    match reply {
+        Reply::Queued(view) => Reply::Queued(view.by_ledger()),
+        Reply::Already(view) => Reply::Already(view.by_ledger()),
+        other => other,
     }
 }
 

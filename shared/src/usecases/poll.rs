@@ -69,7 +69,7 @@ pub async fn poll(
         }
     };
     let (rules, now_ms) = (queues.rules(&id.pool), clock.now_ms());
-    let (mut polled, mut voids) = ask(store, ledger, &id, player, rules, now_ms).await?;
+    let (mut polled, mut voids, source) = ask(store, ledger, &id, player, rules, now_ms).await?;
     if let Polled::Claimed { held_by, .. } = &polled
         && held_by.state == MatchState::Checking
         && held_by.member_of(player).is_some_and(|member| member.awaits(player))
@@ -89,10 +89,27 @@ pub async fn poll(
         let again = ask(store, ledger, &id, player, Some(rules), now_ms).await?;
         (polled, voids) = (again.0, voids + again.1);
     }
-    Ok(Seen { view: View::of(&id, polled, player, rules, now_ms), ended, voids, ..Seen::default() })
+    let view = View::of(&id, polled, player, rules, now_ms);
+    let view = match source {
+        Source::Store => view,
+        Source::Ledger => view.map(View::by_ledger),
+        Source::Restored => view.map(View::restored),
+    };
+    Ok(Seen { view, ended, voids, ..Seen::default() })
 }
 
-/// Where a ticket is, and how many matches proved void over the question.
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The store; or the ledger, of what the store has forgotten.
+    Store,
+    /// The ledger, in place of a store that is away.
+    Ledger,
+    /// The store, into which the question has brought the ticket back.
+    Restored,
+}
+
+/// Where a ticket is, how many matches proved void over the question, and where the answer comes from.
 async fn ask(
     store: &(impl Tickets + Players + Outbox),
     ledger: &(impl Ledger + Tickets),
@@ -100,7 +117,7 @@ async fn ask(
     player: &PlayerId,
     rules: Option<&Rules>,
     now_ms: u64,
-) -> Result<(Polled, usize), StoreError> {
+) -> Result<(Polled, usize, Source), StoreError> {
     let in_store = || async {
         let (polled, voids) = settle(store, ledger, (id, player), rules, Ask::Late, now_ms).await?;
         Ok((if polled.is_tombstone() { Polled::Unknown } else { polled }, voids))
@@ -114,9 +131,9 @@ async fn ask(
             {
                 // The store has forgotten that, and must not match it once more.
                 let_go(store, &id.pool, id, None, now_ms).await?;
-                return Ok((over, voids));
+                return Ok((over, voids, Source::Store));
             }
-            return Ok((polled, voids));
+            return Ok((polled, voids, Source::Store));
         }
         Err(refused @ StoreError::TooOften { .. }) => return Err(refused),
         Err(away) => (Some(away), 0),
@@ -124,15 +141,18 @@ async fn ask(
     match (ledger.poll(id, player, now_ms).await, away) {
         (Ok(Polled::Unknown) | Err(_), Some(away)) => Err(away),
         (Ok(Polled::Waiting { ticket, estimate }), None) => {
-            let Some(rules) = rules else { return Ok((Polled::Waiting { ticket, estimate }, voids)) };
+            let Some(rules) = rules else {
+                return Ok((Polled::Waiting { ticket, estimate }, voids, Source::Store));
+            };
             // What comes of it is read again: now in the store, or ended in the ledger.
             restore(store, ledger, &ticket, rules, now_ms).await?;
             match in_store().await? {
-                (Polled::Unknown, more) => Ok((ledger.poll(id, player, now_ms).await?, voids + more)),
-                (polled, more) => Ok((polled, voids + more)),
+                (Polled::Unknown, more) => Ok((ledger.poll(id, player, now_ms).await?, voids + more, Source::Store)),
+                (polled, more) => Ok((polled, voids + more, Source::Restored)),
             }
         }
-        (told, _) => Ok((told?, voids)),
+        (told, Some(_)) => Ok((told?, voids, Source::Ledger)),
+        (told, None) => Ok((told?, voids, Source::Store)),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a player may see of a ticket.
 
-use crate::domain::limits::{PLAYERS_PER_MATCH_MAX, PROPOSED_RETRY_MS, SETTLE_MS_MAX, SETTLE_RETRY_MS};
+use crate::domain::limits::{
+    AWAY_RETRY_MS, PLAYERS_PER_MATCH_MAX, PROPOSED_RETRY_MS, RESTORED_RETRY_MS, SETTLE_MS_MAX, SETTLE_RETRY_MS,
+};
 use crate::domain::pacing::retry_after_ms;
 use crate::domain::{CancelReason, Match, MatchId, MatchState, Member, Outcome, PlayerId, Rules, Ticket, TicketId};
 use crate::ports::{Ended, Estimate, Polled};
@@ -14,6 +16,8 @@ pub struct View {
     pub status: Status,
     /// Grows with every change, so that late and repeated news can be told from new ones.
     pub version: u64,
+    /// Whether the ledger says so in place of the store, which is away.
+    pub fallback: bool,
     /// When to ask again, in milliseconds. None once it is over.
     pub retry_after_ms: Option<u64>,
     /// How long it has waited, in milliseconds; none once it is over.
@@ -125,6 +129,16 @@ impl View {
         Self::in_line(line, estimate, rules, now_ms)
     }
 
+    /// The same, as the ledger says it in place of the store: its player sees that, and asks less often.
+    pub fn by_ledger(self) -> Self {
+        Self { fallback: true, retry_after_ms: self.retry_after_ms.map(|ms| ms.max(AWAY_RETRY_MS)), ..self }
+    }
+
+    /// The same, of a ticket that has just come back into the store: its player asks again soon.
+    pub fn restored(self) -> Self {
+        Self { retry_after_ms: self.retry_after_ms.map(|ms| ms.min(RESTORED_RETRY_MS)), ..self }
+    }
+
     /// A member of a match that fell through, back in line.
     pub fn requeued(member: &Member, rules: Option<&Rules>, now_ms: u64) -> Self {
         let line = InLine { round: (member.imported, member.attempts + 1), ..InLine::of(member) };
@@ -146,6 +160,7 @@ impl View {
             ticket: line.ticket.clone(),
             status: Status::Waiting,
             version: version(line.round, Status::Waiting, 0),
+            fallback: false,
             retry_after_ms: Some(rules.map_or_else(|| pause_ms(&Rules::default()), pause_ms)),
             waited_ms: Some(waited_ms),
             estimate,
@@ -180,6 +195,7 @@ impl View {
             ticket: ticket.clone(),
             status,
             version: VERSION_OVER,
+            fallback: false,
             retry_after_ms: None,
             waited_ms: None,
             estimate: Estimate::default(),
