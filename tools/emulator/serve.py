@@ -1,22 +1,27 @@
 """MiniStack on loopback, with two things that Lambda does and MiniStack does not:
 
 - an alias with weights sends that share of its calls to the other version;
-- each stream mapping reads by itself, and treats a failed batch as it is told to: halves it, tries again so many times, takes
-  the function's word for which records failed, and at the end sends where they are to its dead-letter queue.
+- each stream mapping reads by itself, in as many lanes as it is told, a record's lane following from its key, and treats a failed batch
+  as it is told to: halves it, tries again so many times, takes the function's word for which records failed, and at the end sends
+  where they are to its dead-letter queue.
 
 All else is MiniStack as it comes. It is started with an environment of its own, because functions inherit it.
 """
 
 import json
+import queue
 import random
 import threading
 import time
+import zlib
 
 from ministack import app
 from ministack.core import responses
 from ministack.services import dynamodb, lambda_svc
 
 POLL_S = 0.05
+READ_MAX = 100  # records
+LOOK_S = 1  # between two looks of an idle lane at whether its mapping is still there
 RETRY_S = 0.5
 
 
@@ -47,8 +52,14 @@ def weigh_aliases():
 # --- Stream mappings -----------------------------------------------------------------------------------------------------
 
 
+def enter(scope):
+    """This thread works for an account and a region."""
+    responses._request_account_id.set(scope[0])
+    responses._request_region.set(scope[1])
+
+
 class Mapping(threading.Thread):
-    """One reader of one table's stream, for as long as its mapping is there."""
+    """One reader of one table's stream, for as long as its mapping is there. Hands each record to the lane of its key."""
 
     def __init__(self, account, region, mapping):
         super().__init__(daemon=True, name=f"mapping-{mapping['UUID']}")
@@ -56,24 +67,45 @@ class Mapping(threading.Thread):
         self.table = mapping["EventSourceArn"].split("/stream/")[0].split("/")[-1]
 
     def run(self):
-        responses._request_account_id.set(self.scope[0])
-        responses._request_region.set(self.scope[1])
-        identity, positions = self.mapping["UUID"], lambda_svc._dynamodb_stream_positions
-        while identity in lambda_svc._esms:
-            self.mapping = lambda_svc._esms[identity]
-            at = positions.setdefault(identity, self.start_position())
-            records = dynamodb.stream_records_since(self.table, at, int(self.mapping.get("BatchSize", 100)))
-            if not records or not self.mapping.get("Enabled", True):
+        enter(self.scope)
+        identity = self.mapping["UUID"]
+        lanes = [Lane(self.scope, identity) for _ in range(int(self.mapping.get("ParallelizationFactor", 1)))]
+        at = self.start_position()
+        while mapping := lambda_svc._esms.get(identity):
+            records = dynamodb.stream_records_since(self.table, at, READ_MAX)
+            if not records or not mapping.get("Enabled", True):
                 time.sleep(POLL_S)
                 continue
-            wanted = lambda_svc._apply_filter_criteria(records, self.mapping)
-            if wanted:
-                self.deliver(wanted, 0)
-            positions[identity] = at + len(records)
+            for record in lambda_svc._apply_filter_criteria(records, mapping):
+                key = json.dumps(record["dynamodb"]["Keys"], sort_keys=True)
+                lanes[zlib.crc32(key.encode()) % len(lanes)].records.put(record)
+            at += len(records)
 
     def start_position(self):
         first = self.mapping.get("StartingPosition") == "TRIM_HORIZON"
         return (dynamodb.stream_start_position if first else dynamodb.stream_end_position)(self.table)
+
+
+class Lane(threading.Thread):
+    """One batch of a mapping at a time, in the order of the stream."""
+
+    def __init__(self, scope, identity):
+        super().__init__(daemon=True, name=f"lane-{identity}")
+        self.scope, self.identity, self.records = scope, identity, queue.SimpleQueue()
+        self.mapping = lambda_svc._esms[identity]
+        self.start()
+
+    def run(self):
+        enter(self.scope)
+        while self.identity in lambda_svc._esms:
+            self.mapping = lambda_svc._esms[self.identity]
+            try:
+                batch = [self.records.get(timeout=LOOK_S)]
+            except queue.Empty:
+                continue
+            while len(batch) < int(self.mapping.get("BatchSize", 100)) and not self.records.empty():
+                batch.append(self.records.get())
+            self.deliver(batch, 0)
 
     def deliver(self, records, tries):
         """Calls the function until it has these records, or they are given up."""
