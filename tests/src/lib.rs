@@ -11,6 +11,7 @@
 //! - [`socket`]: one player on a WebSocket.
 //! - [`http_stub`]: an HTTP server that answers as the test says.
 //! - [`stand_ins`]: a clock, ids and a ledger that the test controls.
+//! - [`stage`]: use cases step by step on the reference store.
 //! - [`stepped`]: use cases interleaved call by call, from a seed.
 //! - [`model`]: random lives of a deployment, and what must be true after every call.
 //! - [`samples`]: short ways to write tickets and matches.
@@ -30,10 +31,12 @@ pub mod lua;
 pub mod matchers;
 pub mod model;
 pub mod phone;
+mod port_calls;
 pub mod raw;
 pub mod release;
 pub mod samples;
 pub mod socket;
+pub mod stage;
 pub mod stand_ins;
 pub mod stepped;
 pub mod stores;

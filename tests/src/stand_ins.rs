@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use muster::adapters::memory_ledger::MemoryLedger;
-use muster::domain::{Event, Match, MatchId, PlayerId, Ticket, TicketId, Unique};
-use muster::ports::{
-    Answer, Cancelled, Clock, Ids, Joined, Ledger, Noted, Players, Polled, Probe, Recorded, Reserved, StoreError,
-    Terms, Tickets,
-};
+use muster::domain::Unique;
+use muster::ports::{Clock, Ids, StoreError};
+
+use crate::port_calls::*;
 
 /// Time that passes only when somebody waits for it.
 #[derive(Debug)]
@@ -53,17 +52,23 @@ impl Ids for CountingIds {
 /// The ledger of a deployment that has none.
 pub const NO_LEDGER: Option<MemoryLedger<VirtualClock>> = None;
 
-/// A ledger that is away when a test says so.
-#[derive(Debug)]
-pub struct Fickle<L> {
-    ledger: L,
+/// A store or ledger that does not answer when a test says so.
+pub struct Fickle<S> {
+    /// What it stands before.
+    pub inner: S,
     away: AtomicBool,
+    refuses: Box<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
-impl<L> Fickle<L> {
-    /// It is there.
-    pub fn new(ledger: L) -> Self {
-        Self { ledger, away: AtomicBool::new(false) }
+impl<S> Fickle<S> {
+    /// It answers every call.
+    pub fn new(inner: S) -> Self {
+        Self::refusing(inner, |_| false)
+    }
+
+    /// It does not answer calls for which `refuses` is true, by their name.
+    pub fn refusing(inner: S, refuses: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { inner, away: AtomicBool::new(false), refuses: Box::new(refuses) }
     }
 
     /// Away from now on, or back.
@@ -71,43 +76,23 @@ impl<L> Fickle<L> {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    fn there(&self) -> Answer<&L> {
-        match self.away.load(Ordering::SeqCst) {
+    fn there(&self, call: &str) -> Answer<&S> {
+        match self.away.load(Ordering::SeqCst) || (self.refuses)(call) {
             true => Err(StoreError::Unavailable("the test says so".into())),
-            false => Ok(&self.ledger),
+            false => Ok(&self.inner),
         }
     }
 }
 
-/// Each call of a port is the ledger's own, if it is there.
+/// Each call of a port is the store's own, if it answers.
 macro_rules! if_there {
     ($($port:ident { $(fn $call:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* })*) => {
-        $(impl<L: $port> $port for Fickle<L> {
+        $(impl<S: $port> $port for Fickle<S> {
             $(async fn $call(&self, $($name: $kind),*) -> Answer<$answer> {
-                self.there()?.$call($($name),*).await
+                self.there(stringify!($call))?.$call($($name),*).await
             })*
         })*
     };
 }
 
-if_there! {
-    Ledger {
-        fn note_join(ticket: &Ticket) -> Noted;
-        fn record(events: &[Event]) -> Vec<Recorded>;
-        fn decide(game: &Match) -> Recorded;
-        fn imported(ticket: &Ticket) -> Option<u32>;
-        fn reachable() -> ();
-    }
-    Tickets {
-        fn join(ticket: &Ticket, now_ms: u64) -> Joined;
-        fn bury(ticket: &TicketId, now_ms: u64) -> Probe;
-        fn poll(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Polled;
-        fn cancel(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Cancelled;
-        fn find_match(id: &MatchId) -> Option<Match>;
-    }
-    Players {
-        fn reserve(player: &PlayerId, ticket: &TicketId, dead: Option<&TicketId>, terms: &Terms) -> Reserved;
-        fn blame(player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> ();
-        fn unreserve(player: &PlayerId, ticket: &TicketId) -> ();
-    }
-}
+every_call!(if_there);

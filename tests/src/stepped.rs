@@ -6,13 +6,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use muster::domain::{CancelReason, Event, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
-use muster::ports::{
-    Answer, Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Led, Ledger, Matches, Noted,
-    Outbox, Page, Players, Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Reserved, Resigned, Terms, Tickets,
-    Upkeep,
-};
 use tokio::runtime::Runtime;
+
+use crate::port_calls::*;
 
 /// Whose turn it is: whoever is asked to go on makes one call, then waits for the next turn.
 #[derive(Debug, Default)]
@@ -89,58 +85,7 @@ macro_rules! in_turns {
     };
 }
 
-in_turns! {
-    Tickets {
-        fn join(ticket: &Ticket, now_ms: u64) -> Joined;
-        fn bury(ticket: &TicketId, now_ms: u64) -> Probe;
-        fn poll(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Polled;
-        fn cancel(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Cancelled;
-        fn find_match(id: &MatchId) -> Option<Match>;
-    }
-    Players {
-        fn reserve(player: &PlayerId, ticket: &TicketId, dead: Option<&TicketId>, terms: &Terms) -> Reserved;
-        fn blame(player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> ();
-        fn unreserve(player: &PlayerId, ticket: &TicketId) -> ();
-    }
-    Matches {
-        fn snapshot(pool: &PoolId, offset: usize, limit: usize) -> Page;
-        fn match_now(matches: &[Match], now_ms: u64) -> Vec<Claim>;
-        fn claim(matches: &[Match], lease_ms: u64) -> Vec<Claim>;
-        fn confirm(matches: &[Match], now_ms: u64) -> Vec<Claim>;
-        fn drop_match(id: &MatchId, verdicts: &[(TicketId, CancelReason)], now_ms: u64) -> Dropped;
-        fn lead(pool: &PoolId, bid: &Bid<'_>) -> Led;
-        fn resign(pool: &PoolId, token: &str, if_idle: bool, ran: Option<&JobRun>) -> Resigned;
-        fn note_waits(pool: &PoolId, waits_ms: &[u64]) -> ();
-    }
-    Proposals {
-        fn answer(id: &MatchId, player: &PlayerId, word: Word, now_ms: u64, proposed_until_ms: Option<u64>) -> Answered;
-        fn find_lobby(pool: &PoolId, number: u32) -> Option<Match>;
-    }
-    Upkeep {
-        fn reclaim(pool: &PoolId, now_ms: u64) -> Reclaimed;
-        fn expire(pool: &PoolId, rules: &Rules, now_ms: u64) -> Expired;
-    }
-    Ledger {
-        fn note_join(ticket: &Ticket) -> Noted;
-        fn record(events: &[Event]) -> Vec<Recorded>;
-        fn decide(game: &Match) -> Recorded;
-        fn imported(ticket: &Ticket) -> Option<u32>;
-        fn reachable() -> ();
-    }
-    Outbox {
-        fn take(pool: &PoolId, limit: usize, idle_ms: u64) -> Vec<Entry>;
-        fn void(
-            pool: &PoolId, game: Option<&MatchId>, free: &[Ticket], over: &[TicketId], entry: Option<&str>, now_ms: u64
-        ) -> usize;
-        fn stands(ticket: &TicketId) -> ();
-        fn told(pool: &PoolId, ids: &[String]) -> ();
-        fn put_off(pool: &PoolId, ids: &[String]) -> ();
-        fn recall(pool: &PoolId, after: Option<&str>, limit: usize) -> Recalled;
-        fn put_aside(pool: &PoolId, ids: &[String]) -> ();
-        fn aside(pool: &PoolId, limit: usize) -> Vec<(String, String)>;
-        fn replay(pool: &PoolId, limit: usize) -> usize;
-    }
-}
+every_call!(in_turns);
 
 #[cfg(test)]
 mod tests {

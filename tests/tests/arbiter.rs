@@ -8,119 +8,38 @@ use futures::FutureExt;
 use muster::adapters::memory::Memory;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::domain::limits::{DOUBT_MS, KEEP_MS, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX, SETTLE_MS_MAX};
-use muster::domain::{Event, MatchId, Party, PoolId, Queue, Queues, Rules, TicketId, Word};
+use muster::domain::{Event, Party, PoolId, Queue, Queues, Rules, TicketId, Word};
 use muster::ports::{Clock, Ledger, Matches, Outbox, Polled, Recorded, Tickets, Upkeep};
-use muster::usecases::answer::{self, answer};
-use muster::usecases::cancel::cancel;
-use muster::usecases::drain::{Drained, drain};
+use muster::usecases::drain::drain;
 use muster::usecases::join::{Reply, Request, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick};
 use muster::usecases::view::{Status, View};
 use muster_tests::edge::{number, say};
 use muster_tests::samples::{T0, player, ticket};
-use muster_tests::stand_ins::{CountingIds, Fickle, VirtualClock};
+use muster_tests::stage::{Stage, asking};
+use muster_tests::stand_ins::{CountingIds, VirtualClock};
 use muster_tests::stepped::{Actor, Stepped, Turns};
 
-struct Stage {
-    store: Memory,
-    ledger: Option<Fickle<MemoryLedger<VirtualClock>>>,
-    clock: VirtualClock,
-    ids: CountingIds,
-    queues: Queues,
-    pool: PoolId,
-}
-
-impl Stage {
-    fn of(rules: Rules) -> Self {
-        let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
-        let queues = Queues::new(vec![queue]).unwrap();
-        let pool = queues.pools().next().unwrap().0;
-        let ledger = Some(Fickle::new(MemoryLedger::new(VirtualClock::at(T0))));
-        Self { store: Memory::default(), ledger, clock: VirtualClock::at(T0), ids: CountingIds::of(1), queues, pool }
+/// A replica takes over that has heard of these tickets, which wait there, and of nothing else.
+async fn fails_over(stage: &mut Stage, tickets: &[(&TicketId, &str)]) {
+    let replica = Memory::default();
+    for (id, name) in tickets {
+        let copy = ticket(&stage.pool, 0, &[name], T0);
+        replica.join(&muster::domain::Ticket { id: (*id).clone(), ..copy }, T0).await.unwrap();
     }
-
-    fn rules(&self) -> &Rules {
-        self.queues.rules(&self.pool).unwrap()
-    }
-
-    fn ledger(&self) -> &Fickle<MemoryLedger<VirtualClock>> {
-        self.ledger.as_ref().unwrap()
-    }
-
-    async fn ask(&self, name: &str, key: Option<&str>) -> Reply {
-        let request = Request {
-            caller: &player(name),
-            pool: self.pool.clone(),
-            rules: self.rules(),
-            party: Party::solo(player(name)),
-            rating: 1_500.0,
-            idempotency_key: key,
-            push: false,
-            rate: None,
-            now_ms: self.clock.now_ms(),
-        };
-        join_queue(&self.store, &self.ledger, &self.ids, &request).await.unwrap().reply
-    }
-
-    async fn join(&self, name: &str) -> TicketId {
-        match self.ask(name, None).await {
-            Reply::Queued(view) => view.ticket,
-            other => panic!("expected a new ticket, found {other:?}"),
-        }
-    }
-
-    async fn tick(&self) {
-        tick(&self.store, &self.ids, &self.clock, &self.pool, self.rules(), Pace::default()).await.unwrap();
-    }
-
-    async fn tell(&self) -> Drained {
-        drain(&self.store, &self.ledger, &self.clock, &self.pool, self.rules()).await.unwrap()
-    }
-
-    async fn poll(&self, ticket: &TicketId, name: &str) -> View {
-        let target = Target::Ticket(ticket.clone());
-        let seen = poll(&self.store, &self.ledger, &self.clock, &self.queues, &target, &player(name)).await;
-        seen.unwrap().view.unwrap_or_else(|| panic!("{ticket} is lost to {name}"))
-    }
-
-    async fn say(&self, view: &View, name: &str, word: Word) -> View {
-        let id = &view.proposal.as_ref().unwrap_or_else(|| panic!("nobody is asked: {view:?}")).id;
-        let done = answer(&self.store, &self.ledger, &self.clock, &self.queues, id, &player(name), word).await.unwrap();
-        match done.reply {
-            answer::Reply::Noted(view) => view,
-            other => panic!("expected an answer that counts, found {other:?}"),
-        }
-    }
-
-    /// A replica takes over that has heard of these tickets, which wait there, and of nothing else.
-    async fn fails_over_to(&mut self, tickets: &[(&TicketId, &str)]) {
-        let replica = Memory::default();
-        for (id, name) in tickets {
-            let copy = ticket(&self.pool, 0, &[name], T0);
-            replica.join(&muster::domain::Ticket { id: (*id).clone(), ..copy }, T0).await.unwrap();
-        }
-        self.store = replica;
-    }
-
-    fn match_of(view: &View) -> Option<&MatchId> {
-        view.game.as_ref().map(|game| &game.id)
-    }
-}
-
-fn asking() -> Rules {
-    Rules { acceptance_ms: Some(10_000), ..Rules::default() }
+    stage.store = replica;
 }
 
 #[tokio::test]
 async fn whoever_is_matched_in_the_ledger_leaves_a_later_match_and_the_others_wait_on_at_the_head() {
-    let mut stage = Stage::of(Rules::default());
+    let mut stage = Stage::with_ledger(Rules::default());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.tick().await;
     stage.tell().await;
     let first = stage.poll(&ann, "ann").await;
     // The replica had not heard of their match. Bob has not asked yet.
-    stage.fails_over_to(&[(&ann, "ann"), (&bob, "bob")]).await;
+    fails_over(&mut stage, &[(&ann, "ann"), (&bob, "bob")]).await;
     stage.clock.sleep_ms(1_000).await;
     let cid = stage.join("cid").await;
     // Ann's phone asks no more; whoever comes is matched with her.
@@ -134,7 +53,7 @@ async fn whoever_is_matched_in_the_ledger_leaves_a_later_match_and_the_others_wa
     assert_eq!(stage.poll(&cid, "cid").await.status, Status::Waiting);
 
     // And with one who is free: she waits on, with the time that she has waited, before those who came with her.
-    stage.fails_over_to(&[(&ann, "ann"), (&cid, "cid")]).await;
+    fails_over(&mut stage, &[(&ann, "ann"), (&cid, "cid")]).await;
     let before = stage.poll(&cid, "cid").await;
     stage.tick().await;
     assert_eq!(stage.tell().await.voids, 1);
@@ -151,14 +70,14 @@ async fn whoever_is_matched_in_the_ledger_leaves_a_later_match_and_the_others_wa
 
 #[tokio::test]
 async fn a_match_that_is_written_after_its_tickets_came_back_is_void() {
-    let mut stage = Stage::of(Rules::default());
+    let mut stage = Stage::with_ledger(Rules::default());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.tick().await;
     // A carrier has taken the match, and is slow.
     let held = stage.store.take(&stage.pool, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await.unwrap();
     let held: Vec<Event> = held.into_iter().filter_map(|entry| entry.event.ok()).collect();
     assert!(matches!(held[..], [Event::Matched(_)]));
-    stage.fails_over_to(&[]).await;
+    fails_over(&mut stage, &[]).await;
     let before = stage.poll(&ann, "ann").await;
     stage.poll(&bob, "bob").await;
     assert!(matches!(&stage.ledger().record(&held).await.unwrap()[..], [Recorded::Void(_)]), "of a life that is lost");
@@ -174,20 +93,20 @@ async fn a_match_that_is_written_after_its_tickets_came_back_is_void() {
 #[tokio::test]
 async fn a_key_sent_again_after_its_outcome_was_forgotten_reads_how_its_ticket_ended() {
     for matched in [true, false] {
-        let stage = Stage::of(Rules::default());
-        let Reply::Queued(first) = stage.ask("ann", Some("key")).await else { panic!("expected a new ticket") };
+        let stage = Stage::with_ledger(Rules::default());
+        let Reply::Queued(first) = stage.ask_by_key("ann", "key").await else { panic!("expected a new ticket") };
         if matched {
             stage.join("bob").await;
             stage.tick().await;
         } else {
-            cancel(&stage.store, &stage.ledger, &first.ticket, &player("ann"), T0).await.unwrap();
+            stage.cancel(&first.ticket, "ann").await;
         }
         stage.tell().await;
         let over = stage.poll(&first.ticket, "ann").await;
         stage.clock.sleep_ms(KEEP_MS + 1).await;
         stage.store.expire(&stage.pool, stage.rules(), stage.clock.now_ms()).await.unwrap();
         for _ in 0..2 {
-            let again = stage.ask("ann", Some("key")).await;
+            let again = stage.ask_by_key("ann", "key").await;
             assert_eq!(again, Reply::Already(over.clone()));
             assert_eq!(
                 stage.store.snapshot(&stage.pool, 0, 10).await.unwrap().candidates,
@@ -195,34 +114,34 @@ async fn a_key_sent_again_after_its_outcome_was_forgotten_reads_how_its_ticket_e
                 "it does not wait again"
             );
         }
-        assert!(matches!(stage.ask("ann", None).await, Reply::Queued(view) if view.ticket != first.ticket));
+        assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(view) if view.ticket != first.ticket));
     }
 }
 
 #[tokio::test]
 async fn no_reply_says_matched_before_the_ledger_has_decided() {
-    let stage = Stage::of(asking());
+    let stage = Stage::with_ledger(asking());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.tick().await;
     stage.tell().await;
     let (anns, bobs) = (stage.poll(&ann, "ann").await, stage.poll(&bob, "bob").await);
-    stage.say(&anns, "ann", Word::Accept).await;
+    stage.says(&anns, "ann", Word::Accept).await;
     stage.ledger().away(true);
-    let last = stage.say(&bobs, "bob", Word::Accept).await;
+    let last = stage.says(&bobs, "bob", Word::Accept).await;
     assert_eq!((last.status, last.game.is_none()), (Status::Proposed, true), "the last yes");
     assert!(last.proposal.is_some_and(|proposal| proposal.accepted == 2 && proposal.answered));
-    assert_eq!(stage.say(&bobs, "bob", Word::Accept).await.status, Status::Proposed, "said again");
-    let late = cancel(&stage.store, &stage.ledger, &ann, &player("ann"), stage.clock.now_ms()).await.unwrap();
+    assert_eq!(stage.says(&bobs, "bob", Word::Accept).await.status, Status::Proposed, "said again");
+    let late = stage.cancel(&ann, "ann").await;
     assert_ne!(late.view.map(|view| view.status), Some(Status::Matched), "a cancel that comes too late");
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Proposed);
-    let Reply::Already(joined) = stage.ask("ann", None).await else { panic!("expected the ticket that she has") };
+    let Reply::Already(joined) = stage.ask(&["ann"], false).await else { panic!("expected the ticket that she has") };
     assert_eq!(joined.status, Status::Proposed, "a join meanwhile");
 
     // The ledger is back, and the entry is in another reader's hands, behind more than one drain takes.
     stage.ledger().away(false);
     let taken = stage.store.take(&stage.pool, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await.unwrap();
     assert!(taken.iter().any(|entry| matches!(entry.event, Ok(Event::Matched(_)))));
-    let told = stage.say(&bobs, "bob", Word::Accept).await;
+    let told = stage.says(&bobs, "bob", Word::Accept).await;
     assert_eq!(told.status, Status::Matched);
     assert!(stage.ledger().find_match(Stage::match_of(&told).unwrap()).await.unwrap().is_some());
     assert_eq!(stage.poll(&ann, "ann").await.game, told.game);
@@ -230,12 +149,12 @@ async fn no_reply_says_matched_before_the_ledger_has_decided() {
 
 #[tokio::test]
 async fn while_the_ledger_is_away_a_match_is_told_after_a_second_and_stands() {
-    let mut stage = Stage::of(Rules::default());
+    let mut stage = Stage::with_ledger(Rules::default());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.tick().await;
     stage.tell().await;
     // It forgets their match, and the ledger cannot say so.
-    stage.fails_over_to(&[(&ann, "ann"), (&bob, "bob")]).await;
+    fails_over(&mut stage, &[(&ann, "ann"), (&bob, "bob")]).await;
     let cid = stage.join("cid").await;
     stage.ledger().away(true);
     stage.clock.sleep_ms(10).await;
@@ -257,7 +176,7 @@ async fn while_the_ledger_is_away_a_match_is_told_after_a_second_and_stands() {
 
 #[tokio::test]
 async fn versions_rise_also_when_the_store_is_lost_or_a_match_was_formed_from_an_old_snapshot() {
-    let mut stage = Stage::of(asking());
+    let mut stage = Stage::with_ledger(asking());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     let old = stage.store.snapshot(&stage.pool, 0, 10).await.unwrap().candidates;
     let mut seen = stage.poll(&ann, "ann").await.version;
@@ -269,7 +188,7 @@ async fn versions_rise_also_when_the_store_is_lost_or_a_match_was_formed_from_an
         stage.tick().await;
         let anns = stage.poll(&ann, "ann").await;
         rises(anns.clone());
-        stage.say(&anns, "ann", Word::Accept).await;
+        stage.says(&anns, "ann", Word::Accept).await;
         rises(stage.poll(&ann, "ann").await);
         // A matcher gives it up.
         let id = anns.proposal.unwrap().id;
@@ -292,7 +211,7 @@ async fn versions_rise_also_when_the_store_is_lost_or_a_match_was_formed_from_an
     let member = asked.members().find(|member| member.ticket == ann).unwrap();
     rises(View::proposed(&asked, member, None, stage.clock.now_ms()));
 
-    stage.fails_over_to(&[]).await;
+    fails_over(&mut stage, &[]).await;
     rises(stage.poll(&ann, "ann").await);
     stage.poll(&bob, "bob").await;
     stage.tick().await;
@@ -301,12 +220,12 @@ async fn versions_rise_also_when_the_store_is_lost_or_a_match_was_formed_from_an
 
 #[tokio::test]
 async fn an_end_that_the_ledger_does_not_take_shows_what_it_has() {
-    let mut stage = Stage::of(Rules::default());
+    let mut stage = Stage::with_ledger(Rules::default());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.tick().await;
     stage.tell().await;
     let first = stage.poll(&ann, "ann").await;
-    stage.fails_over_to(&[(&ann, "ann"), (&bob, "bob")]).await;
+    fails_over(&mut stage, &[(&ann, "ann"), (&bob, "bob")]).await;
     stage.store.cancel(&ann, &player("ann"), stage.clock.now_ms()).await.unwrap();
     stage.tell().await;
     assert_eq!(stage.poll(&ann, "ann").await, first);
@@ -316,12 +235,12 @@ async fn an_end_that_the_ledger_does_not_take_shows_what_it_has() {
 
 #[tokio::test]
 async fn a_ticket_that_waits_alone_though_it_is_matched_reads_so_before_long() {
-    let mut stage = Stage::of(Rules::default());
+    let mut stage = Stage::with_ledger(Rules::default());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.tick().await;
     stage.tell().await;
     let first = stage.poll(&ann, "ann").await;
-    stage.fails_over_to(&[(&bob, "bob")]).await;
+    fails_over(&mut stage, &[(&bob, "bob")]).await;
     stage.clock.sleep_ms(DOUBT_MS - 1).await;
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting, "nobody comes who would be matched with him");
     stage.clock.sleep_ms(1).await;

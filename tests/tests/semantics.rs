@@ -1,106 +1,13 @@
 //! Rules of `docs/semantics.md` that need more than one call of a port: use cases over the reference store, under a clock that
 //! the test moves.
 
-use muster::adapters::memory::Memory;
 use muster::domain::limits::{SETTLE_MS_MAX, SETTLE_RETRY_MS};
-use muster::domain::{
-    CancelReason, Cooldown, MatchState, Party, Ping, PlayerId, PoolId, Queue, Queues, Rules, TicketId, Word,
-};
-use muster::ports::{Clock, Polled, Tickets};
-use muster::usecases::answer::{self, answer};
-use muster::usecases::cancel::cancel;
-use muster::usecases::drain::drain;
-use muster::usecases::join::{Reply, Request, join_queue};
-use muster::usecases::poll::{Target, poll};
-use muster::usecases::tick::{Pace, tick};
-use muster::usecases::view::{Status, View};
+use muster::domain::{CancelReason, Cooldown, MatchState, Ping, Rules, Word};
+use muster::ports::{Polled, Tickets};
+use muster::usecases::join::Reply;
+use muster::usecases::view::Status;
 use muster_tests::samples::{T0, player};
-use muster_tests::stand_ins::{CountingIds, NO_LEDGER, VirtualClock};
-
-/// One queue on the reference store.
-struct Stage {
-    store: Memory,
-    clock: VirtualClock,
-    ids: CountingIds,
-    queues: Queues,
-    pool: PoolId,
-}
-
-impl Stage {
-    fn of(rules: Rules) -> Self {
-        let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules };
-        let queues = Queues::new(vec![queue]).unwrap();
-        let pool = queues.pools().next().unwrap().0;
-        Self { store: Memory::default(), clock: VirtualClock::at(T0), ids: CountingIds::of(1), queues, pool }
-    }
-
-    fn rules(&self) -> &Rules {
-        self.queues.rules(&self.pool).unwrap()
-    }
-
-    async fn pass(&self, ms: u64) {
-        self.clock.sleep_ms(ms).await;
-    }
-
-    async fn ask(&self, players: &[&str], push: bool) -> Reply {
-        let players: Vec<PlayerId> = players.iter().map(|name| player(name)).collect();
-        let request = Request {
-            caller: &players[0],
-            pool: self.pool.clone(),
-            rules: self.rules(),
-            party: Party::restored(players.clone()),
-            rating: 1_500.0,
-            idempotency_key: None,
-            push,
-            rate: None,
-            now_ms: self.clock.now_ms(),
-        };
-        join_queue(&self.store, &NO_LEDGER, &self.ids, &request).await.unwrap().reply
-    }
-
-    async fn join(&self, name: &str) -> TicketId {
-        match self.ask(&[name], false).await {
-            Reply::Queued(view) => view.ticket,
-            other => panic!("expected a new ticket, found {other:?}"),
-        }
-    }
-
-    /// Time passes, and the pool is looked after meanwhile: nobody is called silent after a gap.
-    async fn pass_looked_after(&self, ms: u64) {
-        for _ in 0..ms / 1_000 {
-            self.pass(1_000).await;
-            self.look().await;
-        }
-    }
-
-    /// A matcher looks, and tells the ledger.
-    async fn look(&self) {
-        self.tick().await;
-        self.tell().await;
-    }
-
-    async fn tick(&self) {
-        tick(&self.store, &self.ids, &self.clock, &self.pool, self.rules(), Pace::default()).await.unwrap();
-    }
-
-    async fn tell(&self) {
-        drain(&self.store, &NO_LEDGER, &self.clock, &self.pool, self.rules()).await.unwrap();
-    }
-
-    async fn poll(&self, ticket: &TicketId, name: &str) -> View {
-        let target = Target::Ticket(ticket.clone());
-        poll(&self.store, &NO_LEDGER, &self.clock, &self.queues, &target, &player(name)).await.unwrap().view.unwrap()
-    }
-
-    async fn say(&self, view: &View, name: &str, word: Word) -> answer::Reply {
-        let id = &view.proposal.as_ref().unwrap_or_else(|| panic!("nobody is asked: {view:?}")).id;
-        answer(&self.store, &NO_LEDGER, &self.clock, &self.queues, id, &player(name), word).await.unwrap().reply
-    }
-}
-
-fn asking() -> Rules {
-    Rules { acceptance_ms: Some(10_000), ..Rules::default() }
-}
+use muster_tests::stage::{Stage, asking};
 
 #[tokio::test]
 async fn joining_while_a_match_asks_is_the_same_ticket_and_shows_the_question() {
@@ -277,8 +184,7 @@ async fn to_cancel_while_a_match_asks_is_to_decline_it() {
     let stage = Stage::of(asking());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.look().await;
-    let now_ms = stage.clock.now_ms();
-    let done = cancel(&stage.store, &NO_LEDGER, &ann, &player("ann"), now_ms).await.unwrap();
+    let done = stage.cancel(&ann, "ann").await;
     assert_eq!(done.view.map(|view| view.status), Some(Status::Cancelled(CancelReason::Declined)));
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting);
 }
@@ -293,7 +199,7 @@ async fn only_the_player_who_declined_is_kept_out_and_a_party_with_that_player()
     stage.look().await;
     let Reply::Already(view) = stage.ask(&["ann", "amy"], false).await else { panic!("expected the same ticket") };
     stage.say(&view, "amy", Word::Decline).await;
-    drain(&stage.store, &NO_LEDGER, &stage.clock, &stage.pool, stage.rules()).await.unwrap();
+    stage.tell().await;
     let kept_out = stage.ask(&["cid", "amy"], false).await;
     assert_eq!(kept_out, Reply::CoolingDown(player("amy"), 30_000));
     assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(_)), "it was not ann who declined");
