@@ -1,4 +1,4 @@
-//! Random lives of a deployment: joins, polls, cancels, answers, matchers, sweepers, crashes and time itself, interleaved one
+//! Random lives of a deployment: joins, polls, cancels, answers, matchers, sweepers, crashes, outages and time itself, interleaved one
 //! store call at a time from a seed. After each call the model is asked; and the same seed is the same life on memory and on
 //! Redis, call by call.
 
@@ -12,13 +12,14 @@ use muster_tests::model::seen::RedisLook;
 use muster_tests::stores::Server;
 
 /// Lives on each store; each is 400 calls.
-const LIVES: u64 = 130;
+const LIVES: u64 = 255;
 
 /// At least so many calls, or it is no test of chance.
-const CALLS_MIN: usize = 100_000;
+const CALLS_MIN: usize = 200_000;
 
 /// What must have happened somewhere, or the lives were too dull to say anything.
 const STEPS: &[&str] = &[
+    "outage",
     "match nothing to forming",
     "match nothing to checking",
     "match nothing to proposed",
@@ -55,15 +56,17 @@ fn seeds() -> std::ops::Range<u64> {
     number("MUSTER_MODEL_SEED").map_or(0..LIVES, |seed| seed..seed + 1)
 }
 
-#[test]
-fn whatever_happens_the_promises_hold_on_memory_and_redis_alike() {
-    let watch = Stopwatch::start();
+/// What came of some lives: store calls, and how often each step was seen.
+type Sum = (usize, BTreeMap<String, usize>);
+
+/// Some of the lives, on a server of their own: two threads play half of them each.
+fn lives(seeds: impl Iterator<Item = u64>) -> Sum {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let server = runtime.block_on(Server::plain());
     let store = runtime.block_on(async { server.store_with_outbox(OUTBOX_ENTRIES_MAX) });
     let mut look = RedisLook { reader: runtime.block_on(server.reader()), runtime: &runtime };
     let (mut calls, mut met) = (0, BTreeMap::<String, usize>::new());
-    for seed in seeds() {
+    for seed in seeds {
         replayable(seed, || {
             let there = on_memory(seed);
             runtime.block_on(async { look.reader.query::<()>(&["FLUSHALL"]).await });
@@ -73,6 +76,21 @@ fn whatever_happens_the_promises_hold_on_memory_and_redis_alike() {
             calls += there.calls + here.calls;
             here.met.into_iter().for_each(|(step, times)| *met.entry(step).or_default() += times);
         });
+    }
+    (calls, met)
+}
+
+#[test]
+fn whatever_happens_the_promises_hold_on_memory_and_redis_alike() {
+    let watch = Stopwatch::start();
+    let halves = std::thread::scope(|scope| {
+        let halves = [0, 1].map(|half| scope.spawn(move || lives(seeds().filter(|seed| seed % 2 == half))));
+        halves.map(|half| half.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (mut calls, mut met) = Sum::default();
+    for (of_half, met_by_half) in halves {
+        calls += of_half;
+        met_by_half.into_iter().for_each(|(step, times)| *met.entry(step).or_default() += times);
     }
     let steps: Vec<String> = met.iter().map(|(step, times)| format!("{step} {times}")).collect();
     say(format!("model: {}", steps.join(" · ")));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use futures::FutureExt;
 use muster::adapters::memory_ledger::MemoryLedger;
-use muster::domain::limits::OUTBOX_TAKE_MAX;
+use muster::domain::limits::{OUTBOX_TAKE_MAX, UPKEEP_GAP_MS_MAX};
 use muster::domain::{
     CancelReason, Cooldown, Event, MatchId, MatchState, Party, Ping, PoolId, Queue, Queues, Rules, TicketId, Unique,
     Word,
@@ -33,6 +33,10 @@ const AT_ONCE: usize = 5;
 /// Turns of one life.
 const TURNS: usize = 400;
 const TTL_MS: u64 = 60_000;
+/// So long nobody is heard and no pool looked after: longer than the gap by which a store knows that it was away.
+const OUTAGE_MS: u64 = UPKEEP_GAP_MS_MAX + 5_000;
+/// Of the moments in which time passes, one in so many is an outage.
+const OUTAGE_ONE_IN: u8 = 40;
 
 /// What came of a life.
 #[derive(Debug)]
@@ -198,7 +202,11 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
     while life.calls < TURNS {
         let (pool, line) = match rng.u8(..100) {
             0..12 => {
-                let ms = [1, 5, 20, 50, 200, 400, 1_500, 4_000][rng.usize(..8)];
+                let mut ms = [1, 5, 20, 50, 200, 400, 1_500, 4_000][rng.usize(..8)];
+                if rng.u8(..OUTAGE_ONE_IN) == 0 {
+                    ms = OUTAGE_MS;
+                    *life.met.entry("outage".to_owned()).or_default() += 1;
+                }
                 clock.sleep_ms(ms).now_or_never();
                 continue;
             }
@@ -237,7 +245,7 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
     }
     drop(doing);
     end(&facts, &stage, &pools, runtime, store, look);
-    life.met = facts.met;
+    life.met.extend(facts.met);
     life
 }
 
