@@ -2,7 +2,7 @@
 # The stack of template.yaml on MiniStack, see run.py. Needs the built functions, command and tests. Says so and is content where the
 # system gives us no namespaces of our own: MiniStack's processes outlive it, and what a stack starts must end with it.
 #
-#   tools/emulator/check.sh [short|drill]     the whole run; what `make test` plays; the canary drill alone
+#   tools/emulator/check.sh [short|drill|letters]   the whole run; what `make test` plays; the canary drill or the replay alone
 #   tools/emulator/check.sh breaks [NUMBER]   what the run must find, see breaks.py
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,10 +1,10 @@
 """The stack of template.yaml on an emulator: created, played, changed, broken, rolled back, rotated, deleted, each by the documented
 command, with phones playing from before the first change until after the last.
 
-    run.py [short|drill]    from tools/emulator/check.sh, which gives it namespaces of its own
+    run.py [short|drill|letters]    from tools/emulator/check.sh, which gives it namespaces of its own
 
 `short` is a part of `make test`: the stack is created with its rules and played by the end-to-end suite, dead letters are replayed, and
-after the canary drill it is deleted. `drill` plays the canary drill alone.
+after the canary drill it is deleted. `drill` plays the canary drill alone, `letters` the replay.
 
 MUSTER_KEEP=FOLDER keeps the logs of a run that failed. MUSTER_BREAK is for breaks.py.
 """
@@ -156,7 +156,12 @@ def whole(play):
     dead_letters(play)
 
 
-PLAYS = {"short": short, "drill": drill_alone, "whole": whole}
+def letters(play):
+    create(play, RULES)
+    dead_letters(play)
+
+
+PLAYS = {"short": short, "letters": letters, "drill": drill_alone, "whole": whole}
 
 
 def printed(folder):

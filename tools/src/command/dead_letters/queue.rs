@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::command::aws::{aws, list, text};
 
-/// A message that was received is hidden from others for so long, in seconds: longer than its replay takes.
-const HIDDEN_S: &str = "180";
+/// A message that is replayed is hidden from others for so long, in seconds: longer than that takes. One that is listed is not hidden.
+const REPLAY_S: &str = "180";
+const LIST_S: &str = "0";
 /// Messages that SQS hands out in one call.
 const MESSAGES_MAX: &str = "10";
 /// Empty pages of an open shard after which its records are taken to be gone.
@@ -39,8 +40,8 @@ struct Batch<'a> {
 /// One line.
 pub async fn print_all(queue: &str) -> Result<usize, String> {
     let mut seen = BTreeSet::new();
-    while let Some(letters) = receive(queue, &mut seen).await? {
-        for Letter { receipt, body } in letters {
+    while let Some(letters) = receive(queue, LIST_S, &mut seen).await? {
+        for Letter { body, .. } in letters {
             match batch(&body) {
                 Ok(Batch { shard, first, last, .. }) => {
                     let info = &body["DDBStreamBatchInfo"];
@@ -49,9 +50,6 @@ pub async fn print_all(queue: &str) -> Result<usize, String> {
                 }
                 Err(problem) => println!("{problem}"),
             }
-            // Others may have it at once.
-            ask("change-message-visibility", queue, &["--receipt-handle", &receipt, "--visibility-timeout", "0"])
-                .await?;
         }
     }
     Ok(seen.len())
@@ -63,7 +61,7 @@ pub async fn print_all(queue: &str) -> Result<usize, String> {
 /// The queue cannot be read.
 pub async fn replay_all(queue: &str) -> Result<(usize, Vec<String>), String> {
     let (mut seen, mut told, mut left) = (BTreeSet::new(), 0, Vec::new());
-    while let Some(letters) = receive(queue, &mut seen).await? {
+    while let Some(letters) = receive(queue, REPLAY_S, &mut seen).await? {
         for Letter { receipt, body } in letters {
             match tell(&body).await {
                 Ok(records) => {
@@ -79,8 +77,8 @@ pub async fn replay_all(queue: &str) -> Result<(usize, Vec<String>), String> {
 }
 
 /// The next messages that were not seen before; none when there are no more.
-async fn receive(queue: &str, seen: &mut BTreeSet<String>) -> Result<Option<Vec<Letter>>, String> {
-    let most = ["--max-number-of-messages", MESSAGES_MAX, "--visibility-timeout", HIDDEN_S, "--wait-time-seconds", "1"];
+async fn receive(queue: &str, hidden_s: &str, seen: &mut BTreeSet<String>) -> Result<Option<Vec<Letter>>, String> {
+    let most = ["--max-number-of-messages", MESSAGES_MAX, "--visibility-timeout", hidden_s, "--wait-time-seconds", "1"];
     let answer = ask("receive-message", queue, &most).await?;
     let mut letters = Vec::new();
     for message in list(&answer, "Messages").filter(|message| seen.insert(text(message, "MessageId"))) {
