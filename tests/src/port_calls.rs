@@ -5,8 +5,8 @@
 pub(crate) use muster::domain::{CancelReason, Event, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 pub(crate) use muster::ports::{
     Answer, Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Led, Ledger, Matches, Noted,
-    Outbox, Page, Players, Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Reserved, Resigned, Terms, Tickets,
-    Upkeep,
+    Outbox, Page, Players, Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Removed, Reserved, Resigned, Terms,
+    Tickets, Upkeep,
 };
 
 macro_rules! every_call {
@@ -41,6 +41,7 @@ macro_rules! every_call {
             Upkeep {
                 fn reclaim(pool: &PoolId, now_ms: u64) -> Reclaimed;
                 fn expire(pool: &PoolId, rules: &Rules, now_ms: u64) -> Expired;
+                fn remove(pool: &PoolId) -> Removed;
             }
             Ledger {
                 fn note_join(ticket: &Ticket) -> Noted;

@@ -2,14 +2,17 @@
 
 use futures::StreamExt;
 use muster::domain::limits::{
-    CLOCK_AHEAD_MS_MAX, DEAD_BYTES_MAX, DEAD_ENTRIES_MAX, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX, OUTBOX_IDLE_MS,
-    OUTBOX_TAKE_MAX, PLAYER_ID_BYTES_MAX, PLAYERS_PER_MATCH_MAX,
+    CLOCK_AHEAD_MS_MAX, DEAD_BYTES_MAX, DEAD_ENTRIES_MAX, KEEP_MS, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX,
+    OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX, PLAYER_ID_BYTES_MAX, PLAYERS_PER_MATCH_MAX,
 };
-use muster::domain::{PoolId, Rules, Ticket};
+use muster::domain::{PoolId, Queue, Queues, Rules, Ticket};
 use muster::ports::{Matches, Outbox, Rate, Reclaimed, Tickets, Upkeep};
+use muster::usecases::sweep::{self, Plan};
+use muster::usecases::tick::Pace;
 use muster_tests::edge::say;
 use muster_tests::raw::Reader;
-use muster_tests::samples::{T0, forming, player, pool, ticket};
+use muster_tests::samples::{T0, confirmed, forming, player, pool, ticket};
+use muster_tests::stand_ins::{CountingIds, VirtualClock};
 use muster_tests::stores::Server;
 
 const DAY_MS: u64 = 86_400_000;
@@ -190,4 +193,61 @@ async fn a_phone_that_polls_as_told_takes_no_standing_memory_for_its_rate() {
     free.expire(&pool, &Rules::default(), now_ms + rate.every_ms).await.unwrap();
     let kept: usize = raw.query(&["EXISTS", &paces]).await;
     assert_eq!(kept, 0);
+}
+
+/// Every key that a pool has.
+async fn keys(raw: &mut Reader, pool: &PoolId) -> Vec<String> {
+    let mut keys: Vec<String> = raw.query(&["KEYS", &format!("mm:{{{pool}}}:*")]).await;
+    keys.sort();
+    keys
+}
+
+#[tokio::test]
+async fn a_pool_that_was_removed_leaves_nothing_once_everything_in_it_is_forgotten() {
+    let server = Server::plain().await;
+    let rate = Rate { burst: 40, every_ms: 100 };
+    let (store, paced) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.store_with_call_rate(rate));
+    let mut raw = server.reader().await;
+    let queue = |name: &str| Queue {
+        name: name.parse().unwrap(),
+        regions: vec!["eu".parse().unwrap()],
+        rules: Rules::default(),
+    };
+    let queues = Queues::new(vec![queue("open")]).unwrap().with_closed([queue("closed")]);
+    let pools = [pool("open.eu"), pool("closed.eu")];
+    for pool in &pools {
+        let tickets: Vec<Ticket> = (0..4).map(|n| ticket(pool, n, &[&format!("p{n}")], T0)).collect();
+        for ticket in &tickets {
+            store.join(ticket, T0).await.unwrap();
+            paced.poll(&ticket.id, &ticket.party.players()[0], T0).await.unwrap();
+        }
+        let game = confirmed(&forming(pool, 1, &[&[&tickets[0]], &[&tickets[1]]], T0));
+        store.match_now(&[game], T0).await.unwrap();
+        store.note_waits(pool, &[1_000]).await.unwrap();
+        store.cancel(&tickets[2].id, &player("p2"), T0).await.unwrap();
+        store.cancel(&tickets[3].id, &player("p3"), T0).await.unwrap();
+        let ids: Vec<String> = store.take(pool, 10, 0).await.unwrap().into_iter().map(|entry| entry.id).collect();
+        store.put_aside(pool, &ids[..1]).await.unwrap();
+        assert_eq!(store.replay(pool, 1).await.unwrap(), 1);
+        store.told(pool, &ids[1..]).await.unwrap();
+    }
+    let ids = CountingIds::of(1);
+    let sweep = async |now_ms| {
+        let clock = VirtualClock::at(now_ms);
+        let plan = Plan { until_ms: now_ms + 2_000, sweep_ms: 1_000, pace: Pace::default() };
+        let swept = sweep::run(&store, &ids, &clock, &queues, "s1", plan, || false, drop).await;
+        assert_eq!(swept.failures, 0, "{:?}", swept.last_failure);
+    };
+    // What the outside has not heard of, and then what a phone may still ask for, keeps a pool.
+    sweep(T0 + KEEP_MS).await;
+    assert_ne!(keys(&mut raw, &pools[1]).await, Vec::<String>::new());
+    for pool in &pools {
+        let ids: Vec<String> = store.take(pool, 10, 0).await.unwrap().into_iter().map(|entry| entry.id).collect();
+        store.told(pool, &ids).await.unwrap();
+    }
+    for minute in 1..=3 {
+        sweep(T0 + KEEP_MS + minute * 60_000).await;
+    }
+    assert_ne!(keys(&mut raw, &pools[0]).await, Vec::<String>::new(), "an open pool keeps its counters");
+    assert_eq!(keys(&mut raw, &pools[1]).await, Vec::<String>::new());
 }

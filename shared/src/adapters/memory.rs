@@ -20,8 +20,8 @@ use crate::domain::{
 };
 use crate::ports::{
     Answered, Bid, Cancelled, Claim, Dropped, Ended, Expired, JobRun, Joined, Led, Matches, Page, Pinged, Players,
-    Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Reserved, Resigned, StoreError, Terms, Tickets,
-    Upkeep,
+    Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Removed, Reserved, Resigned, StoreError, Terms,
+    Tickets, Upkeep,
 };
 
 /// A store in memory. Clones are not the same store: share it by reference or `Arc`.
@@ -360,6 +360,10 @@ impl Upkeep for Memory {
             let forgotten = pool.forget(now_ms);
             Expired { expired: expired.len(), abandoned: abandoned.len(), forgotten }
         })
+    }
+
+    async fn remove(&self, pool: &PoolId) -> Result<Removed, StoreError> {
+        self.with(pool, Pool::remove)
     }
 }
 

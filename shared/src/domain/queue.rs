@@ -322,6 +322,11 @@ impl Queues {
         open.or_else(|| self.closed.get(pool))
     }
 
+    /// Whether a pool takes no joins any more.
+    pub fn is_closed(&self, pool: &PoolId) -> bool {
+        self.closed.contains_key(pool)
+    }
+
     /// Every pool with its rules: the open ones in the order of their names, then the closed ones.
     pub fn pools(&self) -> impl Iterator<Item = (PoolId, &Rules)> {
         let open = self.by_name.values();
@@ -361,6 +366,7 @@ mod tests {
         let (eu, us) = ("duel.eu".parse().unwrap(), "duel.us".parse().unwrap());
         assert_eq!(queues.rules(&us).unwrap().team_size, 2);
         assert_eq!(queues.rules(&eu).unwrap().team_size, 1, "an open pool goes by its own rules");
+        assert_eq!([queues.is_closed(&eu), queues.is_closed(&us)], [false, true]);
         assert_eq!(queues.pools().map(|(pool, _)| pool).collect::<Vec<_>>(), [eu, us.clone()]);
         let tag = queues.tag(&us).expect("its lobbies keep their codes");
         assert_eq!(queues.tagged(tag), Some(&us));

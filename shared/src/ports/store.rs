@@ -202,6 +202,15 @@ pub struct Expired {
     pub forgotten: usize,
 }
 
+/// What became of a pool that was to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// Nothing of it is left.
+    Done,
+    /// A ticket, a match or an outcome is in it, or something that the outside has not heard of. Nothing has changed.
+    InUse,
+}
+
 /// What became of a word to a match that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
@@ -460,6 +469,10 @@ pub trait Upkeep: Send + Sync {
     /// Nobody is called silent while nobody could be heard: after a gap in upkeep of more than
     /// [`crate::domain::limits::UPKEEP_GAP_MS_MAX`] everyone has a full `abandon_ms` to be heard of again.
     fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = Answer<Expired>> + Send;
+
+    /// Removes a pool that the rules no longer name, with its counters and notes, if nothing is left in it that may matter to a
+    /// player or to the outside. Whoever leads it goes on until the lead ends. A pool that is used again begins anew.
+    fn remove(&self, pool: &PoolId) -> impl Future<Output = Answer<Removed>> + Send;
 }
 
 /// An operator's view.

@@ -1,7 +1,8 @@
 //! The backstop: whatever a crash left behind is put right, and a pool that nobody leads is looked at.
 //!
 //! A matcher does the same upkeep on every tick of the pools that it leads. The sweeper is for pools whose matcher died. And it
-//! looks at what stands in all pools, because it runs also when no matcher does. Where nothing stands it leaves.
+//! looks at what stands in all pools, because it runs also when no matcher does. Where nothing stands it leaves. A pool that the
+//! rules no longer name goes when nothing is left in it.
 //!
 //! No pool waits for another: one whose node is away is looked at again and again, beside the others.
 
@@ -16,7 +17,9 @@ use super::drain::Post;
 use super::tick::{Pace, Ticked, tick, upkeep};
 use crate::domain::limits::SWEEP_SLOWER_MAX;
 use crate::domain::{PoolId, Queues, Rules};
-use crate::ports::{Bid, Clock, Ids, Job, JobRun, Matches, PoolStatus, Pools, Reach, Role, StoreError, Upkeep};
+use crate::ports::{
+    Bid, Clock, Ids, Job, JobRun, Matches, PoolStatus, Pools, Reach, Removed, Role, StoreError, Upkeep,
+};
 
 /// How long a run lasts, and its rhythm.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,7 @@ const LEAD_MS: u64 = 2_000;
 struct Seat<'a> {
     pool: PoolId,
     rules: &'a Rules,
+    closed: bool,
     due_ms: u64,
     pause_ms: u64,
     ran: JobRun,
@@ -101,7 +105,8 @@ pub async fn run(
     for (pool, rules) in queues.pools() {
         pools += 1;
         let ran = JobRun { job: Job::Sweeper, ..JobRun::default() };
-        let seat = Seat { pool, rules, due_ms: began_ms, pause_ms: plan.sweep_ms, ran };
+        let closed = queues.is_closed(&pool);
+        let seat = Seat { pool, rules, closed, due_ms: began_ms, pause_ms: plan.sweep_ms, ran };
         steps.push(Either::Left(sweep(store, ids, clock, token, plan.pace, seat)));
     }
     let (mut looking, mut leaving) = (pools, false);
@@ -197,7 +202,7 @@ async fn sweep<'a>(
 ) -> Step<'a> {
     let began_ms = clock.now_ms();
     seat.ran.at_ms = began_ms;
-    let status = store.status(&seat.pool, began_ms, Some(&seat.ran)).await;
+    let status = look(store, &seat, began_ms).await;
     let done = match &status {
         Ok(status) => work(store, ids, clock, token, pace, &seat, status).await,
         Err(_) => Ok(Ticked::default()),
@@ -205,6 +210,14 @@ async fn sweep<'a>(
     let took_ms = clock.now_ms().saturating_sub(began_ms);
     (seat.ran.tick_ms, seat.ran.tick_ms_max) = (took_ms, seat.ran.tick_ms_max.max(took_ms));
     Step::Swept(seat, Box::new((status, done)))
+}
+
+/// What stands in a pool. One that is closed and empty goes; a note of this look would bring it back.
+async fn look(store: &(impl Upkeep + Pools), seat: &Seat<'_>, now_ms: u64) -> Result<PoolStatus, StoreError> {
+    if seat.closed && store.remove(&seat.pool).await? == Removed::Done {
+        return Ok(PoolStatus::default());
+    }
+    store.status(&seat.pool, now_ms, Some(&seat.ran)).await
 }
 
 async fn work(
@@ -238,6 +251,7 @@ mod tests {
 
     use super::*;
     use crate::adapters::memory::Memory;
+    use crate::domain::limits::KEEP_MS;
     use crate::domain::{Match, MatchId, MatchState, Member, Party, PlayerId, Queue, Ticket, TicketId, Unique};
     use crate::ports::{Outbox, Tickets};
 
@@ -302,6 +316,37 @@ mod tests {
         let untold = store.take(&pool, 10, 0).await.unwrap();
         store.told(&pool, &untold.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>()).await.unwrap();
         assert_eq!(sweeps().await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_closed_pool_goes_when_nothing_is_left_in_it() {
+        let queue = |name: &str| {
+            let regions = vec!["eu".parse().unwrap()];
+            Queue { name: name.parse().unwrap(), regions, rules: Rules::default() }
+        };
+        let queues = Queues::new(vec![queue("open")]).unwrap().with_closed([queue("closed")]);
+        let store = Memory::default();
+        let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
+        for pool in &pools {
+            let alone = joined(&store, pool, 1, T0 + 60_000).await;
+            store.cancel(&alone.id, &alone.party.players()[0], T0).await.unwrap();
+            let untold = store.take(pool, 10, 0).await.unwrap();
+            store.told(pool, &[untold[0].id.clone()]).await.unwrap();
+        }
+        let joined_after = async |now_ms| {
+            let world = World(AtomicU64::new(now_ms));
+            let plan = Plan { until_ms: now_ms + 2_000, sweep_ms: 1_000, pace: Pace::default() };
+            run(&store, &world, &world, &queues, "ours", plan, || false, drop).await;
+            let mut joined = Vec::new();
+            for pool in &pools {
+                let status = store.status(pool, now_ms, None).await.unwrap();
+                joined.push((status.totals.joined, status.sweeper.is_some()));
+            }
+            joined
+        };
+        assert_eq!(joined_after(T0 + KEEP_MS - 1).await, [(1, true); 2], "its outcome may still be asked for");
+        assert_eq!(joined_after(T0 + KEEP_MS).await, [(1, true); 2], "it is forgotten now");
+        assert_eq!(joined_after(T0 + KEEP_MS + 1).await, [(1, true), (0, false)]);
     }
 
     #[tokio::test]

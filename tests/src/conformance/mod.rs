@@ -242,6 +242,7 @@ cases! {
         what_was_put_aside_can_be_told_after_all
         what_was_put_off_is_out_of_the_way_until_it_is_recalled
         pools_tell_of_themselves
+        a_pool_is_not_removed_while_the_outside_has_not_heard_all_of_it
     }
     players {
         a_player_is_spoken_for_once
@@ -274,6 +275,9 @@ cases! {
         what_jobs_did_is_remembered_and_the_last_failure_stays
         rates_are_those_since_the_minute_before
         a_match_reads_back_in_each_of_its_states
+        an_empty_pool_is_removed_with_its_counters_and_begins_anew
+        a_pool_that_is_removed_twice_is_removed
+        a_pool_is_not_removed_while_anything_in_it_may_be_asked_for
         the_store_answers
     }
 }

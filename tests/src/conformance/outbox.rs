@@ -1,8 +1,8 @@
 //! What the store still has to tell: written with the change itself, handed out at least once.
 
-use muster::domain::limits::{OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
+use muster::domain::limits::{KEEP_MS, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX};
 use muster::domain::{CancelReason, EndedTicket, Event, MatchState, Outcome, Ticket, Word};
-use muster::ports::{Claim, Entry, Joined, Polled, Probe, Recalled, Unreadable};
+use muster::ports::{Claim, Entry, Joined, Polled, Probe, Recalled, Removed, Unreadable};
 
 use super::Store;
 use super::world::World;
@@ -343,4 +343,27 @@ pub(super) async fn a_ticket_that_is_brought_back_twice_has_the_later_life<S: St
     let expected = ended(&found, 0, Outcome::Cancelled(CancelReason::Player), T0 + 1);
     let Event::Ended(expected) = expected else { unreachable!("it ended") };
     assert_eq!(told, [Event::Ended(EndedTicket { imported: 2, ..expected })]);
+}
+
+pub(super) async fn a_pool_is_not_removed_while_the_outside_has_not_heard_all_of_it<S: Store>(w: &World<'_, S>) {
+    let ann = w.waiting(1, "ann").await;
+    w.cancel(&ann.id, "ann", T0).await;
+    assert_eq!(w.expire(T0 + KEEP_MS).await.forgotten, 1);
+    assert_eq!(w.remove().await, Removed::InUse, "it is to be told");
+    w.put_aside(&[&w.take(1, 0).await[0]]).await;
+    assert_eq!(w.remove().await, Removed::InUse, "a person is to look at it");
+    assert_eq!(w.replay(1).await, 1);
+    w.put_off(&[&w.take(1, 0).await[0]]).await;
+    assert_eq!(w.remove().await, Removed::InUse, "a later version is to tell it");
+    assert_eq!(w.recall(None, 1).await.back, 1);
+    let left = everything(w).await;
+    assert_eq!(events(&left), [ended(&ann, 0, Outcome::Cancelled(CancelReason::Player), T0)]);
+    w.told(&[&left[0]]).await;
+    assert_eq!(w.remove().await, Removed::Done);
+    // What is told from here on is handed out as ever.
+    let bob = w.waiting(2, "bob").await;
+    w.cancel(&bob.id, "bob", T0 + 1).await;
+    let fresh = everything(w).await;
+    assert_eq!(events(&fresh), [ended(&bob, 0, Outcome::Cancelled(CancelReason::Player), T0 + 1)]);
+    assert_ne!(fresh[0].id, left[0].id);
 }

@@ -1,11 +1,11 @@
 //! What a pool says of itself.
 
-use muster::domain::limits::{LATELY_MS, RECENT_WAITS_MAX};
-use muster::ports::{Estimate, Job, JobRun, Lately, PoolStatus, Reach, Totals};
+use muster::domain::limits::{KEEP_MS, LATELY_MS, RECENT_WAITS_MAX};
+use muster::ports::{Estimate, Job, JobRun, Lately, PoolStatus, Reach, Removed, Totals};
 
 use super::Store;
 use super::world::World;
-use crate::samples::{T0, confirmed, dropped, match_id, played};
+use crate::samples::{T0, confirmed, dropped, forming, match_id, played, ticket_id};
 
 pub(super) async fn an_unknown_pool_is_empty<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.status().await, PoolStatus::default());
@@ -130,6 +130,82 @@ pub(super) async fn a_match_reads_back_in_each_of_its_states<S: Store>(w: &World
     let fallen = w.claimed(2, &t[2], &t[3], T0 + 10).await;
     w.reclaim(T0 + 10).await;
     assert_eq!(w.find_match(&fallen.id).await, Some(dropped(&fallen)));
+}
+
+/// Every entry is told of.
+async fn hear_all<S: Store>(w: &World<'_, S>) {
+    let entries = w.take(100, 0).await;
+    if !entries.is_empty() {
+        w.told(&entries.iter().collect::<Vec<_>>()).await;
+    }
+}
+
+pub(super) async fn an_empty_pool_is_removed_with_its_counters_and_begins_anew<S: Store>(w: &World<'_, S>) {
+    let t = w.crowd(3).await;
+    let game = forming(&w.pool, 1, &[&[&t[0]], &[&t[1]]], T0);
+    w.match_now(&[confirmed(&game)], T0).await;
+    w.note_waits(&[5]).await;
+    w.cancel(&t[2].id, "p2", T0).await;
+    let ran = JobRun { at_ms: T0, ..JobRun::default() };
+    w.bid(&w.pool, "m1", Reach::Any, T0, Some(&ran)).await;
+    w.whole_status(&w.pool, T0, Some(&JobRun { job: Job::Sweeper, ..ran.clone() })).await;
+    hear_all(w).await;
+    w.expire(T0 + KEEP_MS).await;
+    assert_eq!(w.remove().await, Removed::Done);
+    let led = PoolStatus { leader: Some("m1".to_owned()), ..PoolStatus::default() };
+    assert_eq!(w.whole_status(&w.pool, T0 + KEEP_MS, None).await, led);
+    let ann = w.waiting_since(9, "ann", T0 + KEEP_MS).await;
+    w.bid(&w.pool, "m1", Reach::Any, T0 + KEEP_MS, Some(&ran)).await;
+    let status = w.whole_status(&w.pool, T0 + KEEP_MS + 5, None).await;
+    assert_eq!((status.totals.joined, status.waiting, status.estimate), (1, 1, Estimate::default()));
+    assert_eq!(status.lately, Lately { for_ms: 5, ..Lately::default() });
+    assert_eq!(w.line().await, [ann.id]);
+}
+
+pub(super) async fn a_pool_that_is_removed_twice_is_removed<S: Store>(w: &World<'_, S>) {
+    w.note_waits(&[5]).await;
+    assert_eq!([w.remove().await, w.remove().await], [Removed::Done; 2]);
+    assert_eq!(w.status().await, PoolStatus::default());
+}
+
+pub(super) async fn a_pool_is_not_removed_while_anything_in_it_may_be_asked_for<S: Store>(w: &World<'_, S>) {
+    let kept = async |what: &str| {
+        let before = w.status().await;
+        assert_eq!(w.remove().await, Removed::InUse, "{what}");
+        assert_eq!(w.status().await, before, "{what}");
+    };
+    let t = w.crowd(2).await;
+    kept("two wait").await;
+    let game = w.claimed(1, &t[0], &t[1], T0 + 10).await;
+    kept("a match holds them").await;
+    w.confirm(&[confirmed(&game)], T0 + 1).await;
+    hear_all(w).await;
+    kept("they may ask for their match").await;
+    w.expire(T0 + 1 + KEEP_MS).await;
+    assert_eq!(w.remove().await, Removed::Done);
+
+    let ann = w.waiting_since(8, "ann", T0 + 1).await;
+    w.cancel(&ann.id, "ann", T0 + 1).await;
+    hear_all(w).await;
+    kept("one may ask how it ended").await;
+    w.expire(T0 + 1 + KEEP_MS).await;
+    assert_eq!(w.remove().await, Removed::Done);
+
+    let t = [w.waiting(5, "p5").await, w.waiting(6, "p6").await];
+    w.claimed(2, &t[0], &t[1], T0 + 20).await;
+    w.reclaim(T0 + 20).await;
+    w.cancel(&t[0].id, "p5", T0 + 10).await;
+    w.cancel(&t[1].id, "p6", T0 + 10).await;
+    hear_all(w).await;
+    w.expire(T0 + 10 + KEEP_MS).await;
+    kept("a match that fell through may be read").await;
+    w.expire(T0 + 20 + KEEP_MS).await;
+    assert_eq!(w.remove().await, Removed::Done);
+
+    w.bury(&ticket_id(&w.pool, 9), T0).await;
+    kept("a ticket must not begin").await;
+    w.expire(T0 + KEEP_MS).await;
+    assert_eq!(w.remove().await, Removed::Done);
 }
 
 pub(super) async fn the_store_answers<S: Store>(w: &World<'_, S>) {

@@ -8,7 +8,7 @@ use muster::domain::matching::Candidate;
 use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
 use muster::ports::{
     Answered, Bid, Cancelled, Claim, Dropped, Ended, Entry, Expired, JobRun, Joined, Led, Pinged, Polled, PoolStatus,
-    Probe, Reach, Recalled, Reclaimed, Reserved, Resigned, Role, StoreError, Terms,
+    Probe, Reach, Recalled, Reclaimed, Removed, Reserved, Resigned, Role, StoreError, Terms,
 };
 
 use super::Store;
@@ -294,6 +294,13 @@ impl<'a, S: Store> World<'a, S> {
     pub async fn expire(&self, now_ms: u64) -> Expired {
         self.said("expire", "EXPIRED");
         done("expire", self.store.expire(&self.pool, &Rules::default(), now_ms).await)
+    }
+
+    /// The port's call on the case's own pool.
+    pub async fn remove(&self) -> Removed {
+        let removed = done("remove", self.store.remove(&self.pool).await);
+        self.said("remove", if removed == Removed::Done { "REMOVED" } else { "IN_USE" });
+        removed
     }
 
     /// Upkeep at its usual pace, as long as it must last before `now_ms` for silence to mean anything.

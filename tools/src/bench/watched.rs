@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use muster::adapters::redis::Redis;
 use muster::domain::{CancelReason, Match, MatchId, PoolId, Rules, TicketId};
 use muster::ports::{
-    Answer, Bid, Claim, Dropped, Expired, JobRun, Led, Matches, Page, Reclaimed, Resigned, Role, Upkeep,
+    Answer, Bid, Claim, Dropped, Expired, JobRun, Led, Matches, Page, Reclaimed, Removed, Resigned, Role, Upkeep,
 };
 
 use super::finish::Finish;
@@ -157,5 +157,9 @@ impl Upkeep for Watched {
 
     fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = Answer<Expired>> + Send {
         self.store.expire(pool, rules, now_ms)
+    }
+
+    fn remove(&self, pool: &PoolId) -> impl Future<Output = Answer<Removed>> + Send {
+        self.store.remove(pool)
     }
 }

@@ -38,6 +38,11 @@ impl Told {
         self.entries.len()
     }
 
+    /// Whether nothing is there to be told, now, later or by hand.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.aside.is_empty() && self.later.is_empty()
+    }
+
     pub(super) fn aside_len(&self) -> usize {
         self.aside.len()
     }

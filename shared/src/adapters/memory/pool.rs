@@ -9,8 +9,8 @@ use crate::domain::{
     Unique, Word, lobby,
 };
 use crate::ports::{
-    Answered, Bid, Claim, Ended, Estimate, GUEST, Job, JobRun, Lately, Led, Rate, Reach, Reclaimed, Resigned, Role,
-    StoreError, Totals,
+    Answered, Bid, Claim, Ended, Estimate, GUEST, Job, JobRun, Lately, Led, Rate, Reach, Reclaimed, Removed, Resigned,
+    Role, StoreError, Totals,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -122,6 +122,16 @@ impl Pool {
             cancelled: self.totals.cancelled - before.cancelled,
             expired: self.totals.expired - before.expired,
         }
+    }
+
+    /// Who leads and the names of entries stay, as in a store that has both from the time.
+    pub(super) fn remove(&mut self) -> Removed {
+        if !(self.live.is_empty() && self.ended.is_empty() && self.matches.is_empty() && self.told.is_empty()) {
+            return Removed::InUse;
+        }
+        let (leader, told) = (self.leader.take(), std::mem::take(&mut self.told));
+        *self = Self { leader, told, ..Self::default() };
+        Removed::Done
     }
 
     /// Outcomes, and matches that are over.

@@ -90,5 +90,7 @@ scripts! {
     PUT_OFF = "putoff", [Outbox, Later], ["PUT_OFF"];
     RECALL = "recall", [Outbox, Later], ["RECALLED"];
     REPLAY = "replay", [Outbox, Dead], ["REPLAYED"];
+    REMOVE = "remove", [Tickets, Waiting, Claims, Leases, Matches, Results, Forget, Outbox, Dead, Later, Seen, Lobbies, Paces, Waits, Stats, Runs],
+        ["REMOVED", "IN_USE"];
     STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets, Dead, Forget, Runs], ["STATUS"];
 }

@@ -12,7 +12,9 @@ use crate::domain::limits::{
     RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX, UPKEEP_PAUSE_MS_MAX,
 };
 use crate::domain::{PoolId, Rules};
-use crate::ports::{Estimate, Expired, Job, JobRun, Pinged, PoolStatus, Pools, Reclaimed, StoreError, Totals, Upkeep};
+use crate::ports::{
+    Estimate, Expired, Job, JobRun, Pinged, PoolStatus, Pools, Reclaimed, Removed, StoreError, Totals, Upkeep,
+};
 
 impl Upkeep for Redis {
     async fn reclaim(&self, pool: &PoolId, now_ms: u64) -> Result<Reclaimed, StoreError> {
@@ -55,6 +57,15 @@ impl Upkeep for Redis {
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
         match reply.word() {
             "EXPIRED" => Ok(Expired { expired: reply.part(1)?, abandoned: reply.part(2)?, forgotten: reply.part(3)? }),
+            _ => reply.unexpected(),
+        }
+    }
+
+    async fn remove(&self, pool: &PoolId) -> Result<Removed, StoreError> {
+        let reply = self.run(&scripts::REMOVE, pool, &[]).await?;
+        match reply.word() {
+            "REMOVED" => Ok(Removed::Done),
+            "IN_USE" => Ok(Removed::InUse),
             _ => reply.unexpected(),
         }
     }

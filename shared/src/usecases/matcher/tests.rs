@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::adapters::memory::Memory;
 use crate::domain::{CancelReason, Match, MatchId, Party, PlayerId, Queue, Rules, Ticket, TicketId, Unique};
-use crate::ports::{Answer, Bid, Claim, Dropped, Expired, Led, Page, Reach, Reclaimed, Resigned, Tickets};
+use crate::ports::{Answer, Bid, Claim, Dropped, Expired, Led, Page, Reach, Reclaimed, Removed, Resigned, Tickets};
 
 /// Tokio's paused time: it moves when everybody waits, to where the first of them wants it.
 struct Paused {
@@ -111,6 +111,10 @@ impl Upkeep for Half {
 
     async fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> Answer<Expired> {
         self.store.expire(pool, rules, now_ms).await
+    }
+
+    async fn remove(&self, pool: &PoolId) -> Answer<Removed> {
+        self.store.remove(pool).await
     }
 }
 
