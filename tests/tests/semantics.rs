@@ -3,7 +3,7 @@
 
 use muster::domain::limits::{SETTLE_MS_MAX, SETTLE_RETRY_MS};
 use muster::domain::{CancelReason, Cooldown, MatchState, Ping, Rules, Word};
-use muster::ports::{Polled, Tickets};
+use muster::ports::{Players, Polled, Tickets};
 use muster::usecases::join::Reply;
 use muster::usecases::view::Status;
 use muster_tests::samples::{T0, player};
@@ -18,6 +18,18 @@ async fn joining_while_a_match_asks_is_the_same_ticket_and_shows_the_question() 
     let Reply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
     assert_eq!((view.ticket, view.status), (ann, Status::Proposed));
     assert_eq!(view.proposal.map(|proposal| proposal.left_ms), Some(10_000));
+}
+
+#[tokio::test]
+async fn joining_again_is_the_same_ticket_though_only_a_member_is_spoken_for_yet() {
+    let stage = Stage::of(Rules { team_size: 2, ..Rules::default() });
+    let Reply::Queued(first) = stage.ask(&["ann", "amy"], false).await else { panic!("expected a new ticket") };
+    stage.store.unreserve(&player("ann"), &first.ticket).await.unwrap();
+    let again = stage.ask(&["ann", "amy"], false).await;
+    assert!(matches!(&again, Reply::Already(view) if view.ticket == first.ticket), "{again:?}");
+    let other = stage.ask(&["ann", "bob"], false).await;
+    assert!(matches!(other, Reply::Queued(_)), "{other:?}");
+    assert_eq!(stage.ask(&["cid", "amy"], false).await, Reply::MemberBusy(player("amy")));
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ def where(test):
 
 
 def copy():
-    """The tree as git knows it, to be broken. Its own target folder is kept between runs."""
+    """The tree as git knows it, to be broken. Its own target folder is kept between runs: broken programs must not stand beside good ones."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
         source, to = ROOT / name, COPY / name
@@ -127,7 +127,7 @@ def copy():
 
 def run(arguments):
     """Builds the functions and runs a test. Whether both went well, and what was said."""
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(COPY / "target")}
     said = ""
     for command in (["cargo", "build", "--workspace", "--bins"], ["cargo", "nextest", "run", "--workspace", *arguments]):
         done = subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)

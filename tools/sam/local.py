@@ -2,7 +2,8 @@
 
     local.py invoke NAME [EVENT]    one function on a sample: `invoke join`, `invoke health events/health.ready.json`
     local.py up [PORT]              the HTTP API on 127.0.0.1, matcher and sweeper fired as the schedule would
-    local.py check                  every function on its sample, then a join to a match through the API
+    local.py check                  every function on its sample, a join to a match through the API, then the plain command
+    local.py plain                  the plain `sam local invoke` against a local deployment
 
 Run it with .local/sam/bin/python after tools/sam/build.sh. Exit code 3: there is no engine and none can be started here; the
 reason is on standard error.
@@ -182,6 +183,34 @@ def check_round_trip(session):
         process.wait()
 
 
+def check_plain(session):
+    """The one command that docs/development.md names, against a local deployment with its ledger."""
+    ports = [str(free_port("127.0.0.1")) for _ in range(2)]
+    command = [ROOT / "target/debug/muster", "up", "--port", ports[0], "--websocket-port", ports[1], "--containers"]
+    deployment = subprocess.Popen(command, cwd=ROOT, env=session.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        wait_for(deployment.stdout, "containers reach it", "muster up --containers")
+        command = [SAM, "local", "invoke", "JoinFunction", "-e", "events/join.json", "--skip-pull-image"]
+        if MACHINE != "x86_64":
+            command += ["--parameter-overrides", f"Architecture={MACHINE} JwtIssuer=https://login.example.com JwtAudience=muster Release=00000000"]
+        done = subprocess.run(command, cwd=ROOT, env=session.environment, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        lines = done.stdout.strip().splitlines()
+        if done.returncode != 0 or not lines or json.loads(lines[-1]).get("statusCode") != 202:
+            sys.exit(f"sam local invoke: expected 202, found exit code {done.returncode} and\n{done.stdout}{done.stderr}")
+        print(f"$ sam local invoke JoinFunction -e events/join.json\n{lines[-1]}", flush=True)
+        # The functions of the deployment see what the container wrote.
+        ticket = json.loads(json.loads(lines[-1])["body"])["ticket_id"]
+        event = json.loads((ROOT / "events/join.json").read_text())
+        player = event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"]
+        status, reply, ms = ask(f"http://127.0.0.1:{ports[0]}", "GET", f"/match/{ticket}", player)
+        if status != 200:
+            sys.exit(f"poll: expected 200, found {status} {reply}")
+        print(f"GET /match/... as {player} -> {status} {reply['status']}, {ms:.0f} ms")
+    finally:
+        deployment.terminate()
+        deployment.wait()
+
+
 def up(session, port):
     """The API until it is interrupted; the jobs run back to back, as their schedule makes them."""
     process = session.start_api(port)
@@ -211,10 +240,14 @@ def main():
         case ["up", *port]:
             with Session() as session:
                 up(session, int(port[0]) if port else 3999)
+        case ["plain"]:
+            with Session() as session:
+                check_plain(session)
         case ["check"]:
             with Session() as session:
                 check_functions(session)
                 check_round_trip(session)
+                check_plain(session)
         case _:
             sys.exit(__doc__)
 

@@ -280,11 +280,15 @@ async fn reserve_all(
                 Reserved::Held(_) => Some(Blocked::Raced),
                 refused => Some(refusal(refused, player, now_ms)),
             },
-            Probe::Live if player == request.caller => match same_again(store, request, &other).await? {
-                Some(reply) => Some(Blocked::Settled(Box::new(reply))),
-                None => Some(Blocked::Raced),
-            },
-            Probe::Live => Some(Blocked::Settled(Box::new(Reply::MemberBusy(player.clone())))),
+            Probe::Live => Some(match same_again(store, request, &other).await? {
+                // Also where the store speaks for this member already and not yet for the caller: another try of this join is
+                // under way, and the ledger writes its players one by one.
+                Some(reply) if player == request.caller || matches!(reply, Reply::Already(_)) => {
+                    Blocked::Settled(Box::new(reply))
+                }
+                None if player == request.caller => Blocked::Raced,
+                Some(_) | None => Blocked::Settled(Box::new(Reply::MemberBusy(player.clone()))),
+            }),
         };
         break;
     }

@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod aws;
 pub mod bench;
+pub mod containers;
 pub mod cost;
 pub mod dead_letters;
 pub mod demo;

@@ -7,7 +7,7 @@ use clap::Args;
 use muster_tools::local::{Deployment, Options, RedisKind};
 use muster_tools::time::{now, pause};
 
-use super::{asked_to_end, fresh_logs};
+use super::{asked_to_end, containers, fresh_logs};
 
 /// Between two looks at whether Redis and the emulator live, and at what there is to say.
 const WATCH_PERIOD: Duration = Duration::from_millis(200);
@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Use a Redis Cluster of three masters instead of one server
     #[arg(long)]
     cluster: bool,
+    /// Let containers reach the stores, for `sam local invoke`; needs a Docker engine
+    #[arg(long, conflicts_with = "cluster")]
+    containers: bool,
     /// A queues document to use instead of tools/local/queues.json
     #[arg(long, value_name = "FILE")]
     queues: Option<std::path::PathBuf>,
@@ -49,6 +52,9 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::E
         asked = &mut ended => return Ok(asked.map(|()| ExitCode::SUCCESS)?),
     };
     greet(&deployment, began.elapsed());
+    if arguments.containers {
+        println!("{}", containers::open(&mut deployment).await?);
+    }
     let outcome = loop {
         tokio::select! {
             asked = &mut ended => break asked,

@@ -192,6 +192,7 @@ pub struct Deployment {
     lambda: Lambda,
     ledger: Option<LedgerPart>,
     redis: RedisPart,
+    queues: String,
     logs: PathBuf,
     _logs_owned: Option<TempDir>,
 }
@@ -230,7 +231,9 @@ impl Deployment {
             ledger.pump = Some(StreamPump::start(ledger.table.api(), lambda.invoker(), template::mappings()?).await?);
         }
         let schedules = Vec::new();
-        let mut deployment = Self { schedules, http, websocket, lambda, ledger, redis, logs, _logs_owned: logs_owned };
+        let queues = options.queues.clone();
+        let mut deployment =
+            Self { schedules, http, websocket, lambda, ledger, redis, queues, logs, _logs_owned: logs_owned };
         deployment.ready().await?;
         if options.schedules {
             for name in SCHEDULED_FUNCTIONS {
@@ -295,6 +298,17 @@ impl Deployment {
     pub fn take_away(&self, name: &str) {
         self.reserve(name, 0);
         self.processes(name).for_each(|process| process.kill());
+    }
+
+    /// The ports of Redis and of the ledger's emulator on loopback; none for a cluster, or an emulator that is not its own.
+    pub fn store_ports(&mut self) -> Option<(u16, u16)> {
+        let RedisPart::Single(redis) = &self.redis else { return None };
+        Some((redis.port(), self.ledger.as_mut()?.table.emulator()?.port()))
+    }
+
+    /// The queues document that its functions began with.
+    pub fn queues(&self) -> &str {
+        &self.queues
     }
 
     /// The Lambda Invoke API of this deployment.
