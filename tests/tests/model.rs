@@ -1,12 +1,13 @@
 //! Random lives of a deployment: joins, polls, cancels, answers, matchers, sweepers, crashes, outages and time itself, interleaved one
 //! store call at a time from a seed. After each call the model is asked; and the same seed is the same life on memory and on
-//! Redis, call by call.
+//! Redis, call by call. Failovers that forget the last calls have lives of their own, on memory, with the ledger as arbiter.
 
 use std::collections::BTreeMap;
 
 use muster::adapters::memory::Memory;
 use muster::domain::limits::OUTBOX_ENTRIES_MAX;
 use muster_tests::edge::{Stopwatch, number, say};
+use muster_tests::model::failover;
 use muster_tests::model::play::{Life, first_difference, live};
 use muster_tests::model::seen::RedisLook;
 use muster_tests::stores::Server;
@@ -100,4 +101,30 @@ fn whatever_happens_the_promises_hold_on_memory_and_redis_alike() {
         assert!(calls >= CALLS_MIN, "expected at least {CALLS_MIN} calls, found {calls}");
     }
     say(format!("model: {calls} calls in {} lives, {} ms", seeds().count(), watch.elapsed().as_millis()));
+}
+
+/// Lives in which the store fails over; each is 400 calls and the end.
+const FAILOVER_LIVES: u64 = 250;
+
+/// What must have happened after a failover somewhere: a match that was called void, and those who wait on.
+const FAILOVER_STEPS: &[&str] = &["failover", "match confirmed to dropped", "ticket matched to waiting"];
+
+#[test]
+fn whatever_is_forgotten_in_a_failover_nobody_is_in_two_matches_and_everybody_reads_an_end() {
+    let watch = Stopwatch::start();
+    let seeds = number("MUSTER_MODEL_SEED").map_or(0..FAILOVER_LIVES, |seed| seed..seed + 1);
+    let (mut calls, mut met) = Sum::default();
+    for seed in seeds.clone() {
+        let life = replayable(seed, || failover::live(seed));
+        calls += life.calls;
+        life.met.into_iter().for_each(|(step, times)| *met.entry(step).or_default() += times);
+    }
+    let steps: Vec<String> = met.iter().map(|(step, times)| format!("{step} {times}")).collect();
+    say(format!("model with failovers: {}", steps.join(" · ")));
+    if seeds.clone().count() > 1 {
+        let missing: Vec<_> = FAILOVER_STEPS.iter().filter(|step| met.get(**step).is_none_or(|n| *n == 0)).collect();
+        assert!(missing.is_empty(), "lives too dull: nobody ever saw {missing:?}");
+        assert!(calls >= CALLS_MIN, "expected at least {CALLS_MIN} calls, found {calls}");
+    }
+    say(format!("model with failovers: {calls} calls in {} lives, {} ms", seeds.count(), watch.elapsed().as_millis()));
 }

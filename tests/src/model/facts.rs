@@ -98,6 +98,13 @@ impl Facts {
         wrong
     }
 
+    /// The pool as it is after one more store call, where a failover has made steps lawful that are not lawful otherwise.
+    pub fn shows(&mut self, pool: &PoolId, seen: Seen) {
+        let before = self.pools.remove(pool).unwrap_or_default();
+        self.count(&before, &seen);
+        self.pools.insert(pool.clone(), seen);
+    }
+
     fn count(&mut self, before: &Seen, seen: &Seen) {
         let mut met = |step: String| *self.met.entry(step).or_default() += 1;
         for (id, is) in &seen.tickets {

@@ -8,16 +8,17 @@ use futures::FutureExt;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::domain::limits::{OUTBOX_TAKE_MAX, UPKEEP_GAP_MS_MAX};
 use muster::domain::{
-    CancelReason, Cooldown, Event, MatchId, MatchState, Party, Ping, PoolId, Queue, Queues, Rules, TicketId, Unique,
-    Word,
+    CancelReason, Cooldown, Event, MatchId, MatchState, Party, Ping, PlayerId, PoolId, Queue, Queues, Rules, TicketId,
+    Unique, Word,
 };
-use muster::ports::{Clock, Ledger, Matches, Polled, Tickets, Upkeep};
+use muster::ports::{Clock, Ledger, Matches, Players, Polled, Tickets, Upkeep};
 use muster::usecases::answer::answer;
 use muster::usecases::cancel::cancel;
 use muster::usecases::drain::drain;
-use muster::usecases::join::{Request, join_queue};
+use muster::usecases::join::{Reply, Request, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick, upkeep};
+use muster::usecases::view::View;
 use tokio::runtime::Runtime;
 
 use super::facts::{Asks, Deed, Facts};
@@ -29,9 +30,9 @@ use crate::stepped::{Actor, Stepped, Turns};
 
 const PLAYERS: usize = 8;
 /// Deeds that go on at once.
-const AT_ONCE: usize = 5;
+pub(super) const AT_ONCE: usize = 5;
 /// Turns of one life.
-const TURNS: usize = 400;
+pub(super) const TURNS: usize = 400;
 const TTL_MS: u64 = 60_000;
 /// So long nobody is heard and no pool looked after: longer than the gap by which a store knows that it was away.
 const OUTAGE_MS: u64 = UPKEEP_GAP_MS_MAX + 5_000;
@@ -50,7 +51,7 @@ pub struct Life {
 }
 
 /// Two players who ping and accept, four in teams who accept, and two who need not, but are claimed first.
-fn queues() -> Queues {
+pub(super) fn queues() -> Queues {
     let rules = Rules { ttl_ms: TTL_MS, abandon_ms: 25_000, ..Rules::default() };
     let rules = Rules { window: muster::domain::window::Window { deadline_ms: 5_000, ..rules.window }, ..rules };
     let cooldown = Some(Cooldown { after: 2, for_ms: 10_000 });
@@ -68,26 +69,30 @@ fn queues() -> Queues {
     Queues::new(queues).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-struct Doing<'a> {
-    pool: PoolId,
-    deed: Deed,
-    actor: Actor<'a>,
+pub(super) struct Doing<'a> {
+    pub(super) pool: PoolId,
+    pub(super) deed: Deed,
+    pub(super) actor: Actor<'a>,
 }
+
+/// What phones were told: whom, what, and whether it is the answer to a join.
+pub(super) type Views = RefCell<Vec<(PlayerId, View, bool)>>;
 
 /// What all deeds work with.
-struct Stage<'a, S> {
-    store: &'a Stepped<'a, S>,
-    ledger: &'a Option<MemoryLedger<VirtualClock>>,
-    clock: &'a VirtualClock,
-    ids: &'a CountingIds,
-    queues: &'a Queues,
-    log: &'a RefCell<Vec<String>>,
+pub(super) struct Stage<'a, S, L> {
+    pub(super) store: &'a Stepped<'a, S>,
+    pub(super) ledger: &'a Option<L>,
+    pub(super) clock: &'a VirtualClock,
+    pub(super) ids: &'a CountingIds,
+    pub(super) queues: &'a Queues,
+    pub(super) log: &'a RefCell<Vec<String>>,
+    pub(super) views: &'a Views,
 }
 
-impl<'a, S: Store> Stage<'a, S> {
+impl<'a, S: Store, L: Ledger + Tickets + Players> Stage<'a, S, L> {
     /// Begins a deed.
-    fn begin(&self, pool: &PoolId, deed: &Deed, rng: &mut Rng) -> Actor<'a> {
-        let Self { store, ledger, clock, ids, queues, log } = *self;
+    pub(super) fn begin(&self, pool: &PoolId, deed: &Deed, rng: &mut Rng) -> Actor<'a> {
+        let Self { store, ledger, clock, ids, queues, log, views } = *self;
         let (pool, deed, now_ms) = (pool.clone(), deed.clone(), clock.now_ms());
         let key = rng.bool().then(|| format!("key{}", rng.u8(..3)));
         let (push, rating) = (rng.bool(), 1_400.0 + f64::from(rng.u8(..200)));
@@ -95,21 +100,37 @@ impl<'a, S: Store> Stage<'a, S> {
             let rules = queues.rules(&pool).unwrap_or_else(|| panic!("{pool} is a pool"));
             let ticket = |unique: Unique| TicketId::new(pool.clone(), unique);
             let game = |unique: Unique| MatchId::new(pool.clone(), unique);
+            let told = |player: &PlayerId, view: Option<View>| {
+                let joins = matches!(deed, Deed::Join(_));
+                views.borrow_mut().extend(view.map(|view| (player.clone(), view, joins)));
+            };
             let line = match &deed {
                 Deed::Join(players) => {
                     let party = Party::restored(players.clone());
                     let (caller, pool, idempotency_key) = (&players[0], pool.clone(), key.as_deref());
                     let request =
                         Request { caller, pool, rules, party, rating, idempotency_key, push, rate: None, now_ms };
-                    format!("{:?}", join_queue(store, ledger, ids, &request).await)
+                    let done = join_queue(store, ledger, ids, &request).await;
+                    if let Ok(Reply::Queued(view) | Reply::Already(view)) = done.as_ref().map(|placed| &placed.reply) {
+                        told(caller, Some(view.clone()));
+                    }
+                    format!("{done:?}")
                 }
                 Deed::Poll(id, player) => {
                     let target = Target::Ticket(ticket(*id));
-                    format!("{:?}", poll(store, ledger, clock, queues, &target, player).await)
+                    let done = poll(store, ledger, clock, queues, &target, player).await;
+                    told(player, done.as_ref().ok().and_then(|seen| seen.view.clone()));
+                    format!("{done:?}")
                 }
-                Deed::Cancel(id, player) => format!("{:?}", cancel(store, ledger, &ticket(*id), player, now_ms).await),
+                Deed::Cancel(id, player) => {
+                    let done = cancel(store, ledger, &ticket(*id), player, now_ms).await;
+                    told(player, done.as_ref().ok().and_then(|done| done.view.clone()));
+                    format!("{done:?}")
+                }
                 Deed::Answer(id, player, word) => {
-                    format!("{:?}", answer(store, ledger, clock, queues, &game(*id), player, *word).await)
+                    let done = answer(store, ledger, clock, queues, &game(*id), player, *word).await;
+                    told(player, done.as_ref().ok().and_then(|done| done.reply.clone().view()));
+                    format!("{done:?}")
                 }
                 Deed::Unplug(id, member) => {
                     let verdict = (ticket(*member), CancelReason::Disconnected);
@@ -125,12 +146,16 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 }
 
-fn any<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
+pub(super) fn any<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
     (!from.is_empty()).then(|| from[rng.usize(..from.len())].clone())
 }
 
+pub(super) fn asks_of(pool: &PoolId) -> Asks {
+    Asks { acceptance: pool.queue() != "quick" }
+}
+
 /// Something that somebody might do next; none if there is nobody to do it.
-fn any_deed(rng: &mut Rng, facts: &Facts, pool: &PoolId) -> Option<Deed> {
+pub(super) fn any_deed(rng: &mut Rng, facts: &Facts, pool: &PoolId) -> Option<Deed> {
     let seen = facts.pools.get(pool);
     let tickets: Vec<Unique> = seen.into_iter().flat_map(|seen| seen.tickets.keys().copied()).collect();
     let recent = &tickets[tickets.len().saturating_sub(6)..];
@@ -193,9 +218,10 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
     let (queues, log) = (queues(), RefCell::new(Vec::new()));
     let ledger = Some(MemoryLedger::new(VirtualClock::at(T0)));
     let stepped = Stepped { store, turns: &turns, runtime };
-    let stage = Stage { store: &stepped, ledger: &ledger, clock: &clock, ids: &ids, queues: &queues, log: &log };
+    let (ids, views) = (&ids, Views::default());
+    let stage =
+        Stage { store: &stepped, ledger: &ledger, clock: &clock, ids, queues: &queues, log: &log, views: &views };
     let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
-    let asks = |pool: &PoolId| Asks { acceptance: pool.queue() != "quick" };
 
     let (mut facts, mut doing): (Facts, Vec<Doing<'_>>) = Default::default();
     let mut life = Life { calls: 0, turns: Vec::new(), met: BTreeMap::new() };
@@ -240,7 +266,7 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
         let seen = look.look(&pool, &before);
         let answers = log.take().join(", ");
         life.turns.push(format!("{line}: {answers}\n    {seen:?}"));
-        let wrong = facts.sees(&pool, asks(&pool), clock.now_ms(), seen);
+        let wrong = facts.sees(&pool, asks_of(&pool), clock.now_ms(), seen);
         assert!(wrong.is_empty(), "turn {} ({line}):\n  {}", life.calls, wrong.join("\n  "));
     }
     drop(doing);
@@ -252,7 +278,7 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
 /// Time passes, and nobody but a sweeper does anything.
 fn end<S: Store>(
     facts: &Facts,
-    stage: &Stage<'_, S>,
+    stage: &Stage<'_, S, MemoryLedger<VirtualClock>>,
     pools: &[PoolId],
     runtime: Option<&Runtime>,
     store: &S,
@@ -287,7 +313,12 @@ fn end<S: Store>(
 }
 
 /// Everything that is left in the outbox, also what a crashed reader took.
-fn tell<S: Store>(stage: &Stage<'_, S>, pool: &PoolId, runtime: Option<&Runtime>, store: &S) {
+fn tell<S: Store>(
+    stage: &Stage<'_, S, MemoryLedger<VirtualClock>>,
+    pool: &PoolId,
+    runtime: Option<&Runtime>,
+    store: &S,
+) {
     loop {
         let entries = on(runtime, store.take(pool, OUTBOX_TAKE_MAX, 0)).unwrap_or_else(|error| panic!("{error}"));
         if entries.is_empty() {
