@@ -23,7 +23,7 @@
 -- ARGV[10] bytes_max of the outbox, taking all entries for as long as the one that comes
 -- ARGV[11] rate_every_ms, one call for each; 0 to count nothing
 -- ARGV[12] rate_burst, calls at once
--- Returns {"NOTED", state} | {"BEFORE", state} | {"TOO_LATE"} | {"UNKNOWN"} | {"TOO_OFTEN", retry_ms}
+-- Returns {"NOTED", state} | {"BEFORE", state} | {"TOO_LATE"} | {"UNKNOWN"} | {"RATE_LIMITED", retry_ms}
 -- Limits  tickets <= PLAYERS_PER_MATCH_MAX, lobbies <= LOBBIES_MAX
 --
 -- The lease is the time to answer. The last yes confirms in the same call, so that all parties are matched or none. A no
@@ -37,7 +37,7 @@ local bytes_max, rate_every_ms, rate_burst = tonumber(ARGV[10]), tonumber(ARGV[1
 
 -- A pong was asked for, often by another call of the same player: it is counted there.
 local wait_ms = word == 'pong' and 0 or early_ms(paces, player, now_ms, rate_every_ms, rate_burst)
-if wait_ms > 0 then return { 'TOO_OFTEN', wait_ms } end
+if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 
 local text = redis.call('HGET', matches, match)
 local record = text and cjson.decode(text) or { teams = {} }

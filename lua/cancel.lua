@@ -19,7 +19,7 @@
 -- ARGV[7] rate_burst, calls at once
 -- ARGV[8] bytes_max of the outbox, taking all entries for as long as the one that comes
 -- Returns {"CANCELLED"} | {"CLAIMED", match} | {"ENDED", outcome, match record} | {"UNKNOWN"}
---         | {"TOO_OFTEN", retry_ms}
+--         | {"RATE_LIMITED", retry_ms}
 -- Limits  O(log n)
 --
 -- A ticket that a match holds is not ended here: whoever asks drops that match first (see drop), with this ticket's reason.
@@ -31,7 +31,7 @@ local rate_every_ms, rate_burst, bytes_max = tonumber(ARGV[6]), tonumber(ARGV[7]
 
 local wait_ms = early_ms(paces, player, now_ms, rate_every_ms, rate_burst)
 if wait_ms > 0 then
-  return { 'TOO_OFTEN', wait_ms }
+  return { 'RATE_LIMITED', wait_ms }
 end
 local ended = redis.call('HGET', results, ticket)
 if ended then

@@ -17,7 +17,7 @@
 -- ARGV[5] rate_burst, calls at once
 -- Returns {"WAITING", record, p50, p90} | {"CLAIMED", record, match, match record, lease_ms, p50, p90}
 --         | {"SETTLING", outcome, match record, forget_ms} | {"ENDED", outcome, match record} | {"UNKNOWN"}
---         | {"TOO_OFTEN", retry_ms}
+--         | {"RATE_LIMITED", retry_ms}
 -- Limits  O(log n)
 --
 -- A match that the ledger has not heard of is SETTLING: its entry is still in the outbox.
@@ -48,7 +48,7 @@ if own then
   redis.call('ZADD', seen, 'XX', 'GT', now_ms, ticket)
 end
 if wait_ms > 0 then
-  return { 'TOO_OFTEN', wait_ms }
+  return { 'RATE_LIMITED', wait_ms }
 end
 if not own then
   return { 'UNKNOWN' }

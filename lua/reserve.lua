@@ -11,7 +11,7 @@
 -- ARGV[6] cooldown_ms
 -- ARGV[7] rate_every_ms, one ask for each; 0 to count nothing
 -- ARGV[8] rate_burst, asks at once
--- Returns {"RESERVED"} | {"HELD", ticket} | {"COOLING_DOWN", until_ms} | {"TOO_OFTEN", retry_ms}
+-- Returns {"RESERVED"} | {"HELD", ticket} | {"COOLING_DOWN", until_ms} | {"RATE_LIMITED", retry_ms}
 -- Limits  O(log n), n refusals of one player
 --
 -- The rate is a token bucket (see lib/bucket).
@@ -24,7 +24,7 @@ local rate_every_ms, rate_burst = tonumber(ARGV[7]), tonumber(ARGV[8])
 if rate_every_ms > 0 then
   local full_ms, wait_ms = ask(redis.call('GET', rate), now_ms, rate_every_ms, rate_burst)
   if wait_ms > 0 then
-    return { 'TOO_OFTEN', wait_ms }
+    return { 'RATE_LIMITED', wait_ms }
   end
   redis.call('SET', rate, string.format('%.0f', full_ms), 'PX', full_ms - now_ms)
 end

@@ -85,7 +85,7 @@ const ROUTES: &[Route] = &[
             Code::AlreadyQueued,
             Code::PartyMemberQueued,
             Code::CoolingDown,
-            Code::TooOften,
+            Code::RateLimited,
             Code::Contended,
             Code::StoreUnavailable,
             Code::Internal,
@@ -191,8 +191,14 @@ const ROUTES: &[Route] = &[
 ];
 
 /// What asking for a ticket, or taking it back, can be refused with.
-const OF_A_TICKET: &[Code] =
-    &[Code::InvalidId, Code::Unauthenticated, Code::NotFound, Code::TooOften, Code::StoreUnavailable, Code::Internal];
+const OF_A_TICKET: &[Code] = &[
+    Code::InvalidId,
+    Code::Unauthenticated,
+    Code::NotFound,
+    Code::RateLimited,
+    Code::StoreUnavailable,
+    Code::Internal,
+];
 
 /// What an answer to a match can be refused with.
 const OF_AN_ANSWER: &[Code] = &[
@@ -200,7 +206,7 @@ const OF_AN_ANSWER: &[Code] = &[
     Code::Unauthenticated,
     Code::NotFound,
     Code::ProposalOver,
-    Code::TooOften,
+    Code::RateLimited,
     Code::StoreUnavailable,
     Code::Internal,
 ];

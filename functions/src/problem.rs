@@ -55,7 +55,7 @@ codes! {
     AlreadyQueued = 409 "already_queued" "The caller already waits elsewhere or with other players",
     PartyMemberQueued = 409 "party_member_queued" "A player of the party already waits",
     CoolingDown = 429 "cooling_down" "A player of the party refused too many matches",
-    TooOften = 429 "too_often" "The caller asks too often",
+    RateLimited = 429 "rate_limited" "The caller asks too often",
     ProposalOver = 409 "proposal_over" "The match does not ask any more",
     Contended = 503 "contended" "Others kept changing the same thing",
     StoreUnavailable = 503 "store_unavailable" "The store does not answer",
@@ -86,7 +86,7 @@ impl Problem {
 
     /// Nothing of the caller's; whether it is somebody else's is not said.
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound, "it was never there, is forgotten, or is somebody else's")
+        Self::new(Code::NotFound, "unknown, forgotten, or another player's")
     }
 
     /// With one further member.
@@ -131,15 +131,16 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        if !matches!(error, StoreError::TooOften { .. }) {
+        if !matches!(error, StoreError::RateLimited { .. }) {
             tracing::error!(%error, "store");
         }
         match error {
-            StoreError::TooOften { retry_ms } => {
-                Self::new(Code::TooOften, "expected fewer calls of one player; come back later").retry_after(retry_ms)
+            StoreError::RateLimited { retry_ms } => {
+                Self::new(Code::RateLimited, "too many calls from one player; retry after retry_after_ms")
+                    .retry_after(retry_ms)
             }
             StoreError::Unavailable(_) => {
-                Self::new(Code::StoreUnavailable, "expected an answer in time; ask again soon")
+                Self::new(Code::StoreUnavailable, "the stores did not answer in time; retry soon")
             }
             StoreError::Corrupt(_) => Self::new(Code::Internal, "the cause is in the log under this request's id"),
         }
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn who_asks_too_often_is_told_when_to_ask_again() {
-        let response = Problem::from(StoreError::TooOften { retry_ms: 1_001 }).into_response();
+        let response = Problem::from(StoreError::RateLimited { retry_ms: 1_001 }).into_response();
         assert_eq!(
             (response.status().as_u16(), &response.headers()[header::RETRY_AFTER]),
             (429, &HeaderValue::from(2))

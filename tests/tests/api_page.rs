@@ -134,7 +134,7 @@ fn queues() -> String {
 
 /// Requests that are refused only after others were answered: eve joins again and again; fay declines, gus accepts too late.
 async fn late_requests(url: &str) -> Vec<Bad> {
-    let eve = Bad { player: "eve", ..join(Code::TooOften, r#"{"queue":"casual-2v2","region":"eu"}"#) };
+    let eve = Bad { player: "eve", ..join(Code::RateLimited, r#"{"queue":"casual-2v2","region":"eu"}"#) };
     while send(&eve, url).await.0 != 429 {}
     let body = r#"{"queue":"asks","region":"eu"}"#;
     let mut ticket = String::new();

@@ -54,7 +54,7 @@ fn ticket_of(reply: &Reply) -> Option<&TicketId> {
     match reply {
         Reply::Queued(view) | Reply::Already(view) => Some(&view.ticket),
         Reply::CallerBusy(ticket) => Some(ticket),
-        Reply::MemberBusy(_) | Reply::CoolingDown(..) | Reply::TooOften(_) | Reply::Contended => None,
+        Reply::MemberBusy(_) | Reply::CoolingDown(..) | Reply::RateLimited(_) | Reply::Contended => None,
     }
 }
 
@@ -239,7 +239,7 @@ impl Census for OfMemory {
         let probe = TicketId::new(pool("probe.eu"), muster::domain::Unique::from_bits(0));
         match self.0.reserve(player, &probe, None, &Terms::lasting(1)).await.unwrap() {
             Reserved::Held(ticket) => Some(ticket),
-            Reserved::Done | Reserved::CoolingDown { .. } | Reserved::TooOften { .. } => None,
+            Reserved::Done | Reserved::CoolingDown { .. } | Reserved::RateLimited { .. } => None,
         }
     }
 }

@@ -76,8 +76,10 @@ where
     match reply {
         Reply::Noted(view) => Ok((view, noted)),
         Reply::TooLate(view) => {
-            let problem =
-                Problem::new(Code::ProposalOver, "expected an answer before the deadline, and before anybody declined");
+            let problem = Problem::new(
+                Code::ProposalOver,
+                "the match asks no longer: its deadline has passed, or a player declined",
+            );
             let queues = &app.config.queues;
             Err(match view {
                 Some(view) => problem.with("ticket", serde_json::json!(TicketBody::new(&view, queues))),

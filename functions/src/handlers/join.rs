@@ -110,22 +110,33 @@ where
         }
         Reply::Already(view) => Ok(entered(StatusCode::OK, view, noted)),
         Reply::CallerBusy(ticket) => {
-            let problem = Problem::new(Code::AlreadyQueued, "cancel the other ticket first, or go on with it");
+            let problem = Problem::new(
+                Code::AlreadyQueued,
+                "the caller already has a ticket; cancel it first, or continue with it",
+            );
             Err(problem.with("ticket_id", ticket.to_string()))
         }
         Reply::MemberBusy(player) => {
-            let problem = Problem::new(Code::PartyMemberQueued, "that player must cancel first");
+            let problem = Problem::new(
+                Code::PartyMemberQueued,
+                "a party member already has a ticket; that player must cancel it first",
+            );
             Err(problem.with("player_id", player.to_string()))
         }
         Reply::CoolingDown(player, left_ms) => {
-            let problem = Problem::new(Code::CoolingDown, "expected a party that accepts its matches; come back later");
+            let problem = Problem::new(
+                Code::CoolingDown,
+                "a player is on cooldown after declining matches; retry after retry_after_ms",
+            );
             Err(problem.with("player_id", player.to_string()).retry_after(left_ms))
         }
-        Reply::TooOften(left_ms) => {
-            let problem = Problem::new(Code::TooOften, "expected fewer joins of one player; come back later");
+        Reply::RateLimited(left_ms) => {
+            let problem = Problem::new(Code::RateLimited, "too many joins from one player; retry after retry_after_ms");
             Err(problem.retry_after(left_ms))
         }
-        Reply::Contended => Err(Problem::new(Code::Contended, "expected one join at a time; ask again soon")),
+        Reply::Contended => {
+            Err(Problem::new(Code::Contended, "other joins kept changing the same players' tickets; retry soon"))
+        }
     }
 }
 

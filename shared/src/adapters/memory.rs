@@ -172,7 +172,7 @@ impl Players for Memory {
             let full_ms = state.full_ms.get(player).copied().unwrap_or_default().max(now_ms) + every_ms;
             let allowed_ms = now_ms + u64::from(burst) * every_ms;
             if full_ms > allowed_ms {
-                return Ok(Reserved::TooOften { retry_ms: full_ms - allowed_ms });
+                return Ok(Reserved::RateLimited { retry_ms: full_ms - allowed_ms });
             }
             state.full_ms.insert(player.clone(), full_ms);
         }

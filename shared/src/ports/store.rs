@@ -16,7 +16,7 @@ pub enum StoreError {
     Unavailable(String),
     /// The player asks too often. Nothing was done, but that the player was heard of.
     #[error("the player asks too often: again in {retry_ms} ms")]
-    TooOften {
+    RateLimited {
         /// In how many milliseconds the player may ask again.
         retry_ms: u64,
     },
@@ -266,7 +266,7 @@ pub enum Reserved {
         until_ms: u64,
     },
     /// The player asks too often, and may ask again then.
-    TooOften {
+    RateLimited {
         /// In how many milliseconds.
         retry_ms: u64,
     },

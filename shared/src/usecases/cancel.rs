@@ -38,7 +38,7 @@ pub async fn cancel(
     for _ in 0..CANCEL_ROUNDS_MAX {
         let answer = match store.cancel(id, player, now_ms).await {
             Ok(answer) => answer,
-            Err(refused @ StoreError::TooOften { .. }) => return Err(refused),
+            Err(refused @ StoreError::RateLimited { .. }) => return Err(refused),
             // Only a ticket that the store never heard of may be ended without it.
             Err(away) => return in_ledger(ledger, id, player, now_ms).await.map_err(|_| away),
         };

@@ -69,7 +69,7 @@ pub enum Reply {
     /// A player of the party, perhaps the caller, refused too many matches and may join again in so many milliseconds.
     CoolingDown(PlayerId, u64),
     /// The caller asks too often and may ask again in so many milliseconds.
-    TooOften(u64),
+    RateLimited(u64),
     /// Others kept changing the same players' tickets; asking again will do.
     Contended,
 }
@@ -129,7 +129,7 @@ pub async fn join_queue<L: Ledger + Tickets + Players>(
             let reply = settled(store, ledger, request, reply).await?;
             return Ok(Placed { reply, mode: Mode::Normal, ledger_failure: noted.err() });
         }
-        Err(error @ (StoreError::Corrupt(_) | StoreError::TooOften { .. })) => return Err(error),
+        Err(error @ (StoreError::Corrupt(_) | StoreError::RateLimited { .. })) => return Err(error),
         Err(error) => error,
     };
     match place(ledger, &None::<L>, ids, request, first).await {
@@ -305,7 +305,7 @@ async fn reserve_all(
 fn refusal(refused: Reserved, player: &PlayerId, now_ms: u64) -> Blocked {
     let reply = match refused {
         Reserved::CoolingDown { until_ms } => Reply::CoolingDown(player.clone(), until_ms.saturating_sub(now_ms)),
-        Reserved::TooOften { retry_ms } => Reply::TooOften(retry_ms),
+        Reserved::RateLimited { retry_ms } => Reply::RateLimited(retry_ms),
         Reserved::Done | Reserved::Held(_) => Reply::Contended,
     };
     Blocked::Settled(Box::new(reply))

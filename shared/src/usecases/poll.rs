@@ -135,7 +135,7 @@ async fn ask(
             }
             return Ok((polled, voids, Source::Store));
         }
-        Err(refused @ StoreError::TooOften { .. }) => return Err(refused),
+        Err(refused @ StoreError::RateLimited { .. }) => return Err(refused),
         Err(away) => (Some(away), 0),
     };
     match (ledger.poll(id, player, now_ms).await, away) {

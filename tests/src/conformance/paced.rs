@@ -13,11 +13,11 @@ use crate::samples::{T0, forming, player, pool, proposed, ticket};
 pub const RATE: Rate = Rate { burst: 4, every_ms: 100 };
 
 /// Words that only these cases are answered.
-pub const WORDS: [(&str, &str); 3] = [("poll", "TOO_OFTEN"), ("cancel", "TOO_OFTEN"), ("answer", "TOO_OFTEN")];
+pub const WORDS: [(&str, &str); 3] = [("poll", "RATE_LIMITED"), ("cancel", "RATE_LIMITED"), ("answer", "RATE_LIMITED")];
 
 fn refused<T: Debug>(answer: Answer<T>, expected_ms: u64) {
     assert!(
-        matches!(answer, Err(StoreError::TooOften { retry_ms }) if retry_ms == expected_ms),
+        matches!(answer, Err(StoreError::RateLimited { retry_ms }) if retry_ms == expected_ms),
         "expected to be refused for {expected_ms} ms, found {answer:?}"
     );
 }

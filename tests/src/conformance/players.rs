@@ -108,10 +108,10 @@ pub(super) async fn a_burst_of_asks_is_lawful_and_then_one_for_each_interval<S: 
     }
     for _ in 0..2 {
         let refused = w.reserve_on(&name, &ticket, None, &at(T0 + 400)).await;
-        assert_eq!(refused, Reserved::TooOften { retry_ms: 600 }, "a refused ask is not counted");
+        assert_eq!(refused, Reserved::RateLimited { retry_ms: 600 }, "a refused ask is not counted");
     }
     assert_eq!(w.reserve(&name, &ticket, None).await, Reserved::Done, "who counts nothing refuses nothing");
     assert_eq!(w.reserve_on(&name, &ticket, None, &at(T0 + 1_000)).await, Reserved::Done);
     let refused = w.reserve_on(&name, &ticket, None, &at(T0 + 1_000)).await;
-    assert_eq!(refused, Reserved::TooOften { retry_ms: 1_000 });
+    assert_eq!(refused, Reserved::RateLimited { retry_ms: 1_000 });
 }

@@ -172,7 +172,7 @@ impl<'a, S: Store> World<'a, S> {
             Reserved::Done => "RESERVED",
             Reserved::Held(_) => "HELD",
             Reserved::CoolingDown { .. } => "COOLING_DOWN",
-            Reserved::TooOften { .. } => "TOO_OFTEN",
+            Reserved::RateLimited { .. } => "RATE_LIMITED",
         };
         self.said("reserve", word);
         if reserved == Reserved::Done {

@@ -40,7 +40,7 @@ fn over(polled: Polled) -> Ended {
 fn is_unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     match answer {
         Err(StoreError::Unavailable(_)) => true,
-        Ok(_) | Err(StoreError::Corrupt(_) | StoreError::TooOften { .. }) => false,
+        Ok(_) | Err(StoreError::Corrupt(_) | StoreError::RateLimited { .. }) => false,
     }
 }
 

@@ -49,7 +49,7 @@ impl<C: Clock> Ledger for DynamoDb<C> {
         }
         let verdict = |answer| match answer {
             Ok(recorded) => recorded,
-            Err(StoreError::Unavailable(_) | StoreError::TooOften { .. }) => Recorded::Later,
+            Err(StoreError::Unavailable(_) | StoreError::RateLimited { .. }) => Recorded::Later,
             Err(StoreError::Corrupt(error)) => {
                 tracing::error!(error, "the ledger refuses an event");
                 Recorded::Refused

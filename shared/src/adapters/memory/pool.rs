@@ -373,7 +373,7 @@ impl Pool {
         let full_ms = self.paces.get(player).copied().unwrap_or_default().max(now_ms) + every_ms;
         let allowed_ms = now_ms + u64::from(burst) * every_ms;
         if full_ms > allowed_ms {
-            return Err(StoreError::TooOften { retry_ms: full_ms - allowed_ms });
+            return Err(StoreError::RateLimited { retry_ms: full_ms - allowed_ms });
         }
         self.paces.insert(player.clone(), full_ms);
         Ok(())

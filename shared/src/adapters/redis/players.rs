@@ -37,7 +37,7 @@ impl Players for Redis {
                 Ok(Reserved::Held(held.parse().map_err(|e| StoreError::Corrupt(format!("player {player}: {e}")))?))
             }
             "COOLING_DOWN" => Ok(Reserved::CoolingDown { until_ms: reply.part(1)? }),
-            "TOO_OFTEN" => Ok(Reserved::TooOften { retry_ms: reply.part(1)? }),
+            "RATE_LIMITED" => Ok(Reserved::RateLimited { retry_ms: reply.part(1)? }),
             _ => reply.unexpected(),
         }
     }

@@ -41,7 +41,7 @@ impl Proposals for Redis {
             }
             "TOO_LATE" => Ok(Answered::TooLate),
             "UNKNOWN" => Ok(Answered::Unknown),
-            "TOO_OFTEN" => Err(StoreError::TooOften { retry_ms: reply.part(1)? }),
+            "RATE_LIMITED" => Err(StoreError::RateLimited { retry_ms: reply.part(1)? }),
             _ => reply.unexpected(),
         }
     }

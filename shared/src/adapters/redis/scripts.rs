@@ -61,16 +61,16 @@ scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
     BURY = "bury", [Tickets, Results, Forget, Outbox], ["LIVE", "DEAD"];
     POLL = bucket + "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
-        ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "TOO_OFTEN"];
+        ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "RATE_LIMITED"];
     CANCEL = bucket + ticket + outbox + "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
-        ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN", "TOO_OFTEN"];
+        ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN", "RATE_LIMITED"];
     SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
     MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
     CLAIM = matches + "claim", [Waiting, Claims, Matches, Leases, Outbox, Tickets], ["CLAIMED", "TAKEN"];
     CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
         ["CONFIRMED", "LEASE_LOST"];
     ANSWER = bucket + matches + outbox + "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
-        ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN", "TOO_OFTEN"];
+        ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN", "RATE_LIMITED"];
     LOBBY = "lobby", [Matches, Lobbies], ["FOUND", "UNKNOWN"];
     DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
     RECLAIM = clock + matches + ticket + outbox + upkeep + "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
@@ -78,7 +78,7 @@ scripts! {
     EXPIRE = clock + ticket + outbox + upkeep + "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies, Paces], ["EXPIRED"];
     LEAD = "lead", [Leader, Waiting, Leases, Stats, Runs], ["LEADING", "FOLLOWING", "FREE"];
     RESIGN = "resign", [Leader, Waiting, Leases, Runs], ["RESIGNED", "BUSY", "FOLLOWING"];
-    RESERVE = bucket + "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "TOO_OFTEN"];
+    RESERVE = bucket + "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "RATE_LIMITED"];
     UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
     BLAME = "blame", [Blame], ["BLAMED"];
     WAITS = "waits", [Waits, Stats], ["NOTED"];

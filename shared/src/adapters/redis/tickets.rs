@@ -63,7 +63,7 @@ impl Tickets for Redis {
             }
             "ENDED" => Ok(Polled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Polled::Unknown),
-            "TOO_OFTEN" => Err(StoreError::TooOften { retry_ms: reply.part(1)? }),
+            "RATE_LIMITED" => Err(StoreError::RateLimited { retry_ms: reply.part(1)? }),
             _ => reply.unexpected(),
         }
     }
@@ -86,7 +86,7 @@ impl Tickets for Redis {
             "CLAIMED" => Ok(Cancelled::Claimed(record::match_id(&ticket.pool, &reply.part::<String>(1)?)?)),
             "ENDED" => Ok(Cancelled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Cancelled::Unknown),
-            "TOO_OFTEN" => Err(StoreError::TooOften { retry_ms: reply.part(1)? }),
+            "RATE_LIMITED" => Err(StoreError::RateLimited { retry_ms: reply.part(1)? }),
             _ => reply.unexpected(),
         }
     }
