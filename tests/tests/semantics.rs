@@ -33,6 +33,17 @@ async fn joining_again_is_the_same_ticket_though_only_a_member_is_spoken_for_yet
 }
 
 #[tokio::test]
+async fn a_ticket_whose_first_try_died_before_the_ledger_heard_of_it_is_told_by_the_next() {
+    let stage = Stage::with_ledger(Rules::default());
+    stage.ledger().away(true);
+    let first = stage.join("ann").await;
+    stage.ledger().away(false);
+    assert!(matches!(stage.ask(&["ann"], false).await, Reply::Already(view) if view.ticket == first));
+    let known = stage.ledger().poll(&first, &player("ann"), T0).await.unwrap();
+    assert!(matches!(known, Polled::Waiting { .. }), "{known:?}");
+}
+
+#[tokio::test]
 async fn two_phones_of_one_player_see_the_same_and_either_may_answer() {
     let stage = Stage::of(asking());
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);

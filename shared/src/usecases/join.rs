@@ -146,7 +146,7 @@ fn by_ledger(reply: Reply) -> Reply {
     }
 }
 
-/// The same again, where the ticket that was there already is in a match that the ledger has yet to decide: it is asked now.
+/// The same again. The ledger is told of a ticket that another try made, and asked at once about a match that it has yet to decide.
 async fn settled(
     store: &(impl Tickets + Outbox),
     ledger: &impl Ledger,
@@ -156,6 +156,12 @@ async fn settled(
     let Reply::Already(before) = reply else { return Ok(reply) };
     let Request { caller, rules, now_ms, .. } = *request;
     let (polled, _) = settle(store, ledger, (&before.ticket, caller), Some(rules), Ask::Now, now_ms).await?;
+    if let Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. } = &polled
+        && request.named() != Some(ticket.id.unique)
+    {
+        // The try that made it may have died before the ledger heard of it. Failing here is as good as failing there was.
+        let _ = ledger.note_join(ticket).await;
+    }
     let view = View::of(&before.ticket, polled, caller, Some(rules), now_ms);
     Ok(Reply::Already(view.unwrap_or(before)))
 }

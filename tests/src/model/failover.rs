@@ -9,8 +9,6 @@
 //!
 //! - That a player has one live ticket, and that a ticket which its player cancelled stays so: a failover may forget the
 //!   reservation, or the cancel before the ledger has heard of it.
-//! - A ticket of which the ledger never heard, as its join died between the two. A later join may be answered with it, and a
-//!   failover may forget it.
 //! - A ticket that came back, ended without a match in a life before that, and reads so: the ledger takes no news of that life,
 //!   and lets the ticket wait until it forgets it. The lives count how often that is.
 //! - Outages of the ledger, and Redis itself, whose failovers are those of `tests/tests/failover.rs`.
@@ -44,15 +42,15 @@ const ROUND_MS: u64 = 5_000;
 /// What phones were told.
 #[derive(Default)]
 struct Told {
-    /// Tickets that a join was answered with and that the ledger has heard of, and one of their players each.
+    /// Tickets that a join was answered with, and one of their players each.
     let_in: BTreeMap<TicketId, PlayerId>,
     /// Matches.
     games: BTreeMap<TicketId, MatchId>,
 }
 
 impl Told {
-    fn hear(&mut self, ledger: &MemoryLedger<VirtualClock>, player: PlayerId, view: &View, joins: bool) {
-        if joins && ledger.poll(&view.ticket, &player, 0).now_or_never() != Some(Ok(Polled::Unknown)) {
+    fn hear(&mut self, player: PlayerId, view: &View, joins: bool) {
+        if joins {
             self.let_in.entry(view.ticket.clone()).or_insert(player);
         }
         if view.status == Status::Matched {
@@ -186,14 +184,14 @@ pub fn live(seed: u64) -> Life {
                 } else {
                     facts.shows(&pool, seen);
                 }
-                views.take().into_iter().for_each(|(player, view, joins)| told.hear(&ledger, player, &view, joins));
+                views.take().into_iter().for_each(|(player, view, joins)| told.hear(player, &view, joins));
                 told.check(&ledger);
             }
         }
     }
     // Who is slow comes to an end, in whatever the store is by now.
     turns.interleave(doing.into_iter().map(|doing| doing.actor).collect(), &mut rng, || life.calls += 1);
-    views.take().into_iter().for_each(|(player, view, joins)| told.hear(&ledger, player, &view, joins));
+    views.take().into_iter().for_each(|(player, view, joins)| told.hear(player, &view, joins));
     let (last, calls) = end(&stage, &pools, &memory, &ledger, &mut told);
     life.calls += calls;
     life.met.insert("end of an earlier life".to_owned(), told.agree(&last, &ledger));
@@ -225,7 +223,7 @@ fn end(
             let actor = stage.begin(&pool, &deed, &mut rng);
             stage.store.turns.interleave(vec![actor], &mut Rng::with_seed(0), || calls += 1);
             for (player, view, joins) in stage.views.take() {
-                told.hear(ledger, player, &view, joins);
+                told.hear(player, &view, joins);
                 last.insert(view.ticket.clone(), view);
             }
             told.check(ledger);
