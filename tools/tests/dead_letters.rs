@@ -9,6 +9,7 @@ use muster::domain::limits::{OUTBOX_ENTRIES_MAX, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX
 use muster::domain::{Outcome, Party, PlayerId, PoolId, Rules, Ticket, TicketId, Unique};
 use muster::ports::{Clock, Outbox, Polled, Tickets};
 use muster::usecases::drain::{Drained, drain};
+use muster_functions::queues;
 use muster_tools::local::{RedisOptions, RedisServer};
 
 const PASSWORD: &str = "hunter2";
@@ -20,6 +21,11 @@ async fn server() -> RedisServer {
 
 fn store(server: &RedisServer) -> Redis {
     Redis::new(Settings::from_url(&server.url()).unwrap().outbox_entries_max(OUTBOX_ENTRIES_MAX)).unwrap()
+}
+
+/// Pools of the queues that a deployment has by default.
+fn pools() -> usize {
+    queues::read(queues::DEFAULT, &Rules::default()).unwrap().pools().count()
 }
 
 fn pool(text: &str) -> PoolId {
@@ -91,7 +97,7 @@ async fn a_dead_letter_is_listed_replayed_told_and_gone() {
     let url = server.url();
 
     let listed = said(muster(Some(&url), &["list"]));
-    assert!(listed.ends_with("3 dead letters in 6 pools\n"), "{listed}");
+    assert!(listed.ends_with(&format!("3 dead letters in {} pools\n", pools())), "{listed}");
     assert!(listed.starts_with("ranked-1v1.eu  20") && listed.contains(ticket.id.unique.as_str()), "{listed}");
     let listed = said(muster(None, &["list", "--redis-url", &url, "--pool", "ranked-1v1.us"]));
     assert!(listed.ends_with("2 dead letters in 1 pools\n") && !listed.contains("eu"), "{listed}");
@@ -105,7 +111,8 @@ async fn a_dead_letter_is_listed_replayed_told_and_gone() {
     assert!(matches!(told, Polled::Ended(ended) if matches!(ended.outcome, Outcome::Cancelled(_))));
 
     assert_eq!(said(muster(Some(&url), &["list", "--pool", "ranked-1v1.eu"])), "0 dead letters in 1 pools\n");
-    assert!(said(muster(Some(&url), &["list"])).ends_with("2 dead letters in 6 pools\n"), "the others are still there");
+    let left = said(muster(Some(&url), &["list"]));
+    assert!(left.ends_with(&format!("2 dead letters in {} pools\n", pools())), "the others are still there");
 }
 
 #[tokio::test]
@@ -122,8 +129,8 @@ async fn a_list_ends_at_its_bound_and_a_replay_does_not() {
     let listed = said(muster(Some(&url), &["list"]));
     assert!(listed.contains(&format!("and more, beyond the oldest {OUTBOX_TAKE_MAX}\n")), "{listed}");
     let replayed = said(muster(Some(&url), &["replay"]));
-    assert!(replayed.ends_with(&format!("{aside} dead letters of 6 pools put back\n")), "{replayed}");
-    assert_eq!(said(muster(Some(&url), &["list"])), "0 dead letters in 6 pools\n");
+    assert!(replayed.ends_with(&format!("{aside} dead letters of {} pools put back\n", pools())), "{replayed}");
+    assert_eq!(said(muster(Some(&url), &["list"])), format!("0 dead letters in {} pools\n", pools()));
 }
 
 #[tokio::test]
