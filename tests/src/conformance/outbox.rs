@@ -365,5 +365,4 @@ pub(super) async fn a_pool_is_not_removed_while_the_outside_has_not_heard_all_of
     w.cancel(&bob.id, "bob", T0 + 1).await;
     let fresh = everything(w).await;
     assert_eq!(events(&fresh), [ended(&bob, 0, Outcome::Cancelled(CancelReason::Player), T0 + 1)]);
-    assert_ne!(fresh[0].id, left[0].id);
 }
