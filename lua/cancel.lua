@@ -40,11 +40,7 @@ if ended then
 end
 local record = redis.call('HGET', tickets, ticket)
 record = record and cjson.decode(record) or { {} }
-local own = false
-for _, one in ipairs(record[1]) do
-  own = own or one == player
-end
-if not own then
+if not has(record[1], player) then
   return { 'UNKNOWN' }
 end
 local match = redis.call('HGET', claims, ticket)

@@ -40,10 +40,7 @@ if outcome and wait_ms == 0 then
   return { 'ENDED', outcome, game }
 end
 local record = redis.call('HGET', tickets, ticket)
-local own = false
-for _, one in ipairs(record and cjson.decode(record)[1] or {}) do
-  own = own or one == player
-end
+local own = record and has(cjson.decode(record)[1], player)
 if own then
   redis.call('ZADD', seen, 'XX', 'GT', now_ms, ticket)
 end

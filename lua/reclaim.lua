@@ -23,9 +23,9 @@
 -- Returns {"RECLAIMED", matches, tickets that wait again, tickets cancelled, matches whose matcher died}
 -- Limits  matches <= RECLAIM_BATCH_MATCHES, tickets < RECLAIM_BATCH_TICKETS + PLAYERS_PER_MATCH_MAX
 --
--- One place for every way in which a match falls through: its matcher died (forming), somebody did not answer in time
--- (checking, proposed), it was given up (dropped, with verdicts). Who is not at fault waits again, with the time waited so far
--- and a step further in front: before everybody who joined later. Nobody is at fault who could be heard for less than half of the time to answer (see lib/upkeep).
+-- One place for every way in which a match falls through: its matcher died (forming), a party did not answer in time (checking,
+-- proposed), or it was given up (dropped, with verdicts). Members that are not at fault wait again with the time waited so far, before
+-- all tickets that joined later. A party that could be heard for less than half of its time is not at fault (see lib/upkeep).
 
 local tickets, waiting, seen, claims, matches, leases, results, forget, stats, outbox =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]

@@ -11,14 +11,6 @@ local function members_of(record)
   return members
 end
 
--- Whether a list, if there is one, holds a value.
-local function has(list, value)
-  for _, one in ipairs(list or {}) do
-    if one == value then return true end
-  end
-  return false
-end
-
 -- A player's phone was heard. The party is ready when each of its phones was.
 local function hear(member, player)
   member.heard = member.heard or {}

@@ -1,4 +1,4 @@
--- upkeep: notes when nobody looked after a pool, which means that Redis was away.
+-- upkeep: notes pauses in which neither matcher nor sweeper looked at a pool. After a long one Redis was away.
 
 -- After a pause of more than pause_ms between two looks, notes from when to when it lasted; after one of more than gap_ms, that
 -- Redis was away. Returns when the pool was last looked after, when Redis was last away, and the last pause.

@@ -7,7 +7,7 @@
 //! | `MatchChecking` | a match asks whether its phones are there | as `MatchProposed` |
 //! | `MatchProposed` | a match asks its players whether they want it | `match_id, queue, region, created_ms, deadline_ms, tickets: [ticket_id]` |
 //! | `MatchDropped` | a match that had asked fell through | `match_id, queue, region, tickets: [{ticket_id, reason}]`, no reason for those who wait again |
-//! | `TicketExpired` | nobody was found for a ticket in time | `ticket_id, queue, region, players, waited_ms` |
+//! | `TicketExpired` | no match was found for a ticket in time | `ticket_id, queue, region, players, waited_ms` |
 //!
 //! The source is `muster`. An event may come twice: its id in the detail tells.
 

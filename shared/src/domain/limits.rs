@@ -80,7 +80,7 @@ pub const SWEEP_CALLS_MAX: usize = 50;
 pub const RECENT_WAITS_MAX: usize = 256;
 
 /// How much earlier a ticket stands in line once a match fell through under it, in milliseconds. One step, however many matches
-/// fell through: so it stands before everybody who joined later, and in front of nobody for ever.
+/// fell through. So it stands before all tickets that joined later, and overtakes an earlier one only for that long.
 pub const PRIORITY_STEP_MS: u64 = 10_000;
 /// Tickets in line that a look at a pool's state reads to find the one that has waited longest. They stand in front only after
 /// a match fell through under them, so that beyond them the answer is off by a step at most.

@@ -16,6 +16,6 @@ pub trait Connections: Send + Sync {
     /// The connection of each of these players, in their order; none where there is none.
     fn connections_of(&self, players: &[PlayerId]) -> impl Future<Output = Answer<Vec<Option<String>>>> + Send;
 
-    /// Each push of a match's check to a phone of these tickets failed. Whoever works the match's pool hears of it.
+    /// Records tickets with a phone to which every push of this match's check failed. The matcher reads it from the ledger's stream.
     fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> impl Future<Output = Answer<()>> + Send;
 }

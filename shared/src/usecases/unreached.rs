@@ -1,7 +1,7 @@
-//! Phones could not be told that their match checks them. The match is dropped at once, instead of at the end of its check: the
-//! others wait again at the head of the line.
+//! Drops a match whose check could not be pushed to a phone, at once instead of at the end of the check. Its other members wait
+//! again, before all tickets that joined later.
 //!
-//! Round trips: two. Whoever looks at the pool next takes the match apart.
+//! Round trips: two. The pool's next look takes the match apart.
 
 use crate::domain::{CancelReason, MatchId, MatchState, TicketId};
 use crate::ports::{Matches, StoreError, Tickets};

@@ -124,7 +124,7 @@ impl Pool {
         }
     }
 
-    /// Who leads and the names of entries stay, as in a store that has both from the time.
+    /// The leader and the numbers of entries stay. In Redis the leader's key expires on its own, and the clock gives the numbers.
     pub(super) fn remove(&mut self) -> Removed {
         if !(self.live.is_empty() && self.ended.is_empty() && self.matches.is_empty() && self.told.is_empty()) {
             return Removed::InUse;

@@ -38,7 +38,7 @@ pub(super) struct Node {
 /// A server did not answer.
 #[derive(Debug, Clone, Copy)]
 struct Silence {
-    /// Until when nobody asks.
+    /// Until this moment calls are refused without asking the server.
     until: Instant,
     rest_ms: u64,
 }

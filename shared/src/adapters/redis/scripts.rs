@@ -1,6 +1,6 @@
 //! The Lua family: each script with the keys that it declares and the words that it answers.
 //!
-//! The headers of the files in `lua/` say the same in words; `tests/tests/lua.rs` holds them together. What several scripts do is
+//! The headers of the files in `lua/` describe the same keys and words; `tests/tests/lua.rs` compares both. What several scripts do is
 //! written once in `lua/lib` and stands in front of each of them, so that a script is still one text and one atomic step.
 
 use std::sync::LazyLock;
@@ -60,16 +60,16 @@ macro_rules! scripts {
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
     BURY = "bury", [Tickets, Results, Forget, Outbox], ["LIVE", "DEAD"];
-    POLL = bucket + "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
+    POLL = bucket + lists + "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
         ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "RATE_LIMITED"];
-    CANCEL = bucket + ticket + outbox + "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
+    CANCEL = bucket + lists + ticket + outbox + "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN", "RATE_LIMITED"];
     SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
     MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
     CLAIM = matches + "claim", [Waiting, Claims, Matches, Leases, Outbox, Tickets], ["CLAIMED", "TAKEN"];
     CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
         ["CONFIRMED", "LEASE_LOST"];
-    ANSWER = bucket + matches + outbox + "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
+    ANSWER = bucket + lists + matches + outbox + "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
         ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN", "RATE_LIMITED"];
     LOBBY = "lobby", [Matches, Lobbies], ["FOUND", "UNKNOWN"];
     DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
