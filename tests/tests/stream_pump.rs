@@ -155,8 +155,8 @@ async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over(
 async fn phones_that_could_not_be_told_ring_the_doorbell() {
     let mut stage = Stage::set(mappings().unwrap(), fine).await;
     let (told, game) = (ticket(1), MatchId::new(ticket(1).id.pool, Unique::from_bits(9)));
-    stage.ledger.unreached(&game, std::slice::from_ref(&told.id)).await.unwrap();
-    assert_eq!(stage.news("matcher", 1).await, [News::Unreached(game, vec![told.id])]);
+    stage.ledger.unreached(&game, told.party.players()).await.unwrap();
+    assert_eq!(stage.news("matcher", 1).await, [News::Unreached(game, told.party.players().to_vec())]);
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use muster::adapters::dynamodb::stream::{News, read_image};
-use muster::domain::{MatchId, PoolId, TicketId};
+use muster::domain::{MatchId, PlayerId, PoolId, TicketId};
 use serde_json::Value;
 
-/// Tickets whose phones could not be told that their match checks them.
-pub type Unreached = (MatchId, Vec<TicketId>);
+/// Players whose phones could not be told that their match checks them.
+pub type Unreached = (MatchId, Vec<PlayerId>);
 
 /// The pools of a batch of records, and what was unreached. A record of anything else is passed over: its filter let it through by
 /// mistake, and trying it again would hold up all others.
@@ -18,9 +18,9 @@ pub fn read(records: &[Value]) -> (Vec<PoolId>, Vec<Unreached>) {
         let change = &record["dynamodb"];
         if let Some(ticket) = change["Keys"]["pk"]["S"].as_str().and_then(|key| key.parse::<TicketId>().ok()) {
             pools.insert(ticket.pool);
-        } else if let Ok(News::Unreached(game, tickets)) = read_image(&change["NewImage"]) {
+        } else if let Ok(News::Unreached(game, players)) = read_image(&change["NewImage"]) {
             pools.insert(game.pool.clone());
-            all_unreached.push((game, tickets));
+            all_unreached.push((game, players));
         }
     }
     (pools.into_iter().collect(), all_unreached)
@@ -44,11 +44,11 @@ mod tests {
 
     #[test]
     fn phones_that_could_not_be_told_ring_for_the_pool_of_their_match() {
-        let (game, ticket) = ("m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J", "t.duel.eu.01JD8Z4V6Y00000000000000C0");
-        let image = json!({ "pk": { "S": format!("u.{game}") }, "tickets": { "L": [{ "S": ticket }] } });
+        let game = "m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J";
+        let image = json!({ "pk": { "S": format!("u.{game}") }, "players": { "L": [{ "S": "ann" }] } });
         let record = json!({ "dynamodb": { "Keys": { "pk": image["pk"] }, "NewImage": image } });
         let (pools, unreached) = read(&[record]);
         assert_eq!(pools, ["duel.eu".parse().unwrap()]);
-        assert_eq!(unreached, [(game.parse().unwrap(), vec![ticket.parse().unwrap()])]);
+        assert_eq!(unreached, [(game.parse().unwrap(), vec!["ann".parse().unwrap()])]);
     }
 }

@@ -49,8 +49,8 @@ where
     let config = &app.config;
     let (rung, all_unreached) = rung(&event.payload);
     let begun_by_ring = rung.is_some();
-    for (game, tickets) in &all_unreached {
-        if let Err(error) = unreached(&app.store, game, tickets, app.world.now_ms()).await {
+    for (game, players) in &all_unreached {
+        if let Err(error) = unreached(&app.store, game, players, app.world.now_ms()).await {
             tracing::warn!(%error, "a match whose phones could not be told goes on to the end of its check");
         }
     }

@@ -6,7 +6,7 @@
 //! it again would hold up all others.
 //!
 //! Connected phones are pushed what they would read if they polled. A push that fails, however often it is tried, fails
-//! nothing else: the phone polls when in doubt. Only where a match checks its phones, the ledger notes who was not reached, and
+//! nothing else: the phone polls when in doubt. Only where a match checks its phones, the ledger notes which players were not reached, and
 //! its stream tells the matcher. One phone hears its news in their order, many hear at once.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use futures::stream;
 use lambda_runtime::LambdaEvent;
 use muster::adapters::dynamodb::stream::{News as Image, read_image};
 use muster::domain::limits::{PUSH_PAUSE_MS, PUSH_TRIES_MAX, PUSHES_AT_ONCE};
-use muster::domain::{Event, Match, MatchId, PlayerId, Queues, TicketId};
+use muster::domain::{Event, MatchId, PlayerId, Queues};
 use muster::ports::{Clock, Connections, Publisher, Pushed, Pusher, Step};
 use muster::usecases::news::{News, messages};
 use serde::Serialize;
@@ -101,7 +101,7 @@ struct Told {
     /// However often they were tried.
     failed: usize,
     /// Matches whose pings failed, and to whom.
-    unreached: Vec<(MatchId, PlayerId)>,
+    unreached: BTreeMap<MatchId, Vec<PlayerId>>,
 }
 
 /// Pushes what events tell to those who are connected. No push begins at `until_ms` or later.
@@ -141,32 +141,22 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
         told.pushed += one.pushed;
         told.gone += one.gone;
         told.failed += one.failed;
-        told.unreached.extend(one.unreached);
+        for (game, players) in one.unreached {
+            told.unreached.entry(game).or_default().extend(players);
+        }
     }
     drop(pushes);
-    note_unreached(&outside.connections, events, &told.unreached).await;
+    note_unreached(&outside.connections, &told.unreached).await;
     told
 }
 
-/// Notes in the ledger, match by match, which tickets have a phone that could not be told.
-async fn note_unreached(connections: &impl Connections, events: &[Event], unreached: &[(MatchId, PlayerId)]) {
-    let games = events.iter().filter_map(|event| match event {
-        Event::Asked(game) => Some(game),
-        _ => None,
-    });
-    for game in games {
-        let tickets = unreached_in(game, unreached);
-        if !tickets.is_empty()
-            && let Err(error) = connections.unreached(&game.id, &tickets).await
-        {
+/// Notes in the ledger, match by match, whose phones could not be told.
+async fn note_unreached(connections: &impl Connections, unreached: &BTreeMap<MatchId, Vec<PlayerId>>) {
+    for (game, players) in unreached {
+        if let Err(error) = connections.unreached(game, players).await {
             tracing::warn!(%error, "the check of a match goes on without the phones that could not be told");
         }
     }
-}
-
-fn unreached_in(game: &Match, unreached: &[(MatchId, PlayerId)]) -> Vec<TicketId> {
-    let own = |player: &PlayerId| unreached.iter().any(|(id, one)| *id == game.id && one == player);
-    game.members().filter(|member| member.players.iter().any(own)).map(|member| member.ticket.clone()).collect()
 }
 
 /// Pushes news to one phone, in their order.
@@ -198,7 +188,7 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
                 tracing::warn!(error, "push");
                 told.failed += 1;
                 if let News::Ping(game) = one {
-                    told.unreached.push((game.clone(), player.clone()));
+                    told.unreached.entry(game.clone()).or_default().push(player.clone());
                 }
             }
         }
@@ -256,7 +246,7 @@ mod tests {
     use lambda_runtime::Context;
     use muster::adapters::memory_ledger::MemoryLedger;
     use muster::adapters::system::System;
-    use muster::domain::{EndedTicket, MatchState, Outcome, Rules};
+    use muster::domain::{EndedTicket, Match, MatchState, Outcome, Rules};
     use muster::ports::StoreError;
     use serde_json::json;
 
@@ -416,10 +406,9 @@ mod tests {
         asked = Event::Asked(Match { state: MatchState::Checking, deadline_ms, ..game.clone() });
         let Event::Asked(game) = &asked else { unreachable!() };
         let ann: PlayerId = "ann".parse().unwrap();
-        let anns = game.member_of(&ann).map(|member| member.ticket.clone());
         let away = || Pushed::Failed("away".to_owned());
         for (answers, noted) in
-            [(vec![away()], Vec::from_iter(anns)), (vec![away(), Pushed::Done], vec![]), (vec![Pushed::Gone], vec![])]
+            [(vec![away()], vec![ann.clone()]), (vec![away(), Pushed::Done], vec![]), (vec![Pushed::Gone], vec![])]
         {
             let outside = outside(100, Some(Phones { answers, ..Phones::default() }));
             outside.connections.connect(&ann, "ann=", 1).await.unwrap();

@@ -29,8 +29,8 @@ struct State {
     players: BTreeMap<PlayerId, Pointer>,
     /// Since when, and which.
     connections: BTreeMap<PlayerId, (u64, String)>,
-    /// Tickets whose phones could not be told that their match checks them.
-    unreached: BTreeMap<MatchId, Vec<TicketId>>,
+    /// Players whose phones could not be told that their match checks them.
+    unreached: BTreeMap<MatchId, Vec<PlayerId>>,
     /// By version.
     rules: BTreeMap<u64, RulesVersion>,
 }
@@ -73,8 +73,8 @@ impl<C> MemoryLedger<C> {
         self.lock().matches.values().flatten().cloned().collect()
     }
 
-    /// Tickets whose phones could not be told that this match checks them.
-    pub fn unreached_of(&self, game: &MatchId) -> Vec<TicketId> {
+    /// Players whose phones could not be told that this match checks them.
+    pub fn unreached_of(&self, game: &MatchId) -> Vec<PlayerId> {
         self.lock().unreached.get(game).cloned().unwrap_or_default()
     }
 
@@ -291,8 +291,8 @@ impl<C: Clock> Connections for MemoryLedger<C> {
         Ok(players.iter().map(|player| state.connections.get(player).map(|(_, known)| known.clone())).collect())
     }
 
-    async fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> Result<(), StoreError> {
-        self.lock().unreached.insert(game.clone(), tickets.to_vec());
+    async fn unreached(&self, game: &MatchId, players: &[PlayerId]) -> Result<(), StoreError> {
+        self.lock().unreached.insert(game.clone(), players.to_vec());
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::store::Answer;
-use crate::domain::{MatchId, PlayerId, TicketId};
+use crate::domain::{MatchId, PlayerId};
 
 /// The connection of each player that has one. A player is reached by one phone, the one that connected last.
 pub trait Connections: Send + Sync {
@@ -16,6 +16,6 @@ pub trait Connections: Send + Sync {
     /// The connection of each of these players, in their order; none where there is none.
     fn connections_of(&self, players: &[PlayerId]) -> impl Future<Output = Answer<Vec<Option<String>>>> + Send;
 
-    /// Records tickets with a phone to which every push of this match's check failed. The matcher reads it from the ledger's stream.
-    fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> impl Future<Output = Answer<()>> + Send;
+    /// Records players to whose phone every push of this match's check failed. The matcher reads it from the ledger's stream.
+    fn unreached(&self, game: &MatchId, players: &[PlayerId]) -> impl Future<Output = Answer<()>> + Send;
 }

@@ -136,9 +136,9 @@ impl<L: Connections> Connections for Option<L> {
         }
     }
 
-    async fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> Answer<()> {
+    async fn unreached(&self, game: &MatchId, players: &[PlayerId]) -> Answer<()> {
         match self {
-            Some(ledger) => ledger.unreached(game, tickets).await,
+            Some(ledger) => ledger.unreached(game, players).await,
             None => Ok(()),
         }
     }

@@ -3,10 +3,10 @@
 //!
 //! Round trips: two. The pool's next look takes the match apart.
 
-use crate::domain::{CancelReason, MatchId, MatchState, TicketId};
+use crate::domain::{CancelReason, MatchId, MatchState, PlayerId, TicketId};
 use crate::ports::{Matches, StoreError, Tickets};
 
-/// Drops a match that still waits to hear phones of these tickets. A match that has heard them meanwhile, or asks something else
+/// Drops a match that still waits to hear the phones of these players. A match that has heard them meanwhile, or asks something else
 /// by now, goes on.
 ///
 /// # Errors
@@ -14,13 +14,14 @@ use crate::ports::{Matches, StoreError, Tickets};
 pub async fn unreached(
     store: &(impl Tickets + Matches),
     id: &MatchId,
-    tickets: &[TicketId],
+    players: &[PlayerId],
     now_ms: u64,
 ) -> Result<(), StoreError> {
     let game = store.find_match(id).await?.filter(|game| game.state == MatchState::Checking);
-    let silent = game.iter().flat_map(|game| game.members()).filter(|member| !member.ready);
-    let verdicts: Vec<(TicketId, CancelReason)> = silent
-        .filter(|member| tickets.contains(&member.ticket))
+    let verdicts: Vec<(TicketId, CancelReason)> = game
+        .iter()
+        .flat_map(|game| game.members())
+        .filter(|member| players.iter().any(|player| member.awaits(player)))
         .map(|member| (member.ticket.clone(), CancelReason::NotificationFailed))
         .collect();
     if !verdicts.is_empty() {
@@ -33,18 +34,19 @@ pub async fn unreached(
 mod tests {
     use super::*;
     use crate::adapters::memory::Memory;
-    use crate::domain::{Match, Member, Outcome, Party, PlayerId, PoolId, Ticket, Unique, Word};
+    use crate::domain::{Match, Member, Outcome, Party, PoolId, Ticket, Unique, Word};
     use crate::ports::{Polled, Proposals, Reclaimed, Upkeep};
 
     const T0: u64 = 1_800_000_000_000;
 
-    /// A match of ann and bob that checks whether their phones are there.
+    /// A match of ann, with amy in her party, and bob that checks whether their phones are there.
     async fn checking() -> (Memory, Match, [PlayerId; 2]) {
         let (store, pool) = (Memory::default(), "duel.eu".parse::<PoolId>().unwrap());
         let players: [PlayerId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
         let mut teams = Vec::new();
-        for (n, player) in (1..).zip(&players) {
-            let (id, party) = (TicketId::new(pool.clone(), Unique::from_bits(n)), Party::solo(player.clone()));
+        for (n, names) in (1..).zip([vec!["ann", "amy"], vec!["bob"]]) {
+            let party = Party::restored(names.iter().map(|name| name.parse().unwrap()).collect());
+            let id = TicketId::new(pool.clone(), Unique::from_bits(n));
             let (joined_ms, expires_ms) = (T0, T0 + 60_000);
             let ticket = Ticket { id, party, rating: 0.0, joined_ms, expires_ms, attempts: 0, push: true, imported: 0 };
             store.join(&ticket, T0).await.unwrap();
@@ -60,7 +62,7 @@ mod tests {
     async fn a_match_whose_phone_could_not_be_told_is_dropped_at_once() {
         let (store, game, [ann, bob]) = checking().await;
         let own = game.teams[0][0].ticket.clone();
-        unreached(&store, &game.id, std::slice::from_ref(&own), T0 + 1).await.unwrap();
+        unreached(&store, &game.id, std::slice::from_ref(&ann), T0 + 1).await.unwrap();
         let reclaimed = store.reclaim(&game.id.pool, T0 + 1).await.unwrap();
         assert_eq!(reclaimed, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
         let Polled::Ended(over) = store.poll(&own, &ann, T0 + 1).await.unwrap() else { panic!("expected an end") };
@@ -72,9 +74,9 @@ mod tests {
     #[tokio::test]
     async fn a_match_that_has_heard_the_phone_meanwhile_goes_on() {
         let (store, game, [ann, _]) = checking().await;
-        let own = game.teams[0][0].ticket.clone();
+        // Amy's phone has yet to be heard, and nothing says that it cannot be told.
         store.answer(&game.id, &ann, Word::Pong, T0 + 1, None).await.unwrap();
-        unreached(&store, &game.id, &[own], T0 + 1).await.unwrap();
+        unreached(&store, &game.id, &[ann], T0 + 1).await.unwrap();
         assert_eq!(store.find_match(&game.id).await.unwrap().unwrap().state, MatchState::Checking);
         assert_eq!(store.reclaim(&game.id.pool, T0 + 1).await.unwrap(), Reclaimed::default());
     }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use super::client::{Condition, DynamoDb, TIMEOUT_MS, unavailable, within};
 use super::item::{self, CONNECTION, KEY, Reader, number, text};
 use crate::domain::limits::CONNECTIONS_READ_MAX;
-use crate::domain::{MatchId, PlayerId, TicketId};
+use crate::domain::{MatchId, PlayerId};
 use crate::ports::{Clock, Connections, StoreError};
 
 /// Before what DynamoDB left unread is asked for again, in milliseconds.
@@ -38,8 +38,8 @@ impl<C: Clock> Connections for DynamoDb<C> {
         Ok(players.iter().map(|player| found.get(&item::connection_key(player)).cloned()).collect())
     }
 
-    async fn unreached(&self, game: &MatchId, tickets: &[TicketId]) -> Result<(), StoreError> {
-        within(TIMEOUT_MS, self.put(item::write_unreached(game, tickets, self.clock.now_ms()))).await
+    async fn unreached(&self, game: &MatchId, players: &[PlayerId]) -> Result<(), StoreError> {
+        within(TIMEOUT_MS, self.put(item::write_unreached(game, players, self.clock.now_ms()))).await
     }
 }
 

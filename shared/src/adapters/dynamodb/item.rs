@@ -42,7 +42,6 @@ const VERDICTS: &str = "verdicts";
 /// What the key of an offer begins with, before the match's id.
 const OFFER: &str = "o.";
 const UNREACHED: &str = "u.";
-const TICKETS: &str = "tickets";
 /// Seconds, as DynamoDB's time to live wants it; all other times are milliseconds.
 const TTL: &str = "ttl";
 
@@ -255,23 +254,20 @@ pub(super) fn write_connection(player: &PlayerId, connection: &str, since_ms: u6
     ])
 }
 
-/// Tickets whose phones could not be told that a match checks them. Kept for the stream, not for readers.
-pub(super) fn write_unreached(game: &MatchId, tickets: &[TicketId], now_ms: u64) -> Item {
+/// Players whose phones could not be told that a match checks them. Kept for the stream, not for readers.
+pub(super) fn write_unreached(game: &MatchId, players: &[PlayerId], now_ms: u64) -> Item {
     item([
         (KEY, text(format!("{UNREACHED}{game}"))),
-        (TICKETS, AttributeValue::L(tickets.iter().map(text).collect())),
+        (PLAYERS, players_list(players)),
         (TTL, number((now_ms + OFFER_KEEP_MS) / 1_000)),
     ])
 }
 
 /// Reads what [`write_unreached`] wrote.
-pub(super) fn read_unreached(found: &Item) -> Result<(MatchId, Vec<TicketId>), StoreError> {
+pub(super) fn read_unreached(found: &Item) -> Result<(MatchId, Vec<PlayerId>), StoreError> {
     let read = Reader(found);
     let id = read.text(KEY)?.strip_prefix(UNREACHED).and_then(|id| id.parse().ok());
-    let tickets = found.get(TICKETS).and_then(|value| value.as_l().ok());
-    let ticket = |value: &AttributeValue| value.as_s().ok()?.parse().ok();
-    let tickets = tickets.and_then(|tickets| tickets.iter().map(ticket).collect());
-    Ok((id.ok_or_else(|| read.wrong(KEY, "a match's key"))?, tickets.ok_or_else(|| read.wrong(TICKETS, "tickets"))?))
+    Ok((id.ok_or_else(|| read.wrong(KEY, "a match's key"))?, read.players()?))
 }
 
 pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {

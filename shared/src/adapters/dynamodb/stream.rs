@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
 use super::item::{self, Decision, Item, KEY, Reader, Stored};
-use crate::domain::{Event, MatchId, MatchState, Outcome, Ticket, TicketId};
+use crate::domain::{Event, MatchId, MatchState, Outcome, PlayerId, Ticket};
 use crate::ports::{Mode, StoreError};
 
 /// What an image tells.
@@ -16,8 +16,8 @@ pub enum News {
     Waiting(Ticket, Mode),
     /// Something that happened and will not unhappen.
     Event(Event),
-    /// Phones of these tickets could not be told that their match checks them.
-    Unreached(MatchId, Vec<TicketId>),
+    /// The phones of these players could not be told that their match checks them.
+    Unreached(MatchId, Vec<PlayerId>),
     /// Nothing that the outside must hear: a player's item or connection, a matched ticket (its match tells that), a match that is
     /// void, a ticket that never began to wait.
     Nothing,
@@ -47,7 +47,7 @@ pub fn read_image(image: &Value) -> Result<News, StoreError> {
             Event::Asked(game) if game.state == MatchState::Other => News::Nothing,
             event => News::Event(event),
         }),
-        Some(("u", _)) => item::read_unreached(&found).map(|(game, tickets)| News::Unreached(game, tickets)),
+        Some(("u", _)) => item::read_unreached(&found).map(|(game, players)| News::Unreached(game, players)),
         Some(("c" | "p", _)) => Ok(News::Nothing),
         _ => Err(item::corrupt(format!(
             "expected the key of a ticket, a match, an offer, unreached phones, a player or a connection, found {key:?}"
