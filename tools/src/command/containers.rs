@@ -26,16 +26,13 @@ pub async fn open(deployment: &mut Deployment) -> Result<String, Box<dyn std::er
     let bridge = bridge()?;
     let (redis, ledger) = deployment.store_ports().ok_or("expected one Redis server and a ledger of its own")?;
     let (redis, ledger) = (forward(&bridge, redis).await?, forward(&bridge, ledger).await?);
-    let mut variables = json!({
+    let table = deployment.ledger().map(|ledger| ledger.table.api().table().to_owned());
+    let variables = json!({
         "STAGE": "local", "AUTH_MODE": "jwt", "REDIS_HOST": HOST, "REDIS_PORT": redis.to_string(), "REDIS_TLS": "false",
         "REDIS_CLUSTER": "false", "REDIS_USER": "", "REDIS_PASSWORD": "", "QUEUES": deployment.queues(),
+        "LEDGER_TABLE": table,
         "AWS_ENDPOINT_URL_DYNAMODB": format!("http://{HOST}:{ledger}"),
     });
-    for (name, value) in deployment.ledger().into_iter().flat_map(|ledger| ledger.table.env()) {
-        if name == "LEDGER_TABLE" {
-            variables[name] = value.into();
-        }
-    }
     let file = workspace_root().join(FILE);
     std::fs::write(&file, serde_json::to_string_pretty(&json!({ "Parameters": variables }))?)?;
     Ok(format!("containers reach it by {bridge}; sam local invoke JoinFunction -e events/join.json"))
