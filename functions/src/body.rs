@@ -102,7 +102,7 @@ pub struct TicketBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     proposal: Option<ProposalBody>,
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
-    game: Option<MatchBody>,
+    this_match: Option<MatchBody>,
 }
 
 #[derive(Debug, Serialize)]
@@ -166,7 +166,7 @@ impl TicketBody {
             waited_ms: view.waited_ms,
             eta: view.estimate.p50_ms.zip(view.estimate.p90_ms).map(|(p50_ms, p90_ms)| EtaBody { p50_ms, p90_ms }),
             proposal: view.proposal.as_ref().map(ProposalBody::from),
-            game: view.game.as_ref().map(|game| MatchBody::new(game, queues)),
+            this_match: view.this_match.as_ref().map(|this_match| MatchBody::new(this_match, queues)),
         }
     }
 }
@@ -180,25 +180,25 @@ impl From<&Proposal> for ProposalBody {
 
 impl LobbyBody {
     /// None where the match has no lobby, or its pool is not of this deployment any more.
-    fn new(game: &Match, queues: &Queues) -> Option<Self> {
-        let code = LobbyCode { tag: queues.tag(&game.id.pool)?, number: game.lobby? };
-        Some(Self { lobby_id: format!("l.{}.{}", game.id.pool, game.id.unique), code: code.to_string() })
+    fn new(this_match: &Match, queues: &Queues) -> Option<Self> {
+        let code = LobbyCode { tag: queues.tag(&this_match.id.pool)?, number: this_match.lobby? };
+        Some(Self { lobby_id: format!("l.{}.{}", this_match.id.pool, this_match.id.unique), code: code.to_string() })
     }
 }
 
 impl MatchBody {
-    fn new(game: &Match, queues: &Queues) -> Self {
+    fn new(this_match: &Match, queues: &Queues) -> Self {
         let member = |member: &muster::domain::Member| MemberBody {
             ticket_id: member.ticket.to_string(),
             players: member.players.iter().map(ToString::to_string).collect(),
             rating: member.rating,
         };
         Self {
-            match_id: game.id.to_string(),
-            created_ms: game.created_ms,
-            rating_gap: game.rating_gap(),
-            lobby: LobbyBody::new(game, queues),
-            teams: game.teams.iter().map(|team| team.iter().map(member).collect()).collect(),
+            match_id: this_match.id.to_string(),
+            created_ms: this_match.created_ms,
+            rating_gap: this_match.rating_gap(),
+            lobby: LobbyBody::new(this_match, queues),
+            teams: this_match.teams.iter().map(|team| team.iter().map(member).collect()).collect(),
         }
     }
 }

@@ -154,8 +154,8 @@ impl<'a> Heard<'a> {
     }
 
     /// That it shall say it is there.
-    pub fn ping(game: &MatchId, sent_ms: u64) -> Self {
-        Self { event: "ping", match_id: Some(game.to_string()), sent_ms: Some(sent_ms), ..Self::default() }
+    pub fn ping(this_match: &MatchId, sent_ms: u64) -> Self {
+        Self { event: "ping", match_id: Some(this_match.to_string()), sent_ms: Some(sent_ms), ..Self::default() }
     }
 
     /// In reply to a message.
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_bad_message_has_a_code() {
-        let game = "m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J";
+        let this_match = "m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J";
         let cases = [
             ("", "malformed_json"),
             ("[]", "invalid_body"),
@@ -188,9 +188,9 @@ mod tests {
             (r#"{"action":7}"#, "unknown_action"),
             (r#"{"action":"accept"}"#, "invalid_body"),
             (r#"{"action":"accept","match_id":"42"}"#, "invalid_id"),
-            (&format!(r#"{{"action":"accept","match_id":"{game}","x":1}}"#), "unknown_field"),
-            (&format!(r#"{{"action":"pong","match_id":"{game}","sent_ms":-1}}"#), "invalid_body"),
-            (&format!(r#"{{"action":"pong","match_id":"{game}","sent_ms":1}}"#), "taken"),
+            (&format!(r#"{{"action":"accept","match_id":"{this_match}","x":1}}"#), "unknown_field"),
+            (&format!(r#"{{"action":"pong","match_id":"{this_match}","sent_ms":-1}}"#), "invalid_body"),
+            (&format!(r#"{{"action":"pong","match_id":"{this_match}","sent_ms":1}}"#), "taken"),
             (r#"{"action":"join","region":"eu"}"#, "invalid_body"),
             (r#"{"action":"join","queue":"duel","region":"eu","mmr":1}"#, "unknown_field"),
             (r#"{"action":"join","queue":"duel","region":"eu","idempotency_key":""}"#, "invalid_idempotency_key"),

@@ -71,7 +71,7 @@ pub struct Source<L, W> {
     /// The ledger; none for a process that goes by its configuration alone.
     pub ledger: Option<L>,
     /// Time.
-    pub world: W,
+    pub env: W,
     /// How a document becomes queues.
     pub reading: Reading,
     /// What the configuration names.
@@ -113,7 +113,7 @@ impl<T: Ruled, L: Rulebook + 'static, W: Clock + 'static> Live<T, L, W> {
 
     /// The edition for an invocation that begins now.
     pub async fn current(&'static self) -> &'static T {
-        let (now_ms, every_ms) = (self.source.world.now_ms(), self.source.every_ms);
+        let (now_ms, every_ms) = (self.source.env.now_ms(), self.source.every_ms);
         let since_ms = now_ms.saturating_sub(self.looked_ms.load(Ordering::Relaxed));
         if self.source.ledger.is_some() && since_ms >= every_ms {
             if since_ms < WAITS_AFTER_INTERVALS * every_ms {
@@ -131,13 +131,13 @@ impl<T: Ruled, L: Rulebook + 'static, W: Clock + 'static> Live<T, L, W> {
             std::future::pending::<()>().await;
         }
         loop {
-            self.source.world.sleep_ms(self.source.every_ms).await;
+            self.source.env.sleep_ms(self.source.every_ms).await;
             self.look().await;
         }
     }
 
     async fn look(&self) {
-        let now_ms = self.source.world.now_ms();
+        let now_ms = self.source.env.now_ms();
         self.looked_ms.store(now_ms, Ordering::Relaxed);
         match self.source.ledger.current_rules().await {
             Ok(found) => self.take(found, now_ms),
@@ -190,7 +190,7 @@ mod tests {
     use std::sync::Arc;
 
     use muster::adapters::memory_ledger::MemoryLedger;
-    use muster::ports::{Answer, Put, StoreError};
+    use muster::ports::{Put, StoreError, StoreResult};
 
     use super::*;
     use crate::queues;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     impl Rulebook for &'static Book {
-        async fn current_rules(&self) -> Answer<Option<RulesVersion>> {
+        async fn current_rules(&self) -> StoreResult<Option<RulesVersion>> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             if self.hangs.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
@@ -233,11 +233,11 @@ mod tests {
             self.rules.current_rules().await
         }
 
-        async fn put_rules(&self, rules: &RulesVersion) -> Answer<Put> {
+        async fn put_rules(&self, rules: &RulesVersion) -> StoreResult<Put> {
             self.rules.put_rules(rules).await
         }
 
-        async fn rules_version(&self, version: u64) -> Answer<Option<RulesVersion>> {
+        async fn rules_version(&self, version: u64) -> StoreResult<Option<RulesVersion>> {
             self.rules.rules_version(version).await
         }
     }
@@ -279,7 +279,7 @@ mod tests {
             let book = Book { rules, away: false.into(), hangs: false.into(), asked: 0.into() };
             let book: &'static Book = Box::leak(Box::new(book));
             let configured = reading.read(&document("old")).unwrap();
-            let source = Source { ledger: Some(book), world: hands.clone(), reading, configured, every_ms: EVERY_MS };
+            let source = Source { ledger: Some(book), env: hands.clone(), reading, configured, every_ms: EVERY_MS };
             Self { live: Live::new(source, Played), book, hands }
         }
 
@@ -409,8 +409,8 @@ mod tests {
     #[tokio::test]
     async fn without_a_ledger_nothing_is_asked() {
         let configured = Reading::default().read(&document("old")).unwrap();
-        let (reading, world) = (Reading::default(), Hands::default());
-        let source = Source { ledger: None::<&'static Book>, world, reading, configured, every_ms: EVERY_MS };
+        let (reading, env) = (Reading::default(), Hands::default());
+        let source = Source { ledger: None::<&'static Book>, env, reading, configured, every_ms: EVERY_MS };
         let live = Live::new(source, Played);
         assert!(live.current().await.joins("old") && live.current().await.edition().is_known());
     }

@@ -43,7 +43,7 @@ pub struct App<S, L, W> {
     /// What remembers, where one is configured.
     pub ledger: Option<L>,
     /// Time and randomness.
-    pub world: W,
+    pub env: W,
     /// Which rules `config.queues` are.
     pub rules: Edition,
 }
@@ -86,24 +86,24 @@ fn start() -> Result<LiveApp, Error> {
     // Without a ledger nobody would drain the outbox, so nothing is written to it.
     let outbox_entries_max = if config.ledger_table.is_some() { OUTBOX_ENTRIES_MAX } else { 0 };
     let store = Redis::new(config.redis.clone().outbox_entries_max(outbox_entries_max).call_rate(config.call_rate))?;
-    let world = System { stop_at: config.stop_at };
+    let env = System { stop_at: config.stop_at };
     let ledger = config.ledger_table.clone().map(|table| DynamoDb::new(Settings::new(table)));
-    Ok(App { config, store, ledger, world, rules: Edition::default() })
+    Ok(App { config, store, ledger, env, rules: Edition::default() })
 }
 
 /// The same under the newest rules: from the ledger, if there is one.
 fn follow(app: LiveApp) -> &'static Live<LiveApp, DynamoDb, System> {
-    let App { config, store, ledger, world, .. } = app;
+    let App { config, store, ledger, env, .. } = app;
     let source = Source {
         ledger: ledger.clone(),
-        world,
+        env,
         reading: config.reading.clone(),
         configured: config.queues.clone(),
         every_ms: config.rules_ms,
     };
     Live::new(source, move |queues, rules| {
         let config = Config { queues, ..config.clone() };
-        App { config, store: store.clone(), ledger: ledger.clone(), world, rules }
+        App { config, store: store.clone(), ledger: ledger.clone(), env, rules }
     })
 }
 
@@ -213,16 +213,15 @@ where
 pub async fn tell() -> Result<(), Error> {
     log();
     let config = NotifierConfig::from_env().map_err(refuse)?;
-    let world = System { stop_at: config.stop_at };
+    let env = System { stop_at: config.stop_at };
     let ledger = config.ledger_table.map(|table| DynamoDb::new(Settings::new(table)));
     let outside = Outside {
         publisher: EventBridge::new(config.event_bus),
         pusher: config.websocket_endpoint.map(ApiGateway::new),
         connections: ledger.clone(),
-        world,
+        env,
     };
-    let source =
-        Source { ledger, world, reading: config.reading, configured: config.queues, every_ms: config.rules_ms };
+    let source = Source { ledger, env, reading: config.reading, configured: config.queues, every_ms: config.rules_ms };
     let live = Live::new(source, Told);
     let events = Events::of(&config.stack, None);
     let outside = &outside;

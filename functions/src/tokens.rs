@@ -87,7 +87,7 @@ struct Known {
 pub struct Tokens<W> {
     issuer: String,
     audiences: Vec<String>,
-    world: W,
+    env: W,
     http: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     known: Mutex<Known>,
 }
@@ -97,12 +97,12 @@ impl<W: Clock> Tokens<W> {
     ///
     /// # Errors
     /// This build of TLS knows no version of its protocol.
-    pub fn new(issuer: impl Into<String>, audiences: Vec<String>, world: W) -> Result<Self, rustls::Error> {
+    pub fn new(issuer: impl Into<String>, audiences: Vec<String>, env: W) -> Result<Self, rustls::Error> {
         let crypto = rustls::crypto::aws_lc_rs::default_provider();
         let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(crypto)?;
         // An issuer without TLS is a local one; the configuration lets in no other.
         let http = Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());
-        Ok(Self { issuer: issuer.into(), audiences, world, http, known: Mutex::default() })
+        Ok(Self { issuer: issuer.into(), audiences, env, http, known: Mutex::default() })
     }
 
     /// Whose a token is: its `sub`.
@@ -142,7 +142,7 @@ impl<W: Clock> Tokens<W> {
                 Ok(told) => {
                     let told = Arc::new(told);
                     let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                    (known.keys, known.told_ms) = (Arc::clone(&told), Some(self.world.now_ms()));
+                    (known.keys, known.told_ms) = (Arc::clone(&told), Some(self.env.now_ms()));
                     find(&told, header).map_or_else(|| refused("a key that the issuer does not have"), Ok)
                 }
                 Err(error) => {
@@ -157,13 +157,13 @@ impl<W: Clock> Tokens<W> {
 
     fn known(&self) -> (Arc<JwkSet>, bool) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = known.told_ms.is_none_or(|told_ms| self.world.now_ms() >= told_ms + KEYS_MS_MAX);
+        let old = known.told_ms.is_none_or(|told_ms| self.env.now_ms() >= told_ms + KEYS_MS_MAX);
         (Arc::clone(&known.keys), old)
     }
 
     fn may_ask(&self) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let now_ms = self.world.now_ms();
+        let now_ms = self.env.now_ms();
         let may = known.asked_ms.is_none_or(|asked_ms| now_ms >= asked_ms + ASK_AGAIN_MS);
         if may {
             known.asked_ms = Some(now_ms);

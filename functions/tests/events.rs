@@ -24,12 +24,12 @@ use serde_json::{Value, json};
 
 /// Time that moves only when somebody waits, and ids that count up.
 #[derive(Debug, Default)]
-struct World {
+struct Env {
     now_ms: AtomicU64,
     ids: AtomicU64,
 }
 
-impl Clock for World {
+impl Clock for Env {
     fn now_ms(&self) -> u64 {
         1_795_262_400_000 + self.now_ms.load(Ordering::Relaxed)
     }
@@ -39,21 +39,21 @@ impl Clock for World {
     }
 }
 
-impl Ids for World {
+impl Ids for Env {
     fn unique(&self) -> Unique {
         Unique::from_bits(u128::from(self.ids.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
 /// The same with a ledger, which knows who is connected.
-fn connected_app() -> App<Memory, MemoryLedger<System>, World> {
+fn connected_app() -> App<Memory, MemoryLedger<System>, Env> {
     App { ledger: Some(MemoryLedger::new(System::default())), ..app() }
 }
 
-fn app() -> App<Memory, MemoryLedger<System>, World> {
+fn app() -> App<Memory, MemoryLedger<System>, Env> {
     let redis = |name: &str| (name == "REDIS_URL").then(|| "redis://localhost".to_owned());
     let config = Config::read(&redis).unwrap();
-    App { config, store: Memory::default(), ledger: None, world: World::default(), rules: Edition::default() }
+    App { config, store: Memory::default(), ledger: None, env: Env::default(), rules: Edition::default() }
 }
 
 fn sample(name: &str) -> Value {
@@ -84,9 +84,9 @@ fn read(answer: Answer) -> (u16, String, Value) {
 }
 
 /// A run of the matcher that ends when nobody waits.
-async fn run_matcher(app: &App<Memory, MemoryLedger<System>, World>) -> Value {
+async fn run_matcher(app: &App<Memory, MemoryLedger<System>, Env>) -> Value {
     let mut context = Context::default();
-    context.deadline = app.world.now_ms() + 60_000;
+    context.deadline = app.env.now_ms() + 60_000;
     let (report, _) = handlers::matcher::handle(app, LambdaEvent::new(sample("matcher"), context)).await.unwrap();
     serde_json::to_value(report).unwrap()
 }
@@ -105,8 +105,8 @@ async fn two_players_join_are_matched_and_read_it_by_ticket_and_by_match() {
     let poll = at_path(sample("poll-match"), "id", ann["ticket_id"].as_str().unwrap());
     let (status, _, seen) = read(handlers::poll_match::handle(&app, request(poll)).await);
     assert_eq!((status, &seen["status"]), (200, &json!("matched")));
-    let game = seen["match"]["match_id"].as_str().unwrap();
-    let poll = as_player(at_path(sample("poll-match.by-match"), "id", game), "bob");
+    let this_match = seen["match"]["match_id"].as_str().unwrap();
+    let poll = as_player(at_path(sample("poll-match.by-match"), "id", this_match), "bob");
     let (status, _, same) = read(handlers::poll_match::handle(&app, request(poll)).await);
     assert_eq!((status, &same["ticket_id"], &same["match"]), (200, &bob["ticket_id"], &seen["match"]));
 
@@ -288,7 +288,7 @@ fn saying(message: &Value) -> Value {
 }
 
 /// What the function answers: the status and, if there is one, the text.
-async fn socket(app: &App<Memory, MemoryLedger<System>, World>, event: Value) -> (u64, Value) {
+async fn socket(app: &App<Memory, MemoryLedger<System>, Env>, event: Value) -> (u64, Value) {
     let (answer, _) = handlers::websocket::handle(app, on_socket(event)).await.unwrap();
     let text = answer["body"].as_str().unwrap();
     (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(text).unwrap_or_default())
@@ -335,7 +335,7 @@ async fn a_connection_of_nobody_is_refused_whatever_it_says() {
 
 #[tokio::test]
 async fn the_authorizer_names_the_player_of_a_header_and_denies_a_bad_token() {
-    let ask = async |judge: &Judge<World>, event: Value| {
+    let ask = async |judge: &Judge<Env>, event: Value| {
         let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
         handlers::authorizer::handle(judge, event).await.unwrap().0
     };
@@ -347,7 +347,7 @@ async fn the_authorizer_names_the_player_of_a_header_and_denies_a_bad_token() {
     assert_eq!((policy.principal_id.as_deref(), &statement.effect), (Some("ann"), &IamPolicyEffect::Allow));
     assert_eq!(statement.resource, [sample("authorizer")["methodArn"].as_str().unwrap()]);
 
-    let tokens = Tokens::new("https://login.example.com", vec!["muster".to_owned()], World::default()).unwrap();
+    let tokens = Tokens::new("https://login.example.com", vec!["muster".to_owned()], Env::default()).unwrap();
     let answer = ask(&Judge::Token(Box::new(tokens)), sample("authorizer")).await;
     assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Deny");
 }

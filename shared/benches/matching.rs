@@ -35,7 +35,7 @@ fn candidates(party_max: u64, waited_ms_max: u64, scale: f64) -> Vec<Candidate> 
             push: false,
             imported: 0,
         };
-        Candidate { ticket, seen_ms: NOW_MS }
+        Candidate { ticket, last_seen_ms: NOW_MS }
     };
     (0..TICKETS as u64).map(build).collect()
 }

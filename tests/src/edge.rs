@@ -43,7 +43,7 @@ pub fn number(variable: &str) -> Option<u64> {
     }
 }
 
-/// What a command that runs these tests tells them: see [`crate::game`].
+/// What a command that runs these tests tells them: see [`crate::this_match`].
 #[allow(clippy::disallowed_methods, reason = "the one lawful place in the tests, to play against a stack")]
 pub fn text(variable: &str) -> Option<String> {
     std::env::var(variable).ok()

@@ -35,11 +35,11 @@ impl Drop for Matching {
 pub fn matching(server: &Server, queues: Queues) -> Matching {
     let store = server.store();
     Matching(tokio::spawn(async move {
-        let world = System::default();
+        let env = System::default();
         // A run that finds nobody leaves; then the next one begins, as by the schedule and by doorbells.
         loop {
             let plan = Plan {
-                until_ms: world.now_ms() + RUN_MS,
+                until_ms: env.now_ms() + RUN_MS,
                 tick_ms: 100,
                 idle_exit_ms: RUN_MS,
                 pools_max: POOLS_MAX,
@@ -47,9 +47,9 @@ pub fn matching(server: &Server, queues: Queues) -> Matching {
                 leader_ttl_ms: 4_000,
                 pace: Pace::default(),
             };
-            let token = world.unique();
-            matcher::run(&store, &world, &world, &queues, Begun::Schedule, token.as_str(), plan, || false, drop).await;
-            world.sleep_ms(100).await;
+            let token = env.unique();
+            matcher::run(&store, &env, &env, &queues, Begun::Schedule, token.as_str(), plan, || false, drop).await;
+            env.sleep_ms(100).await;
         }
     }))
 }

@@ -68,13 +68,13 @@ impl Phone {
     }
 
     /// Says yes to a proposed match.
-    pub async fn accept(&self, game: &str) -> Reply {
-        send(self.request(Method::POST, &format!("/match/{game}/accept"))).await
+    pub async fn accept(&self, this_match: &str) -> Reply {
+        send(self.request(Method::POST, &format!("/match/{this_match}/accept"))).await
     }
 
     /// Says no to a proposed match.
-    pub async fn decline(&self, game: &str) -> Reply {
-        send(self.request(Method::POST, &format!("/match/{game}/decline"))).await
+    pub async fn decline(&self, this_match: &str) -> Reply {
+        send(self.request(Method::POST, &format!("/match/{this_match}/decline"))).await
     }
 
     /// Takes a ticket back.

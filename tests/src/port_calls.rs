@@ -2,11 +2,13 @@
 //!
 //! `every_call!(stand_in)` hands the list to the macro `stand_in!`, which needs the names of this module in scope.
 
-pub(crate) use muster::domain::{CancelReason, Event, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
+pub(crate) use muster::domain::{
+    CancelReason, Event, Match, MatchId, PlayerId, PlayerResponse, PoolId, Rules, Ticket, TicketId,
+};
 pub(crate) use muster::ports::{
-    Answer, Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Led, Ledger, Matches, Noted,
-    Outbox, Page, Players, Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Removed, Reserved, Resigned, Terms,
-    Tickets, Upkeep,
+    Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Led, Ledger, Matches, Noted, Outbox,
+    Page, Players, Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Removed, Reserved, Resigned, StoreResult,
+    Terms, Tickets, Upkeep,
 };
 
 macro_rules! every_call {
@@ -14,14 +16,14 @@ macro_rules! every_call {
         $stand_in! {
             Tickets {
                 fn join(ticket: &Ticket, now_ms: u64) -> Joined;
-                fn bury(ticket: &TicketId, now_ms: u64) -> Probe;
+                fn tombstone(ticket: &TicketId, now_ms: u64) -> Probe;
                 fn poll(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Polled;
                 fn cancel(ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Cancelled;
                 fn find_match(id: &MatchId) -> Option<Match>;
             }
             Players {
                 fn reserve(player: &PlayerId, ticket: &TicketId, dead: Option<&TicketId>, terms: &Terms) -> Reserved;
-                fn blame(player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> ();
+                fn penalize(player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> ();
                 fn unreserve(player: &PlayerId, ticket: &TicketId) -> ();
             }
             Matches {
@@ -35,7 +37,7 @@ macro_rules! every_call {
                 fn note_waits(pool: &PoolId, waits_ms: &[u64]) -> ();
             }
             Proposals {
-                fn answer(id: &MatchId, player: &PlayerId, word: Word, now_ms: u64, proposed_until_ms: Option<u64>) -> Answered;
+                fn answer(id: &MatchId, player: &PlayerId, word: PlayerResponse, now_ms: u64, proposed_until_ms: Option<u64>) -> Answered;
                 fn find_lobby(pool: &PoolId, number: u32) -> Option<Match>;
             }
             Upkeep {
@@ -46,22 +48,22 @@ macro_rules! every_call {
             Ledger {
                 fn note_join(ticket: &Ticket) -> Noted;
                 fn record(events: &[Event]) -> Vec<Recorded>;
-                fn decide(game: &Match) -> Recorded;
+                fn decide(this_match: &Match) -> Recorded;
                 fn imported(ticket: &Ticket) -> Option<u32>;
                 fn reachable() -> ();
             }
             Outbox {
                 fn take(pool: &PoolId, limit: usize, idle_ms: u64) -> Vec<Entry>;
                 fn void(
-                    pool: &PoolId, game: Option<&MatchId>, free: &[Ticket], over: &[TicketId], entry: Option<&str>, now_ms: u64
+                    pool: &PoolId, this_match: Option<&MatchId>, free: &[Ticket], over: &[TicketId], entry: Option<&str>, now_ms: u64
                 ) -> usize;
                 fn stands(ticket: &TicketId) -> ();
-                fn told(pool: &PoolId, ids: &[String]) -> ();
+                fn acknowledge(pool: &PoolId, ids: &[String]) -> ();
                 fn put_off(pool: &PoolId, ids: &[String]) -> ();
                 fn recall(pool: &PoolId, after: Option<&str>, limit: usize) -> Recalled;
-                fn put_aside(pool: &PoolId, ids: &[String]) -> ();
-                fn aside(pool: &PoolId, limit: usize) -> Vec<(String, String)>;
-                fn replay(pool: &PoolId, limit: usize) -> usize;
+                fn dead_letter(pool: &PoolId, ids: &[String]) -> ();
+                fn dead_letters(pool: &PoolId, limit: usize) -> Vec<(String, String)>;
+                fn redrive(pool: &PoolId, limit: usize) -> usize;
             }
         }
     };

@@ -63,23 +63,23 @@ pub fn forming(pool: &PoolId, n: usize, teams: &[&[&Ticket]], created_ms: u64) -
 }
 
 /// The same match as it asks its parties whether they want it, until `deadline_ms`.
-pub fn proposed(game: &Match, deadline_ms: u64) -> Match {
-    Match { state: MatchState::Proposed, deadline_ms: Some(deadline_ms), ..game.clone() }
+pub fn proposed(this_match: &Match, deadline_ms: u64) -> Match {
+    Match { state: MatchState::Proposed, deadline_ms: Some(deadline_ms), ..this_match.clone() }
 }
 
 /// The same match as it stands in a store once it is played: in the pool's lobby number `lobby`.
-pub fn played(game: &Match, lobby: u32) -> Match {
-    Match { lobby: Some(lobby), ..confirmed(game) }
+pub fn played(this_match: &Match, lobby: u32) -> Match {
+    Match { lobby: Some(lobby), ..confirmed(this_match) }
 }
 
 /// The same match as it is confirmed.
-pub fn confirmed(game: &Match) -> Match {
-    Match { state: MatchState::Confirmed, ..game.clone() }
+pub fn confirmed(this_match: &Match) -> Match {
+    Match { state: MatchState::Confirmed, ..this_match.clone() }
 }
 
 /// The same match as it stands in a store once it fell through.
-pub fn dropped(game: &Match) -> Match {
-    Match { state: MatchState::Dropped, ..game.clone() }
+pub fn dropped(this_match: &Match) -> Match {
+    Match { state: MatchState::Dropped, ..this_match.clone() }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use muster::adapters::memory::Memory;
 use muster::adapters::memory_ledger::MemoryLedger;
-use muster::domain::{MatchId, Party, PlayerId, PoolId, Queue, Queues, Rules, TicketId, Word};
+use muster::domain::{MatchId, Party, PlayerId, PlayerResponse, PoolId, Queue, Queues, Rules, TicketId};
 use muster::ports::Clock;
 use muster::usecases::answer::{self, answer};
 use muster::usecases::cancel::{self, cancel};
@@ -146,13 +146,13 @@ impl Stage {
     }
 
     /// A player answers the match that asks.
-    pub async fn say(&self, view: &View, name: &str, word: Word) -> answer::Reply {
+    pub async fn say(&self, view: &View, name: &str, word: PlayerResponse) -> answer::Reply {
         let id = &view.proposal.as_ref().unwrap_or_else(|| panic!("no player is asked: {view:?}")).id;
         done(answer(&self.store, &self.ledger, &self.clock, &self.queues, id, &player(name), word).await).reply
     }
 
     /// A player's answer counts; the ticket after it.
-    pub async fn says(&self, view: &View, name: &str, word: Word) -> View {
+    pub async fn says(&self, view: &View, name: &str, word: PlayerResponse) -> View {
         match self.say(view, name, word).await {
             answer::Reply::Noted(view) => view,
             other => panic!("expected an answer that counts, found {other:?}"),
@@ -166,7 +166,7 @@ impl Stage {
 
     /// The match that a player reads of.
     pub fn match_of(view: &View) -> Option<&MatchId> {
-        view.game.as_ref().map(|game| &game.id)
+        view.this_match.as_ref().map(|this_match| &this_match.id)
     }
 }
 

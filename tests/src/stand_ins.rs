@@ -76,7 +76,7 @@ impl<S> Fickle<S> {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    fn there(&self, call: &str) -> Answer<&S> {
+    fn there(&self, call: &str) -> StoreResult<&S> {
         match self.away.load(Ordering::SeqCst) || (self.refuses)(call) {
             true => Err(StoreError::Unavailable("the test says so".into())),
             false => Ok(&self.inner),
@@ -88,7 +88,7 @@ impl<S> Fickle<S> {
 macro_rules! if_there {
     ($($port:ident { $(fn $call:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* })*) => {
         $(impl<S: $port> $port for Fickle<S> {
-            $(async fn $call(&self, $($name: $kind),*) -> Answer<$answer> {
+            $(async fn $call(&self, $($name: $kind),*) -> StoreResult<$answer> {
                 self.there(stringify!($call))?.$call($($name),*).await
             })*
         })*

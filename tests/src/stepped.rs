@@ -78,7 +78,7 @@ impl<S> Stepped<'_, S> {
 macro_rules! in_turns {
     ($($port:ident { $(fn $call:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* })*) => {
         $(impl<S: $port> $port for Stepped<'_, S> {
-            $(async fn $call(&self, $($name: $kind),*) -> Answer<$answer> {
+            $(async fn $call(&self, $($name: $kind),*) -> StoreResult<$answer> {
                 self.call(self.store.$call($($name),*)).await
             })*
         })*

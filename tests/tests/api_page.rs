@@ -144,9 +144,13 @@ async fn late_requests(url: &str) -> Vec<Bad> {
         ticket = found["ticket_id"].as_str().unwrap().to_owned();
     }
     let asked = Phone::new(url, "gus").until(&ticket, "proposed", PATIENCE).await;
-    let game = asked.body["proposal"]["match_id"].as_str().unwrap();
-    assert_eq!(send(&answer(Code::Internal, DECLINE, "fay", game), url).await.0, 200);
-    vec![eve, answer(Code::ProposalOver, ACCEPT, "gus", game), Bad { player: "fay", ..join(Code::CoolingDown, body) }]
+    let this_match = asked.body["proposal"]["match_id"].as_str().unwrap();
+    assert_eq!(send(&answer(Code::Internal, DECLINE, "fay", this_match), url).await.0, 200);
+    vec![
+        eve,
+        answer(Code::ProposalOver, ACCEPT, "gus", this_match),
+        Bad { player: "fay", ..join(Code::CoolingDown, body) },
+    ]
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use muster::adapters::memory::Memory;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::domain::limits::{DOUBT_MS, KEEP_MS, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX, SETTLE_MS_MAX};
-use muster::domain::{Event, Party, PoolId, Queue, Queues, Rules, TicketId, Word};
+use muster::domain::{Event, Party, PlayerResponse, PoolId, Queue, Queues, Rules, TicketId};
 use muster::ports::{Clock, Ledger, Matches, Outbox, Polled, Recorded, Tickets, Upkeep};
 use muster::usecases::drain::drain;
 use muster::usecases::join::{Reply, Request, join_queue};
@@ -48,8 +48,8 @@ async fn whoever_is_matched_in_the_ledger_leaves_a_later_match_and_the_others_wa
     assert_ne!(stage.poll(&cid, "cid").await.status, Status::Matched, "not before the ledger says so");
     let told = stage.tell().await;
     assert_eq!((told.voids, told.failures + told.ledger_failures), (1, 0), "ann and bob once more");
-    assert_eq!(stage.poll(&bob, "bob").await.game, first.game, "what the ledger says");
-    assert_eq!(stage.poll(&ann, "ann").await.game, first.game);
+    assert_eq!(stage.poll(&bob, "bob").await.this_match, first.this_match, "what the ledger says");
+    assert_eq!(stage.poll(&ann, "ann").await.this_match, first.this_match);
     assert_eq!(stage.poll(&cid, "cid").await.status, Status::Waiting);
 
     // And with one who is free: she waits on, with the time that she has waited, before those who came with her.
@@ -60,7 +60,7 @@ async fn whoever_is_matched_in_the_ledger_leaves_a_later_match_and_the_others_wa
     let after = stage.poll(&cid, "cid").await;
     assert_eq!((after.status, after.waited_ms), (Status::Waiting, before.waited_ms));
     assert!(after.version > before.version);
-    assert_eq!(stage.poll(&ann, "ann").await.game, first.game);
+    assert_eq!(stage.poll(&ann, "ann").await.this_match, first.this_match);
     let dan = stage.join("dan").await;
     stage.tick().await;
     assert_eq!(stage.tell().await.voids, 0);
@@ -85,7 +85,7 @@ async fn a_match_that_is_written_after_its_tickets_came_back_is_void() {
     stage.tick().await;
     assert_eq!(stage.tell().await.voids, 0);
     let (anns, bobs) = (stage.poll(&ann, "ann").await, stage.poll(&bob, "bob").await);
-    assert!(anns.status == Status::Matched && anns.game == bobs.game);
+    assert!(anns.status == Status::Matched && anns.this_match == bobs.this_match);
     let Event::Matched(lost) = &held[0] else { unreachable!("seen above") };
     assert_ne!(Stage::match_of(&anns), Some(&lost.id));
 }
@@ -125,12 +125,12 @@ async fn no_reply_says_matched_before_the_ledger_has_decided() {
     stage.tick().await;
     stage.tell().await;
     let (anns, bobs) = (stage.poll(&ann, "ann").await, stage.poll(&bob, "bob").await);
-    stage.says(&anns, "ann", Word::Accept).await;
+    stage.says(&anns, "ann", PlayerResponse::Accept).await;
     stage.ledger().away(true);
-    let last = stage.says(&bobs, "bob", Word::Accept).await;
-    assert_eq!((last.status, last.game.is_none()), (Status::Proposed, true), "the last yes");
+    let last = stage.says(&bobs, "bob", PlayerResponse::Accept).await;
+    assert_eq!((last.status, last.this_match.is_none()), (Status::Proposed, true), "the last yes");
     assert!(last.proposal.is_some_and(|proposal| proposal.accepted == 2 && proposal.answered));
-    assert_eq!(stage.says(&bobs, "bob", Word::Accept).await.status, Status::Proposed, "said again");
+    assert_eq!(stage.says(&bobs, "bob", PlayerResponse::Accept).await.status, Status::Proposed, "said again");
     let late = stage.cancel(&ann, "ann").await;
     assert_ne!(late.view.map(|view| view.status), Some(Status::Matched), "a cancel that comes too late");
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Proposed);
@@ -141,10 +141,10 @@ async fn no_reply_says_matched_before_the_ledger_has_decided() {
     stage.ledger().away(false);
     let taken = stage.store.take(&stage.pool, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await.unwrap();
     assert!(taken.iter().any(|entry| matches!(entry.event, Ok(Event::Matched(_)))));
-    let told = stage.says(&bobs, "bob", Word::Accept).await;
+    let told = stage.says(&bobs, "bob", PlayerResponse::Accept).await;
     assert_eq!(told.status, Status::Matched);
     assert!(stage.ledger().find_match(Stage::match_of(&told).unwrap()).await.unwrap().is_some());
-    assert_eq!(stage.poll(&ann, "ann").await.game, told.game);
+    assert_eq!(stage.poll(&ann, "ann").await.this_match, told.this_match);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn versions_rise_also_when_the_store_is_lost_or_a_match_was_formed_from_an
         stage.tick().await;
         let anns = stage.poll(&ann, "ann").await;
         rises(anns.clone());
-        stage.says(&anns, "ann", Word::Accept).await;
+        stage.says(&anns, "ann", PlayerResponse::Accept).await;
         rises(stage.poll(&ann, "ann").await);
         // A matcher gives it up.
         let id = anns.proposal.unwrap().id;
@@ -199,13 +199,13 @@ async fn versions_rise_also_when_the_store_is_lost_or_a_match_was_formed_from_an
     // A slow matcher, with what it saw in the beginning: what its news say is later all the same.
     let members = old.iter().map(|candidate| vec![muster::domain::Member::of(&candidate.ticket)]).collect();
     let deadline_ms = stage.clock.now_ms() + 10_000;
-    let game = muster::domain::Match {
+    let this_match = muster::domain::Match {
         teams: members,
         deadline_ms: Some(deadline_ms),
         ..muster_tests::samples::forming(&stage.pool, 1, &[], T0)
     };
-    let game = muster::domain::Match { state: muster::domain::MatchState::Proposed, ..game };
-    stage.store.claim(std::slice::from_ref(&game), deadline_ms).await.unwrap();
+    let this_match = muster::domain::Match { state: muster::domain::MatchState::Proposed, ..this_match };
+    stage.store.claim(std::slice::from_ref(&this_match), deadline_ms).await.unwrap();
     let told = stage.store.take(&stage.pool, OUTBOX_TAKE_MAX, OUTBOX_IDLE_MS).await.unwrap();
     let Some(Ok(Event::Asked(asked))) = told.last().map(|entry| entry.event.clone()) else { panic!("{told:?}") };
     let member = asked.members().find(|member| member.ticket == ann).unwrap();
@@ -230,7 +230,7 @@ async fn an_end_that_the_ledger_does_not_take_shows_what_it_has() {
     stage.tell().await;
     assert_eq!(stage.poll(&ann, "ann").await, first);
     let there = stage.ledger().poll(&ann, &player("ann"), 0).await.unwrap();
-    assert!(matches!(there, Polled::Ended(over) if over.played == first.game));
+    assert!(matches!(there, Polled::Ended(over) if over.played == first.this_match));
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn a_ticket_that_waits_alone_though_it_is_matched_reads_so_before_long() {
     stage.clock.sleep_ms(DOUBT_MS - 1).await;
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting, "nobody comes who would be matched with him");
     stage.clock.sleep_ms(1).await;
-    assert_eq!(stage.poll(&bob, "bob").await.game, first.game);
+    assert_eq!(stage.poll(&bob, "bob").await.this_match, first.this_match);
     assert_eq!(stage.store.snapshot(&stage.pool, 0, 10).await.unwrap().candidates, [], "nor will anybody be");
 }
 
@@ -260,7 +260,7 @@ type Told = RefCell<BTreeMap<usize, View>>;
 
 /// A deployment whose store fails over now and then, and whose carriers are slow, or die. Every call of store and ledger is a
 /// turn.
-struct World<'a> {
+struct Env<'a> {
     store: Stepped<'a, Memory>,
     ledger: Option<Stepped<'a, MemoryLedger<VirtualClock>>>,
     clock: &'a VirtualClock,
@@ -271,7 +271,7 @@ struct World<'a> {
     told: &'a Told,
 }
 
-impl World<'_> {
+impl Env<'_> {
     fn rules(&self) -> &Rules {
         self.queues.rules(self.pool).unwrap()
     }
@@ -282,7 +282,7 @@ impl World<'_> {
         match told.get(&phone).filter(|before| before.status == Status::Matched) {
             // Two polls at once: news of the earlier one come late.
             Some(_) if view.status != Status::Matched => {}
-            Some(before) => assert_eq!(before.game, view.game, "p{phone} was told of a match"),
+            Some(before) => assert_eq!(before.this_match, view.this_match, "p{phone} was told of a match"),
             None => drop(told.insert(phone, view)),
         }
     }
@@ -328,9 +328,9 @@ impl World<'_> {
 /// No ticket is in two matches that are played, and whoever was told of one is in it.
 fn check(ledger: &MemoryLedger<VirtualClock>, told: &Told) {
     let mut booked = BTreeMap::new();
-    for game in ledger.played() {
-        for member in game.members() {
-            let before = booked.insert(member.ticket.clone(), game.id.clone());
+    for this_match in ledger.played() {
+        for member in this_match.members() {
+            let before = booked.insert(member.ticket.clone(), this_match.id.clone());
             assert_eq!(before, None, "{} is in two matches", member.ticket);
         }
     }
@@ -347,7 +347,7 @@ fn interleave(seed: u64) -> (usize, usize) {
     let queues = Queues::new(vec![queue]).unwrap();
     let pool = queues.pools().next().unwrap().0;
     let (told, tickets) = (Told::default(), RefCell::default());
-    let world = World {
+    let env = Env {
         store: Stepped { store: &store, turns: &turns, runtime: None },
         ledger: Some(Stepped { store: &ledger, turns: &turns, runtime: None }),
         clock: &clock,
@@ -360,7 +360,7 @@ fn interleave(seed: u64) -> (usize, usize) {
     let mut replica = store.replica();
     let (mut actors, mut calls, mut failovers): (Vec<Actor<'_>>, usize, usize) = (Vec::new(), 0, 0);
     while calls < TURNS {
-        let world = &world;
+        let env = &env;
         match rng.u8(..100) {
             0..2 => replica = store.replica(),
             2..4 => {
@@ -380,10 +380,10 @@ fn interleave(seed: u64) -> (usize, usize) {
                 let done = told.borrow().get(&phone).is_some_and(|view| view.status == Status::Matched);
                 actors.push(match rng.u8(..10) {
                     0..5 if done => continue,
-                    0..5 if joined => Box::pin(world.poll(phone)),
-                    0..5 => Box::pin(world.join(phone)),
-                    5..7 => Box::pin(world.tick()),
-                    _ => Box::pin(world.drain()),
+                    0..5 if joined => Box::pin(env.poll(phone)),
+                    0..5 => Box::pin(env.join(phone)),
+                    5..7 => Box::pin(env.tick()),
+                    _ => Box::pin(env.drain()),
                 });
             }
             _ if actors.is_empty() => {}
@@ -402,15 +402,15 @@ fn interleave(seed: u64) -> (usize, usize) {
     let mut peace = |actor: Actor<'_>| turns.interleave(vec![actor], &mut fastrand::Rng::with_seed(0), || calls += 1);
     for _ in 0..2 * Rules::default().ttl_ms / DOUBT_MS {
         clock.sleep_ms(DOUBT_MS).now_or_never();
-        peace(Box::pin(world.tick()));
-        peace(Box::pin(world.drain()));
+        peace(Box::pin(env.tick()));
+        peace(Box::pin(env.drain()));
         let open = |phone: &usize| told.borrow().get(phone).is_none_or(|view| view.retry_after_ms.is_some());
         let phones: Vec<usize> = tickets.borrow().keys().copied().filter(open).collect();
         if phones.is_empty() {
             break;
         }
         for phone in phones {
-            peace(Box::pin(world.poll(phone)));
+            peace(Box::pin(env.poll(phone)));
         }
         check(&ledger, &told);
     }

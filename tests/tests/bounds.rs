@@ -67,7 +67,7 @@ async fn readers_that_an_earlier_version_left_behind_go_when_nothing_is_under_wa
     let second = store.take(&pool, 1, OUTBOX_IDLE_MS).await.unwrap();
     assert!(bytes(&mut raw, &pool).await >= full);
     let first = store.take(&pool, 1, 0).await.unwrap();
-    store.told(&pool, &[first[0].id.clone(), second[0].id.clone()]).await.unwrap();
+    store.acknowledge(&pool, &[first[0].id.clone(), second[0].id.clone()]).await.unwrap();
     // Nothing is under way. What was not taken yet is handed out once, as before.
     let third = store.take(&pool, 10, OUTBOX_IDLE_MS).await.unwrap();
     assert_eq!((third.len(), third[0].deliveries), (1, 1));
@@ -107,7 +107,7 @@ async fn tickets_that_ended_without_a_match_fill_the_outbox_no_further_than_its_
 }
 
 #[tokio::test]
-async fn what_is_put_aside_is_bounded_by_entries_and_by_bytes() {
+async fn dead_letters_are_bounded_by_entries_and_by_bytes() {
     let server = Server::plain().await;
     let (store, mut raw) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.reader().await);
     let cases = [(pool("small.eu"), 1, DEAD_ENTRIES_MAX), (pool("large.eu"), 65_536, DEAD_BYTES_MAX / 65_536)];
@@ -121,7 +121,7 @@ async fn what_is_put_aside_is_bounded_by_entries_and_by_bytes() {
                 ids.push(raw.query::<String>(&["XADD", &outbox, "*", "body", &body]).await);
             }
             put += ids.len();
-            store.put_aside(&pool, &ids).await.unwrap();
+            store.dead_letter(&pool, &ids).await.unwrap();
         }
         let kept: usize = raw.query(&["XLEN", &dead]).await;
         assert!(
@@ -221,15 +221,15 @@ async fn a_pool_that_was_removed_leaves_nothing_once_everything_in_it_is_forgott
             store.join(ticket, T0).await.unwrap();
             paced.poll(&ticket.id, &ticket.party.players()[0], T0).await.unwrap();
         }
-        let game = confirmed(&forming(pool, 1, &[&[&tickets[0]], &[&tickets[1]]], T0));
-        store.match_now(&[game], T0).await.unwrap();
+        let this_match = confirmed(&forming(pool, 1, &[&[&tickets[0]], &[&tickets[1]]], T0));
+        store.match_now(&[this_match], T0).await.unwrap();
         store.note_waits(pool, &[1_000]).await.unwrap();
         store.cancel(&tickets[2].id, &player("p2"), T0).await.unwrap();
         store.cancel(&tickets[3].id, &player("p3"), T0).await.unwrap();
         let ids: Vec<String> = store.take(pool, 10, 0).await.unwrap().into_iter().map(|entry| entry.id).collect();
-        store.put_aside(pool, &ids[..1]).await.unwrap();
-        assert_eq!(store.replay(pool, 1).await.unwrap(), 1);
-        store.told(pool, &ids[1..]).await.unwrap();
+        store.dead_letter(pool, &ids[..1]).await.unwrap();
+        assert_eq!(store.redrive(pool, 1).await.unwrap(), 1);
+        store.acknowledge(pool, &ids[1..]).await.unwrap();
     }
     let ids = CountingIds::of(1);
     let sweep = async |now_ms| {
@@ -243,7 +243,7 @@ async fn a_pool_that_was_removed_leaves_nothing_once_everything_in_it_is_forgott
     assert_ne!(keys(&mut raw, &pools[1]).await, Vec::<String>::new());
     for pool in &pools {
         let ids: Vec<String> = store.take(pool, 10, 0).await.unwrap().into_iter().map(|entry| entry.id).collect();
-        store.told(pool, &ids).await.unwrap();
+        store.acknowledge(pool, &ids).await.unwrap();
     }
     for minute in 1..=3 {
         sweep(T0 + KEEP_MS + minute * 60_000).await;

@@ -63,17 +63,17 @@ impl Claimer {
         let mut told = Told::default();
         let dies_at = (self.rng.u8(..3) == 0).then(|| self.rng.usize(..CALLS));
         for call in 0..CALLS {
-            let games = self.groups(call);
-            told.asked.extend(games.iter().cloned());
-            let played: Vec<Match> = games.iter().map(confirmed).collect();
+            let matches = self.groups(call);
+            told.asked.extend(matches.iter().cloned());
+            let played: Vec<Match> = matches.iter().map(confirmed).collect();
             if dies_at != Some(call) && self.rng.bool() {
                 told.note(&played, &self.store.match_now(&played, T0 + 1).await.unwrap());
                 continue;
             }
-            let claims = self.store.claim(&games, LEASE_MS).await.unwrap();
-            let held = |games: Vec<Match>| -> Vec<Match> {
-                let pairs = games.into_iter().zip(&claims);
-                pairs.filter(|(_, claim)| **claim == Claim::Held).map(|(game, _)| game).collect()
+            let claims = self.store.claim(&matches, LEASE_MS).await.unwrap();
+            let held = |matches: Vec<Match>| -> Vec<Match> {
+                let pairs = matches.into_iter().zip(&claims);
+                pairs.filter(|(_, claim)| **claim == Claim::Held).map(|(this_match, _)| this_match).collect()
             };
             told.lost += claims.iter().filter(|claim| **claim == Claim::Lost).count();
             let held = held(played);
@@ -88,10 +88,10 @@ impl Claimer {
 }
 
 impl Told {
-    fn note(&mut self, games: &[Match], claims: &[Claim]) {
-        for (game, claim) in games.iter().zip(claims) {
+    fn note(&mut self, matches: &[Match], claims: &[Claim]) {
+        for (this_match, claim) in matches.iter().zip(claims) {
             match claim {
-                Claim::Held => drop(self.played.insert(game.id.clone())),
+                Claim::Held => drop(self.played.insert(this_match.id.clone())),
                 Claim::Lost => self.lost += 1,
             }
         }
@@ -119,15 +119,19 @@ fn check(raw: &RawPool, told: &[Told], context: &str) {
         "{context}: waiting {waiting}, claimed {claimed}, matched {matched}"
     );
     let played: BTreeSet<&str> = raw.confirmed().map(|(id, _)| id).collect();
-    for game in told.iter().flat_map(|told| &told.asked) {
-        let id = game.id.unique.as_str();
+    for this_match in told.iter().flat_map(|told| &told.asked) {
+        let id = this_match.id.unique.as_str();
         let in_it = |ticket: &str| {
-            let outcome = raw.results.get(ticket).and_then(|outcome| outcome.game.as_deref());
+            let outcome = raw.results.get(ticket).and_then(|outcome| outcome.this_match.as_deref());
             outcome == Some(id) || raw.claims.get(ticket).map(String::as_str) == Some(id)
         };
-        let inside = game.members().filter(|member| in_it(member.ticket.unique.as_str())).count();
-        let whole = if played.contains(id) || raw.leases.contains_key(id) { game.members().count() } else { 0 };
-        assert_eq!(inside, whole, "{context}: {}: tickets of it in its hands, against whole or untouched", game.id);
+        let inside = this_match.members().filter(|member| in_it(member.ticket.unique.as_str())).count();
+        let whole = if played.contains(id) || raw.leases.contains_key(id) { this_match.members().count() } else { 0 };
+        assert_eq!(
+            inside, whole,
+            "{context}: {}: tickets of it in its hands, against whole or untouched",
+            this_match.id
+        );
     }
     for id in told.iter().flat_map(|told| &told.played) {
         assert!(
@@ -141,7 +145,7 @@ fn check(raw: &RawPool, told: &[Told], context: &str) {
 
 /// Two sweepers take apart what the dead left, while some of the dead come back. A clock that is behind lets one of them try
 /// in earnest: either it confirms in time or the sweepers have it, never both.
-async fn bury_the_dead(stores: &[Redis], pool: &PoolId, told: &mut [Told], rng: &mut fastrand::Rng) {
+async fn tombstone_the_dead(stores: &[Redis], pool: &PoolId, told: &mut [Told], rng: &mut fastrand::Rng) {
     let mut late: Vec<(u64, Orphan)> = Vec::new();
     for orphan in told.iter().filter_map(|told| told.orphan.clone()) {
         let clocks_ms = [T0 + 3, LEASE_MS, LEASE_MS + 1];
@@ -178,7 +182,7 @@ async fn round(stores: &[Redis], reader: &mut Reader, seed: u64) -> (usize, usiz
     let mut told: Vec<Told> = join_all(tasks).await.into_iter().map(|told| told.unwrap()).collect();
 
     check(&reader.pool(&pool).await, &told, &format!("seed {seed}, before any sweep"));
-    bury_the_dead(stores, &pool, &mut told, &mut rng).await;
+    tombstone_the_dead(stores, &pool, &mut told, &mut rng).await;
     let raw = reader.pool(&pool).await;
     check(&raw, &told, &format!("seed {seed}, after the sweeps"));
     assert_eq!((raw.claims.len(), raw.leases.len()), (0, 0), "seed {seed}: claims and leases after the sweeps");

@@ -132,7 +132,7 @@ async fn leader_and_player_keys_end_by_themselves() {
     let rate = Some(Rate { burst: 1, every_ms: 60_000 });
     let terms = Terms { rate, ..Terms::lasting(60_000) };
     store.reserve(&player("ann"), &ticket_id(&pool, 1), None, &terms).await.unwrap();
-    store.blame(&player("ann"), &ticket_id(&pool, 1), 0, 60_000).await.unwrap();
+    store.penalize(&player("ann"), &ticket_id(&pool, 1), 0, 60_000).await.unwrap();
     for key in ["mm:{ranked-1v1.eu}:leader", "mm:player:{ann}", "mm:blame:{ann}", "mm:rate:{ann}"] {
         let left_ms: i64 = reader.query(&["PTTL", key]).await;
         assert!((1..=60_000).contains(&left_ms), "{key}: expected up to 60,000 ms to live, found {left_ms}");

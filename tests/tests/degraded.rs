@@ -31,11 +31,11 @@ fn queues() -> Queues {
 
 /// Joins a pair and says how long the second waited for its match.
 async fn pair(store: &Redis, pool: &PoolId) -> Duration {
-    let world = System::default();
+    let env = System::default();
     let ticket = || {
-        let unique = world.unique();
+        let unique = env.unique();
         let party = Party::solo(format!("p-{unique}").parse().unwrap());
-        let (id, joined_ms) = (TicketId::new(pool.clone(), unique), world.now_ms());
+        let (id, joined_ms) = (TicketId::new(pool.clone(), unique), env.now_ms());
         let expires_ms = joined_ms + 300_000;
         Ticket { id, party, rating: 1_500.0, joined_ms, expires_ms, attempts: 0, push: false, imported: 0 }
     };
@@ -45,7 +45,7 @@ async fn pair(store: &Redis, pool: &PoolId) -> Duration {
     }
     let began = now();
     loop {
-        match store.poll(&second.id, &second.party.players()[0], world.now_ms()).await {
+        match store.poll(&second.id, &second.party.players()[0], env.now_ms()).await {
             Ok(Polled::Ended(_) | Polled::Settling { .. }) => return began.elapsed(),
             Ok(_) => {}
             Err(error) => panic!("{pool}: {error}"),

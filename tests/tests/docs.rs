@@ -137,7 +137,7 @@ fn keys(value: &Value, into: &mut BTreeSet<String>) {
 fn every_field_of_a_ticket_is_documented() {
     let pool = pool("ranked-1v1.eu");
     let (ann, bob) = (ticket(&pool, 1, &["ann"], T0), ticket(&pool, 2, &["bob"], T0));
-    let game: Match = confirmed(&forming(&pool, 1, &[&[&ann], &[&bob]], T0));
+    let this_match: Match = confirmed(&forming(&pool, 1, &[&[&ann], &[&bob]], T0));
     let everything = View {
         ticket: Member::of(&ann).ticket,
         status: Status::Cancelled(CancelReason::Player),
@@ -147,14 +147,14 @@ fn every_field_of_a_ticket_is_documented() {
         waited_ms: Some(1),
         estimate: Estimate { p50_ms: Some(1), p90_ms: Some(1) },
         proposal: Some(Proposal {
-            id: game.id.clone(),
+            id: this_match.id.clone(),
             parties: 2,
             accepted: 1,
             answered: true,
             deadline_ms: T0,
             left_ms: 1,
         }),
-        game: Some(Match { lobby: Some(1), ..game }),
+        this_match: Some(Match { lobby: Some(1), ..this_match }),
     };
     let queues = queues::read(queues::DEFAULT, &Rules::default()).unwrap();
     let reply = serde_json::to_value(TicketBody::new(&everything, &queues)).unwrap();

@@ -97,7 +97,7 @@ struct Stage {
     replica: Redis,
     promoted: Cell<bool>,
     ledger: Option<DynamoDb>,
-    world: System,
+    env: System,
     queues: Queues,
     pool: PoolId,
     leaving: Cell<bool>,
@@ -129,9 +129,9 @@ impl Stage {
                 idempotency_key: Some(&key),
                 push: false,
                 rate: None,
-                now_ms: self.world.now_ms(),
+                now_ms: self.env.now_ms(),
             };
-            match join_queue(&self.store(), &self.ledger, &self.world, &request).await.map(|placed| placed.reply) {
+            match join_queue(&self.store(), &self.ledger, &self.env, &request).await.map(|placed| placed.reply) {
                 Ok(Reply::Queued(view) | Reply::Already(view)) => break view.ticket,
                 Ok(Reply::Contended) | Err(_) => self.away.set(self.away.get() + 1),
                 Ok(other) => panic!("{player}: {other:?}"),
@@ -141,14 +141,15 @@ impl Stage {
         let began = now();
         loop {
             let target = Target::Ticket(ticket.clone());
-            let seen = poll(&self.store(), &self.ledger, &self.world, &self.queues, &target, &player).await;
+            let seen = poll(&self.store(), &self.ledger, &self.env, &self.queues, &target, &player).await;
             let retry_ms = match seen {
                 Ok(seen) => {
                     self.voids.set(self.voids.get() + seen.voids);
                     let view = seen.view.unwrap_or_else(|| panic!("{ticket} of {player} is lost"));
                     if view.status == Status::Matched {
-                        let game = view.game.unwrap_or_else(|| panic!("{player} is matched, and not told with whom"));
-                        self.told.borrow_mut().insert(player, game);
+                        let this_match =
+                            view.this_match.unwrap_or_else(|| panic!("{player} is matched, and not told with whom"));
+                        self.told.borrow_mut().insert(player, this_match);
                         return;
                     }
                     assert_eq!(view.status, Status::Waiting, "{player}");
@@ -165,7 +166,7 @@ impl Stage {
     async fn matcher(&self) {
         while !self.leaving.get() {
             let store = self.store();
-            if tick(&store, &self.world, &self.world, &self.pool, self.rules(), Pace::default()).await.is_err() {
+            if tick(&store, &self.env, &self.env, &self.pool, self.rules(), Pace::default()).await.is_err() {
                 self.away.set(self.away.get() + 1);
             }
             pause(TICK).await;
@@ -175,7 +176,7 @@ impl Stage {
     async fn carrier(&self) {
         while !self.leaving.get() {
             let store = self.store();
-            match drain(&store, &self.ledger, &self.world, &self.pool, self.rules()).await {
+            match drain(&store, &self.ledger, &self.env, &self.pool, self.rules()).await {
                 Ok(drained) => self.voids.set(self.voids.get() + drained.voids),
                 Err(_) => self.away.set(self.away.get() + 1),
             }
@@ -190,7 +191,7 @@ async fn matches_of(reader: &mut Reader) -> BTreeSet<String> {
 
 /// All matches that the ledger calls played.
 async fn played(emulator: &local::DynamoDb, ledger: &DynamoDb) -> Vec<Match> {
-    let (mut games, mut start) = (Vec::new(), Value::Null);
+    let (mut matches, mut start) = (Vec::new(), Value::Null);
     loop {
         let mut request = json!({ "TableName": TABLE, "ConsistentRead": true });
         if !start.is_null() {
@@ -199,12 +200,12 @@ async fn played(emulator: &local::DynamoDb, ledger: &DynamoDb) -> Vec<Match> {
         let page = emulator.api().call("DynamoDB_20120810.Scan", &request).await.unwrap();
         for item in page["Items"].as_array().into_iter().flatten() {
             if let Ok(id) = item["pk"]["S"].as_str().unwrap().parse() {
-                games.extend(ledger.find_match(&id).await.unwrap());
+                matches.extend(ledger.find_match(&id).await.unwrap());
             }
         }
         start = page["LastEvaluatedKey"].clone();
         if start.is_null() {
-            return games;
+            return matches;
         }
     }
 }
@@ -245,7 +246,7 @@ async fn round(seed: u64) -> Round {
         replica: store(&replica),
         promoted: Cell::new(false),
         ledger: Some(ledger.clone()),
-        world: System::default(),
+        env: System::default(),
         pool,
         queues,
         leaving: Cell::new(false),
@@ -290,25 +291,30 @@ async fn round(seed: u64) -> Round {
         .await;
     drop(local);
 
-    let games = played(&emulator, &ledger).await;
+    let matches = played(&emulator, &ledger).await;
     let (mut by_player, mut by_ticket) = (BTreeMap::new(), BTreeMap::<TicketId, String>::new());
-    for game in &games {
-        for member in game.members() {
-            let before = by_ticket.insert(member.ticket.clone(), game.id.to_string());
+    for this_match in &matches {
+        for member in this_match.members() {
+            let before = by_ticket.insert(member.ticket.clone(), this_match.id.to_string());
             assert_eq!(before, None, "{} is in two matches of the ledger", member.ticket);
             for player in &member.players {
-                let before = by_player.insert(player.clone(), game.clone());
+                let before = by_player.insert(player.clone(), this_match.clone());
                 assert_eq!(before, None, "{player} is in two matches of the ledger");
             }
         }
     }
     let told = stage.told.borrow();
     assert_eq!(told.len(), PHONES, "nobody is lost");
-    for (player, game) in told.iter() {
-        assert_eq!(by_player.get(player).map(|game| &game.id), Some(&game.id), "what {player} was told");
-        assert!(game.member_of(player).is_some());
+    for (player, this_match) in told.iter() {
+        assert_eq!(
+            by_player.get(player).map(|this_match| &this_match.id),
+            Some(&this_match.id),
+            "what {player} was told"
+        );
+        assert!(this_match.member_of(player).is_some());
     }
-    let forgotten_and_played = games.iter().filter(|game| forgotten.contains(game.id.unique.as_str())).count();
+    let forgotten_and_played =
+        matches.iter().filter(|this_match| forgotten.contains(this_match.id.unique.as_str())).count();
     Round { forgotten: forgotten.len(), forgotten_and_played, voids: stage.voids.get() }
 }
 

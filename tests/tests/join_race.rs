@@ -137,8 +137,8 @@ async fn any_match(stepped: Stepped<'_, Memory>, mut rng: fastrand::Rng, n: usiz
     let line = stepped.store.snapshot(pool, 0, 2).await.unwrap().candidates;
     if let [one, two] = &line[..] {
         stepped.turns.take().await;
-        let game = confirmed(&forming(pool, n, &[&[&one.ticket], &[&two.ticket]], T0));
-        stepped.store.match_now(&[game], T0).await.unwrap();
+        let this_match = confirmed(&forming(pool, n, &[&[&one.ticket], &[&two.ticket]], T0));
+        stepped.store.match_now(&[this_match], T0).await.unwrap();
     }
 }
 
@@ -168,7 +168,7 @@ fn interleave(seed: u64) -> usize {
     // Whoever is matched is free once the ledger knows.
     for pool in pools() {
         let ids: Vec<String> = now(store.take(&pool, 100, 0)).unwrap().into_iter().map(|entry| entry.id).collect();
-        now(store.told(&pool, &ids)).unwrap();
+        now(store.acknowledge(&pool, &ids)).unwrap();
     }
     for n in 0..PLAYERS {
         let name = format!("p{n}");

@@ -186,11 +186,11 @@ async fn upkeep_at_its_worst_is_bounded() {
     let fallen = join_all(tickets(1, RECLAIM_BATCH_MATCHES * PLAYERS_PER_MATCH_MAX, late_ms), late_ms).await;
     for (n, members) in fallen.chunks(PLAYERS_PER_MATCH_MAX).enumerate() {
         let members: Vec<&Ticket> = members.iter().collect();
-        let game = forming(&pool, n, &[&members], late_ms);
-        assert_eq!(store.claim(std::slice::from_ref(&game), late_ms + 10).await.unwrap(), [Claim::Held]);
+        let this_match = forming(&pool, n, &[&members], late_ms);
+        assert_eq!(store.claim(std::slice::from_ref(&this_match), late_ms + 10).await.unwrap(), [Claim::Held]);
         let verdicts: Vec<_> =
             members.iter().step_by(2).map(|ticket| (ticket.id.clone(), CancelReason::Declined)).collect();
-        assert_eq!(store.drop_match(&game.id, &verdicts, late_ms).await.unwrap(), Dropped::Done);
+        assert_eq!(store.drop_match(&this_match.id, &verdicts, late_ms).await.unwrap(), Dropped::Done);
     }
     let _: String = reader.query(&["SLOWLOG", "RESET"]).await;
     let mut reclaimed = 0;
@@ -208,8 +208,8 @@ async fn upkeep_at_its_worst_is_bounded() {
     join_all(urgent.into_iter().map(|ticket| Ticket { attempts: 6, ..ticket }).collect(), late_ms).await;
     let held = join_all(tickets(4, EXPIRE_LOOK_MAX - 2, late_ms), T0).await;
     for (n, pair) in held.chunks(2).enumerate() {
-        let game = forming(&pool, 1_000 + n, &[&[&pair[0]], &[&pair[1]]], late_ms);
-        assert_eq!(store.claim(&[game], late_ms + 600_000).await.unwrap(), [Claim::Held]);
+        let this_match = forming(&pool, 1_000 + n, &[&[&pair[0]], &[&pair[1]]], late_ms);
+        assert_eq!(store.claim(&[this_match], late_ms + 600_000).await.unwrap(), [Claim::Held]);
     }
     join_all(tickets(5, EXPIRE_BATCH, late_ms), late_ms - rules.abandon_ms).await;
     for ticket in join_all(tickets(6, EXPIRE_BATCH, T0), late_ms).await {

@@ -218,9 +218,9 @@ async fn every_invocation_of_every_function_prints_one_event_that_counts_what_it
     let asked = [pam.join("arena", 1_500.0).await, quin.join("arena", 1_500.0).await];
     assert_eq!(asked.each_ref().map(|reply| reply.status), [202; 2]);
     let seen = pam.until(asked[0].text("ticket_id"), "proposed", PATIENCE).await;
-    let game = seen.body["proposal"]["match_id"].as_str().unwrap_or_else(|| panic!("{seen:?}"));
+    let this_match = seen.body["proposal"]["match_id"].as_str().unwrap_or_else(|| panic!("{seen:?}"));
     for phone in [&pam, &quin, &quin] {
-        assert_eq!(phone.accept(game).await.status, 200);
+        assert_eq!(phone.accept(this_match).await.status, 200);
     }
     // Twice two who are pinged: the last pong matches them, and a poll is as good as one.
     let (mut sue, pong) = one_of_two_pinged(&deployment, ["who-ted", "who-sue"]).await;

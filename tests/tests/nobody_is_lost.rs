@@ -77,11 +77,11 @@ fn check_matches(stories: &[Story]) -> BTreeMap<String, Value> {
     let mut matches = BTreeMap::<String, Value>::new();
     let mut booked = BTreeMap::<String, String>::new();
     for story in stories.iter().filter(|story| story.end.text("status") == "matched") {
-        let game = &story.end.body["match"];
-        let id = game["match_id"].as_str().expect("a matched ticket shows its match").to_owned();
-        let first = matches.entry(id.clone()).or_insert_with(|| game.clone());
-        assert_eq!(first, game, "{} sees another match", story.player);
-        for member in game["teams"].as_array().unwrap().iter().flat_map(|team| team.as_array().unwrap()) {
+        let this_match = &story.end.body["match"];
+        let id = this_match["match_id"].as_str().expect("a matched ticket shows its match").to_owned();
+        let first = matches.entry(id.clone()).or_insert_with(|| this_match.clone());
+        assert_eq!(first, this_match, "{} sees another match", story.player);
+        for member in this_match["teams"].as_array().unwrap().iter().flat_map(|team| team.as_array().unwrap()) {
             for player in member["players"].as_array().unwrap() {
                 let before = booked.insert(player.as_str().unwrap().to_owned(), id.clone());
                 assert!(before.is_none_or(|before| before == id), "{player} is in two matches");
@@ -227,8 +227,8 @@ async fn the_ledger_ends_complete_wherever_a_matcher_dies_on_the_way_to_it() {
         until_drained(&ann).await;
         let seen = ann.until(first.text("ticket_id"), "matched", PATIENCE).await;
         let items = ledger_items(&mut deployment).await;
-        let games: Vec<&String> = items.keys().filter(|key| key.starts_with("m.")).collect();
-        assert_eq!(games, [seen.body["match"]["match_id"].as_str().unwrap()], "{step}");
+        let matches: Vec<&String> = items.keys().filter(|key| key.starts_with("m.")).collect();
+        assert_eq!(matches, [seen.body["match"]["match_id"].as_str().unwrap()], "{step}");
         for ticket in [first, second] {
             assert_eq!(items[ticket.text("ticket_id")]["status"]["S"], "matched", "{step}");
         }

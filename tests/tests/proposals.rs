@@ -53,20 +53,20 @@ async fn two_players_are_asked_accept_and_meet_in_a_lobby() {
     let deployment = deployment(Options::default()).await;
     let url = deployment.url();
     let ((ann, one), (bob, two)) = join(joined(&url, "ann"), joined(&url, "bob")).await;
-    let (game, same) = join(asked(&ann, &one), asked(&bob, &two)).await;
-    assert_eq!(game, same);
+    let (this_match, same) = join(asked(&ann, &one), asked(&bob, &two)).await;
+    assert_eq!(this_match, same);
 
-    let early = ann.accept(&game).await;
+    let early = ann.accept(&this_match).await;
     assert_eq!(status_of(&early), (200, "proposed"));
     let proposal = &early.body["proposal"];
     assert_eq!(
         (&proposal["accepted"], &proposal["parties"], &proposal["answered"]),
         (&json!(1), &json!(2), &json!(true))
     );
-    assert_eq!(status_of(&ann.accept(&game).await), (200, "proposed"), "again, with the same answer");
-    let last = bob.accept(&game).await;
+    assert_eq!(status_of(&ann.accept(&this_match).await), (200, "proposed"), "again, with the same answer");
+    let last = bob.accept(&this_match).await;
     assert_eq!(status_of(&last), (200, "matched"));
-    assert_eq!(status_of(&bob.accept(&game).await), (200, "matched"), "and again");
+    assert_eq!(status_of(&bob.accept(&this_match).await), (200, "matched"), "and again");
 
     let seen = ann.until(&one, "matched", PATIENCE).await;
     assert_eq!(seen.body["match"], last.body["match"]);
@@ -75,7 +75,7 @@ async fn two_players_are_asked_accept_and_meet_in_a_lobby() {
     assert_eq!((status_of(&found), &found.body["match"]), ((200, "matched"), &last.body["match"]));
     let stranger = Phone::new(&url, "eve").get(&format!("/lobby/{code}")).await;
     assert_eq!((stranger.status, stranger.text("code")), (404, "not_found"));
-    assert_eq!(Phone::new(&url, "eve").accept(&game).await.status, StatusCode::NOT_FOUND.as_u16());
+    assert_eq!(Phone::new(&url, "eve").accept(&this_match).await.status, StatusCode::NOT_FOUND.as_u16());
 }
 
 #[tokio::test]
@@ -85,10 +85,10 @@ async fn who_declines_is_out_and_after_too_many_waits_outside_while_the_other_is
     let (ann, one) = joined(&url, "ann").await;
     for round in 1..=2 {
         let (bob, two) = joined(&url, "bob").await;
-        let (game, _) = join(asked(&bob, &two), asked(&ann, &one)).await;
-        let no = bob.decline(&game).await;
+        let (this_match, _) = join(asked(&bob, &two), asked(&ann, &one)).await;
+        let no = bob.decline(&this_match).await;
         assert_eq!((status_of(&no), no.text("reason")), ((200, "cancelled"), "declined"), "round {round}");
-        let late = ann.accept(&game).await;
+        let late = ann.accept(&this_match).await;
         assert_eq!((late.status, late.text("code")), (409, "proposal_over"), "{late:?}");
         assert_eq!(late.body["ticket"]["status"], "waiting", "and is told where it is now: {late:?}");
     }
@@ -108,8 +108,8 @@ async fn who_declines_is_out_and_after_too_many_waits_outside_while_the_other_is
 
     // Whoever was let down is matched before those who came later.
     let (cid, three) = joined(&url, "cid").await;
-    let (game, same) = join(asked(&ann, &one), asked(&cid, &three)).await;
-    assert_eq!(game, same);
+    let (this_match, same) = join(asked(&ann, &one), asked(&cid, &three)).await;
+    assert_eq!(this_match, same);
 }
 
 #[tokio::test]
@@ -129,9 +129,9 @@ async fn a_matcher_killed_between_asking_and_telling_leaves_a_match_that_players
     for matcher in deployment.processes("matcher") {
         matcher.kill();
     }
-    let (game, same) = join(asked(&ann, &one), asked(&bob, &two)).await;
-    assert_eq!(game, same);
-    join(ann.accept(&game), bob.accept(&game)).await;
+    let (this_match, same) = join(asked(&ann, &one), asked(&bob, &two)).await;
+    assert_eq!(this_match, same);
+    join(ann.accept(&this_match), bob.accept(&this_match)).await;
     let (first, second) = join(ann.until(&one, "matched", PATIENCE), bob.until(&two, "matched", PATIENCE)).await;
     assert_eq!(first.body["match"], second.body["match"]);
 }
@@ -146,8 +146,8 @@ async fn an_answer_counts_though_its_function_died_before_it_could_say_so() {
     let deployment = deployment(options).await;
     let url = deployment.url();
     let ((ann, one), (bob, two)) = join(joined(&url, "ann"), joined(&url, "bob")).await;
-    let game = asked(&ann, &one).await;
-    let (phone, id) = (ann.clone(), game.clone());
+    let this_match = asked(&ann, &one).await;
+    let (phone, id) = (ann.clone(), this_match.clone());
     let lost = tokio::spawn(async move { phone.accept(&id).await });
     until_stopped(&deployment, "answer", "answered").await;
     for function in deployment.processes("answer") {
@@ -168,12 +168,12 @@ async fn redis_killed_while_players_answer_loses_nobody_and_books_nobody_twice()
     let mut deployment = deployment(Options { env: vec![pair("SWEEP_INTERVAL", "500ms")], ..Options::default() }).await;
     let url = deployment.url();
     let ((ann, one), (bob, two)) = join(joined(&url, "ann"), joined(&url, "bob")).await;
-    let game = asked(&ann, &one).await;
-    assert_eq!(status_of(&ann.accept(&game).await), (200, "proposed"));
+    let this_match = asked(&ann, &one).await;
+    assert_eq!(status_of(&ann.accept(&this_match).await), (200, "proposed"));
     let RedisPart::Single(redis) = deployment.redis() else { unreachable!("asked for one server") };
     // The answer reaches a server that stands still, and is killed before it reads on.
     redis.pause();
-    let answered = bob.accept(&game).await;
+    let answered = bob.accept(&this_match).await;
     assert_eq!((answered.status, answered.text("code")), (503, "store_unavailable"), "{answered:?}");
     let RedisPart::Single(redis) = deployment.redis() else { unreachable!("asked for one server") };
     redis.restart_empty().await.unwrap_or_else(|error| panic!("{error}"));
@@ -181,7 +181,7 @@ async fn redis_killed_while_players_answer_loses_nobody_and_books_nobody_twice()
     // Both wait again because both ask, are asked again, and accept.
     let again = join(asked(&ann, &one), asked(&bob, &two)).await;
     assert_eq!(again.0, again.1);
-    assert_ne!(again.0, game, "the old match is gone with its Redis");
+    assert_ne!(again.0, this_match, "the old match is gone with its Redis");
     for phone in [&ann, &bob] {
         phone.accept(&again.0).await;
     }

@@ -4,7 +4,7 @@ use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
 use muster::domain::limits::{KEEP_MS, OUTBOX_ENTRIES_MAX};
-use muster::domain::{CancelReason, Match, MatchId, Outcome, PoolId, Rules, Ticket, TicketId, Word};
+use muster::domain::{CancelReason, Match, MatchId, Outcome, PlayerResponse, PoolId, Rules, Ticket, TicketId};
 use muster::ports::{Clock, Matches, Polled, Pools, Proposals, Tickets, Upkeep};
 use muster::usecases::drain::drain;
 use muster::usecases::tick::{Pace, tick};
@@ -20,13 +20,13 @@ use serde_json::{Value, json};
 
 const OUTBOX_MAX: &str = "1000";
 
-struct World {
+struct Env {
     _server: Server,
     store: Redis,
     raw: Reader,
 }
 
-impl World {
+impl Env {
     async fn new() -> Self {
         let server = Server::plain().await;
         let (store, raw) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.reader().await);
@@ -35,9 +35,9 @@ impl World {
 
     /// With all that the release has written.
     async fn with_records() -> (Self, Records) {
-        let (mut world, records) = (Self::new().await, Records::kept());
-        records.write(&mut world.raw).await;
-        (world, records)
+        let (mut env, records) = (Self::new().await, Records::kept());
+        records.write(&mut env.raw).await;
+        (env, records)
     }
 
     async fn joined(&self, pool: &PoolId, n: usize, name: &str) -> Ticket {
@@ -55,11 +55,11 @@ impl World {
         let (ledger, clock) = (MemoryLedger::new(VirtualClock::at(now_ms)), VirtualClock::at(now_ms));
         let done = drain(&self.store, &ledger, &clock, pool, &Rules::default()).await.unwrap();
         assert_eq!(
-            (done.aside, done.put_off, done.voids, done.failures, done.ledger_failures),
+            (done.dead_lettered, done.put_off, done.voids, done.failures, done.ledger_failures),
             (0, 0, 0, 0, 0),
             "{done:?}"
         );
-        (done.told, ledger)
+        (done.acknowledged, ledger)
     }
 }
 
@@ -75,7 +75,7 @@ fn word(polled: &Polled) -> &'static str {
     match polled {
         Polled::Waiting { .. } => "waiting",
         Polled::Claimed { .. } => "proposed",
-        Polled::Settling { over, .. } | Polled::Ended(over) => match over.outcome {
+        Polled::Settling { finished, .. } | Polled::Ended(finished) => match finished.outcome {
             Outcome::Matched(_) => "matched",
             Outcome::Cancelled(_) => "cancelled",
             _ => "another end",
@@ -86,9 +86,9 @@ fn word(polled: &Polled) -> &'static str {
 
 #[tokio::test]
 async fn every_ticket_of_the_last_release_is_where_the_release_said() {
-    let (world, records) = World::with_records().await;
+    let (env, records) = Env::with_records().await;
     for told in &records.told {
-        let polled = world.polled(told, records.taken_ms).await;
+        let polled = env.polled(told, records.taken_ms).await;
         assert_eq!(word(&polled), told.status, "{told:?}: {polled:?}");
     }
     let statuses: std::collections::BTreeSet<_> = records.told.iter().map(|told| told.status.as_str()).collect();
@@ -97,52 +97,52 @@ async fn every_ticket_of_the_last_release_is_where_the_release_said() {
 
 #[tokio::test]
 async fn a_ticket_that_waits_since_the_last_release_is_matched_with_one_of_ours() {
-    let (world, records) = World::with_records().await;
+    let (env, records) = Env::with_records().await;
     let (kim, now_ms) = (of(&records, "kim"), records.taken_ms + 100);
     let ours = Ticket { expires_ms: now_ms + 60_000, ..ticket(&id(kim).pool, 1, &["lou"], now_ms) };
-    world.store.join(&ours, now_ms).await.unwrap();
+    env.store.join(&ours, now_ms).await.unwrap();
     let (ids, clock) = (CountingIds::of(7), VirtualClock::at(now_ms));
-    let done = tick(&world.store, &ids, &clock, &ours.id.pool, &Rules::default(), Pace::default()).await.unwrap();
+    let done = tick(&env.store, &ids, &clock, &ours.id.pool, &Rules::default(), Pace::default()).await.unwrap();
     assert_eq!((done.matched, done.unreadable), (2, 0), "{done:?}");
-    assert_eq!(word(&world.polled(kim, now_ms).await), "matched");
+    assert_eq!(word(&env.polled(kim, now_ms).await), "matched");
 }
 
 #[tokio::test]
 async fn a_match_that_the_last_release_asked_for_is_confirmed_by_a_yes_that_we_hear() {
-    let (world, records) = World::with_records().await;
+    let (env, records) = Env::with_records().await;
     let (bob, cid, now_ms) = (of(&records, "bob"), of(&records, "cid"), records.taken_ms);
-    let Polled::Claimed { held_by, .. } = world.polled(bob, now_ms).await else { panic!("expected a question") };
+    let Polled::Claimed { this_match, .. } = env.polled(bob, now_ms).await else { panic!("expected a question") };
     // The release has heard bob's yes.
-    world.store.answer(&held_by.id, &player("cid"), Word::Accept, now_ms, None).await.unwrap();
+    env.store.answer(&this_match.id, &player("cid"), PlayerResponse::Accept, now_ms, None).await.unwrap();
     for told in [bob, cid] {
-        assert_eq!(word(&world.polled(told, now_ms).await), "matched");
+        assert_eq!(word(&env.polled(told, now_ms).await), "matched");
     }
 }
 
 #[tokio::test]
 async fn a_match_that_the_last_release_asked_for_falls_through_in_its_time_and_spares_who_said_yes() {
-    let (world, records) = World::with_records().await;
+    let (env, records) = Env::with_records().await;
     let (bob, cid) = (of(&records, "bob"), of(&records, "cid"));
     let later_ms = records.taken_ms + 20_000;
     let (mut requeued, mut cancelled) = (0, 0);
     // As often as somebody looks after a pool: players are spared where nobody did.
     for now_ms in (records.taken_ms..=later_ms).step_by(500) {
-        world.store.expire(&id(bob).pool, &Rules::default(), now_ms).await.unwrap();
-        let reclaimed = world.store.reclaim(&id(bob).pool, now_ms).await.unwrap();
+        env.store.expire(&id(bob).pool, &Rules::default(), now_ms).await.unwrap();
+        let reclaimed = env.store.reclaim(&id(bob).pool, now_ms).await.unwrap();
         (requeued, cancelled) = (requeued + reclaimed.requeued, cancelled + reclaimed.cancelled);
     }
     assert_eq!((requeued, cancelled), (1, 1));
-    assert_eq!(word(&world.polled(bob, later_ms).await), "waiting");
-    let Polled::Ended(over) = world.polled(cid, later_ms).await else { panic!("expected an end") };
+    assert_eq!(word(&env.polled(bob, later_ms).await), "waiting");
+    let Polled::Ended(over) = env.polled(cid, later_ms).await else { panic!("expected an end") };
     assert_eq!(over.outcome, Outcome::Cancelled(CancelReason::NoAnswer));
 }
 
 #[tokio::test]
 async fn every_entry_in_the_outbox_of_the_last_release_reaches_the_ledger() {
-    let (world, records) = World::with_records().await;
+    let (env, records) = Env::with_records().await;
     for name in ["dan", "fay", "hal"] {
         let told = of(&records, name);
-        let (count, ledger) = world.told(&id(told).pool, records.taken_ms).await;
+        let (count, ledger) = env.told(&id(told).pool, records.taken_ms).await;
         assert!(count > 0 || name == "fay", "{name}: expected entries in its pool");
         if count > 0 {
             let heard = ledger.poll(&id(told), &player(name), records.taken_ms).await.unwrap();
@@ -164,27 +164,27 @@ fn member(ticket: &Ticket) -> Value {
 
 #[tokio::test]
 async fn its_scripts_read_match_and_cancel_the_tickets_that_we_let_in() {
-    let (mut world, pool) = (World::new().await, pool("duel.eu"));
+    let (mut env, pool) = (Env::new().await, pool("duel.eu"));
     let (ann, bob, cid) =
-        (world.joined(&pool, 1, "ann").await, world.joined(&pool, 2, "bob").await, world.joined(&pool, 3, "cid").await);
+        (env.joined(&pool, 1, "ann").await, env.joined(&pool, 2, "bob").await, env.joined(&pool, 3, "cid").await);
     let (now, end) = (T0.to_string(), (T0 + KEEP_MS).to_string());
     let (one, two, three) = (ann.id.unique.as_str(), bob.id.unique.as_str(), cid.id.unique.as_str());
 
-    let polled: Vec<Option<String>> = script(&mut world.raw, "poll", &pool, &[&now, one, "ann"]).await;
+    let polled: Vec<Option<String>> = script(&mut env.raw, "poll", &pool, &[&now, one, "ann"]).await;
     assert_eq!(polled[0].as_deref(), Some("WAITING"));
-    let cancelled: Vec<String> = script(&mut world.raw, "cancel", &pool, &[&now, three, "cid", &end, OUTBOX_MAX]).await;
+    let cancelled: Vec<String> = script(&mut env.raw, "cancel", &pool, &[&now, three, "cid", &end, OUTBOX_MAX]).await;
     assert_eq!(cancelled, ["CANCELLED"]);
-    let game: MatchId = forming(&pool, 1, &[&[&ann], &[&bob]], T0).id;
+    let this_match: MatchId = forming(&pool, 1, &[&[&ann], &[&bob]], T0).id;
     let record = json!({"state": "confirmed", "created_ms": T0, "teams": [[member(&ann)], [member(&bob)]]}).to_string();
-    let args = [&end, OUTBOX_MAX, "100", "1000000", game.unique.as_str(), &record, "2", one, two];
-    let matched: Vec<String> = script(&mut world.raw, "match", &pool, &args).await;
+    let args = [&end, OUTBOX_MAX, "100", "1000000", this_match.unique.as_str(), &record, "2", one, two];
+    let matched: Vec<String> = script(&mut env.raw, "match", &pool, &args).await;
     assert_eq!(matched, ["MATCHED"]);
 
     for (ticket, wanted) in [(&ann, "matched"), (&bob, "matched"), (&cid, "cancelled")] {
-        let polled = world.store.poll(&ticket.id, &ticket.party.players()[0], T0).await.unwrap();
+        let polled = env.store.poll(&ticket.id, &ticket.party.players()[0], T0).await.unwrap();
         assert_eq!(word(&polled), wanted, "{polled:?}");
     }
-    let (count, ledger) = world.told(&pool, T0).await;
+    let (count, ledger) = env.told(&pool, T0).await;
     assert_eq!(count, 2, "a match and a ticket that ended");
     let heard = ledger.poll(&ann.id, &player("ann"), T0).await.unwrap();
     assert_eq!(word(&heard), "matched");
@@ -192,26 +192,26 @@ async fn its_scripts_read_match_and_cancel_the_tickets_that_we_let_in() {
 
 #[tokio::test]
 async fn its_scripts_read_our_matches_and_take_our_entries() {
-    let (mut world, pool) = (World::new().await, pool("duel.eu"));
+    let (mut env, pool) = (Env::new().await, pool("duel.eu"));
     let (ann, bob, cid) =
-        (world.joined(&pool, 1, "ann").await, world.joined(&pool, 2, "bob").await, world.joined(&pool, 3, "cid").await);
-    let game: Match = confirmed(&forming(&pool, 1, &[&[&ann], &[&bob]], T0));
-    world.store.match_now(&[game], T0).await.unwrap();
-    world.store.cancel(&cid.id, &player("cid"), T0).await.unwrap();
+        (env.joined(&pool, 1, "ann").await, env.joined(&pool, 2, "bob").await, env.joined(&pool, 3, "cid").await);
+    let this_match: Match = confirmed(&forming(&pool, 1, &[&[&ann], &[&bob]], T0));
+    env.store.match_now(&[this_match], T0).await.unwrap();
+    env.store.cancel(&cid.id, &player("cid"), T0).await.unwrap();
     let (now, end) = (T0.to_string(), (T0 + KEEP_MS).to_string());
 
     for name in ["ann", "bob"] {
         let unique = if name == "ann" { ann.id.unique.as_str() } else { bob.id.unique.as_str() };
-        let polled: Vec<Option<String>> = script(&mut world.raw, "poll", &pool, &[&now, unique, name]).await;
+        let polled: Vec<Option<String>> = script(&mut env.raw, "poll", &pool, &[&now, unique, name]).await;
         assert_eq!(polled[0].as_deref(), Some("SETTLING"), "{polled:?}");
         assert!(polled[2].as_deref().is_some_and(|record| record.contains("\"confirmed\"")), "{polled:?}");
         let cancelled: Vec<Option<String>> =
-            script(&mut world.raw, "cancel", &pool, &[&now, unique, name, &end, OUTBOX_MAX]).await;
+            script(&mut env.raw, "cancel", &pool, &[&now, unique, name, &end, OUTBOX_MAX]).await;
         assert_eq!(cancelled[0].as_deref(), Some("ENDED"), "{cancelled:?}");
     }
     type Entries = Vec<(String, Vec<(String, String)>)>;
     let (word, entries, _): (String, Entries, Vec<u64>) =
-        script(&mut world.raw, "take", &pool, &["release", "100", "0"]).await;
+        script(&mut env.raw, "take", &pool, &["release", "100", "0"]).await;
     let mut kinds: Vec<&str> = entries
         .iter()
         .flat_map(|(_, fields)| fields)
@@ -224,28 +224,28 @@ async fn its_scripts_read_our_matches_and_take_our_entries() {
 
 #[tokio::test]
 async fn its_scripts_hear_the_answers_to_our_matches_and_take_them_apart() {
-    let (mut world, pool) = (World::new().await, pool("duel.eu"));
-    let (ann, bob) = (world.joined(&pool, 1, "ann").await, world.joined(&pool, 2, "bob").await);
-    let (cid, dan) = (world.joined(&pool, 3, "cid").await, world.joined(&pool, 4, "dan").await);
+    let (mut env, pool) = (Env::new().await, pool("duel.eu"));
+    let (ann, bob) = (env.joined(&pool, 1, "ann").await, env.joined(&pool, 2, "bob").await);
+    let (cid, dan) = (env.joined(&pool, 3, "cid").await, env.joined(&pool, 4, "dan").await);
     let asked = proposed(&forming(&pool, 1, &[&[&ann], &[&bob]], T0), T0 + 10_000);
     let held = forming(&pool, 2, &[&[&cid], &[&dan]], T0);
-    world.store.claim(&[asked.clone(), held], T0 + 10_000).await.unwrap();
+    env.store.claim(&[asked.clone(), held], T0 + 10_000).await.unwrap();
     let (now, end) = (T0.to_string(), (T0 + KEEP_MS).to_string());
 
     let args = [&now, &end, OUTBOX_MAX, asked.id.unique.as_str(), "ann", "accept", "0", "100", "1000000"];
-    let noted: Vec<String> = script(&mut world.raw, "answer", &pool, &args).await;
+    let noted: Vec<String> = script(&mut env.raw, "answer", &pool, &args).await;
     assert_eq!(noted, ["NOTED", "proposed"]);
-    world.store.answer(&asked.id, &player("bob"), Word::Accept, T0, None).await.unwrap();
-    let polled = world.store.poll(&ann.id, &player("ann"), T0).await.unwrap();
+    env.store.answer(&asked.id, &player("bob"), PlayerResponse::Accept, T0, None).await.unwrap();
+    let polled = env.store.poll(&ann.id, &player("ann"), T0).await.unwrap();
     assert_eq!(word(&polled), "matched", "its yes and ours confirm a match");
 
     let later = (T0 + 10_001).to_string();
     let args = [&later, &end, OUTBOX_MAX, "100", "1000", "5", "1000"];
-    let reclaimed: (String, u64, u64, u64) = script(&mut world.raw, "reclaim", &pool, &args).await;
+    let reclaimed: (String, u64, u64, u64) = script(&mut env.raw, "reclaim", &pool, &args).await;
     assert_eq!(reclaimed, ("RECLAIMED".to_owned(), 1, 2, 0));
-    let polled = world.store.poll(&cid.id, &player("cid"), T0).await.unwrap();
+    let polled = env.store.poll(&cid.id, &player("cid"), T0).await.unwrap();
     assert_eq!(word(&polled), "waiting");
-    assert_eq!(world.store.status(&pool, T0, None).await.unwrap().waiting, 2);
+    assert_eq!(env.store.status(&pool, T0, None).await.unwrap().waiting, 2);
 }
 
 // --- The fixture ------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ const INTERLEAVINGS: u64 = 6_000;
 const NOW_MS: u64 = T0 + 10_000;
 
 /// A store that was emptied, and a ledger that was not.
-struct World {
+struct Env {
     store: Memory,
     ledger: Option<MemoryLedger<VirtualClock>>,
     clock: VirtualClock,
@@ -36,7 +36,7 @@ struct World {
     ids: CountingIds,
 }
 
-impl World {
+impl Env {
     fn new() -> Self {
         let regions = vec!["eu".parse().unwrap()];
         let queue = Queue { name: "one".parse().unwrap(), regions, rules: Rules::default() };
@@ -78,7 +78,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 /// Phones of four parties ask, join anew and cancel, and a matcher looks, all at once.
 fn interleave(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let (world, turns) = (World::new(), Turns::default());
+    let (env, turns) = (Env::new(), Turns::default());
     let parties: [&[&str]; 4] = [&["ann"], &["bob", "cid"], &["dan"], &["eve"]];
     let mut lost: Vec<Ticket> = (1..).zip(parties).map(|(n, names)| ticket(&pool("one.eu"), n, names, T0)).collect();
     if rng.u8(..4) == 0 {
@@ -87,15 +87,15 @@ fn interleave(seed: u64) {
     for ticket in &lost {
         // Some joined while the store was there, some while it was away.
         if rng.bool() {
-            now(world.ledger().note_join(ticket)).unwrap();
+            now(env.ledger().note_join(ticket)).unwrap();
         } else {
-            now(Tickets::join(world.ledger(), ticket, T0)).unwrap();
+            now(Tickets::join(env.ledger(), ticket, T0)).unwrap();
         }
     }
     let promised: RefCell<Vec<(TicketId, Status)>> = RefCell::default();
     let mut actors: Vec<Actor<'_>> = Vec::new();
     for _ in 0..rng.usize(2..=6) {
-        let (stepped, world) = (Stepped { store: &world.store, turns: &turns, runtime: None }, &world);
+        let (stepped, env) = (Stepped { store: &env.store, turns: &turns, runtime: None }, &env);
         let promised = &promised;
         let own = lost[rng.usize(..lost.len())].clone();
         let names = own.party.players();
@@ -103,14 +103,14 @@ fn interleave(seed: u64) {
         match rng.u8(..12) {
             10..12 => actors.push(Box::pin(async move {
                 let one = pool("one.eu");
-                tick(&stepped, &world.ids, &world.clock, &one, &Rules::default(), Pace::default()).await.unwrap();
+                tick(&stepped, &env.ids, &env.clock, &one, &Rules::default(), Pace::default()).await.unwrap();
             })),
             0..6 => actors.push(Box::pin(async move {
                 let target = Target::Ticket(own.id.clone());
-                poll(&stepped, &world.ledger, &world.clock, &world.queues, &target, &caller).await.unwrap();
+                poll(&stepped, &env.ledger, &env.clock, &env.queues, &target, &caller).await.unwrap();
             })),
             6..8 => actors.push(Box::pin(async move {
-                let done = cancel(&stepped, &world.ledger, &own.id, &caller, NOW_MS).await.unwrap();
+                let done = cancel(&stepped, &env.ledger, &own.id, &caller, NOW_MS).await.unwrap();
                 promised.borrow_mut().extend(done.view.map(|view| (view.ticket, view.status)));
             })),
             _ => actors.push(Box::pin(async move {
@@ -125,33 +125,33 @@ fn interleave(seed: u64) {
                     rate: None,
                     now_ms: NOW_MS,
                 };
-                join_queue(&stepped, &world.ledger, &world.ids, &request).await.unwrap();
+                join_queue(&stepped, &env.ledger, &env.ids, &request).await.unwrap();
             })),
         }
     }
     turns.interleave(actors, &mut rng, || {
-        let live = world.live();
+        let live = env.live();
         let twice = live.iter().find(|(_, tickets)| tickets.len() > 1);
         assert!(twice.is_none(), "expected at most one live ticket a player, found {twice:?}");
     });
     let one = pool("one.eu");
-    now(drain(&world.store, &world.ledger, &world.clock, &one, &Rules::default())).unwrap();
+    now(drain(&env.store, &env.ledger, &env.clock, &one, &Rules::default())).unwrap();
     for (ticket, status) in promised.into_inner() {
         let (_, names) = lost.iter().zip(parties).find(|(lost, _)| lost.id == ticket).unwrap();
         // Why it is over without a match may differ: of two who end it at once the later one's reason stays.
         let alike = |status: Status| {
             matches!(status, Status::Cancelled(_) | Status::Expired).then_some(Status::Cancelled(CancelReason::Player))
         };
-        let read = world.read(&ticket, names[0]).unwrap();
+        let read = env.read(&ticket, names[0]).unwrap();
         let (read, status) = (alike(read).unwrap_or(read), alike(status).unwrap_or(status));
         assert_eq!(read, status, "what a poll says later, against what a cancel said");
     }
     for (ticket, names) in lost.iter().zip(parties) {
         for name in names {
-            let status = world.read(&ticket.id, name).unwrap_or_else(|| panic!("{} is lost to {name}", ticket.id));
-            let lives = world.live().get(&player(name)).is_some_and(|own| own.contains(&ticket.id));
+            let status = env.read(&ticket.id, name).unwrap_or_else(|| panic!("{} is lost to {name}", ticket.id));
+            let lives = env.live().get(&player(name)).is_some_and(|own| own.contains(&ticket.id));
             assert_eq!(lives, status == Status::Waiting, "{name} reads {status:?}");
-            let Polled::Ended(told) = now(world.ledger().poll(&ticket.id, &player(name), NOW_MS)).unwrap() else {
+            let Polled::Ended(told) = now(env.ledger().poll(&ticket.id, &player(name), NOW_MS)).unwrap() else {
                 assert!(lives, "{name} reads {status:?}, and the ledger knows of no end");
                 continue;
             };
@@ -174,53 +174,53 @@ fn in_every_interleaving_a_ticket_comes_back_once_or_ends() {
 
 #[test]
 fn a_ticket_comes_back_at_its_own_place_in_line() {
-    let world = World::new();
+    let env = Env::new();
     let lost = ticket(&pool("one.eu"), 1, &["ann"], T0);
-    now(world.ledger().note_join(&lost)).unwrap();
-    now(world.store.join(&ticket(&pool("one.eu"), 2, &["bob"], T0 + 1), NOW_MS)).unwrap();
-    assert_eq!(world.read(&lost.id, "eve"), None, "somebody else's");
-    assert_eq!(world.live().len(), 1, "and not brought back for it");
+    now(env.ledger().note_join(&lost)).unwrap();
+    now(env.store.join(&ticket(&pool("one.eu"), 2, &["bob"], T0 + 1), NOW_MS)).unwrap();
+    assert_eq!(env.read(&lost.id, "eve"), None, "somebody else's");
+    assert_eq!(env.live().len(), 1, "and not brought back for it");
 
-    assert_eq!(world.read(&lost.id, "ann"), Some(Status::Waiting));
-    let line = now(world.store.snapshot(&pool("one.eu"), 0, 10)).unwrap().candidates;
-    let line: Vec<_> = line.iter().map(|candidate| (&candidate.ticket.id, candidate.seen_ms)).collect();
+    assert_eq!(env.read(&lost.id, "ann"), Some(Status::Waiting));
+    let line = now(env.store.snapshot(&pool("one.eu"), 0, 10)).unwrap().candidates;
+    let line: Vec<_> = line.iter().map(|candidate| (&candidate.ticket.id, candidate.last_seen_ms)).collect();
     assert_eq!(line[0], (&lost.id, NOW_MS), "first, and heard of now");
 }
 
 /// Whoever brings it back has read that it waits; then its player cancels it where the store cannot be reached.
 #[test]
 fn a_ticket_that_was_cancelled_in_the_ledger_meanwhile_does_not_come_back() {
-    let world = World::new();
+    let env = Env::new();
     let read = ticket(&pool("one.eu"), 1, &["ann"], T0);
-    now(Tickets::join(world.ledger(), &read, T0)).unwrap();
-    now(Tickets::cancel(world.ledger(), &read.id, &player("ann"), NOW_MS)).unwrap();
-    now(restore(&world.store, world.ledger(), &read, &Rules::default(), NOW_MS)).unwrap();
-    assert!(world.live().is_empty());
-    assert_eq!(world.read(&read.id, "ann"), Some(Status::Cancelled(CancelReason::Player)));
+    now(Tickets::join(env.ledger(), &read, T0)).unwrap();
+    now(Tickets::cancel(env.ledger(), &read.id, &player("ann"), NOW_MS)).unwrap();
+    now(restore(&env.store, env.ledger(), &read, &Rules::default(), NOW_MS)).unwrap();
+    assert!(env.live().is_empty());
+    assert_eq!(env.read(&read.id, "ann"), Some(Status::Cancelled(CancelReason::Player)));
 }
 
 #[test]
 fn a_ticket_that_waited_too_long_meanwhile_has_expired() {
-    let world = World::new();
+    let env = Env::new();
     let old = Ticket { expires_ms: NOW_MS, ..ticket(&pool("one.eu"), 1, &["ann"], T0) };
     let young = Ticket { expires_ms: NOW_MS + 1, ..ticket(&pool("one.eu"), 2, &["bob"], T0) };
     for ticket in [&old, &young] {
-        now(world.ledger().note_join(ticket)).unwrap();
+        now(env.ledger().note_join(ticket)).unwrap();
     }
-    assert_eq!(world.read(&old.id, "ann"), Some(Status::Expired));
-    assert_eq!(world.read(&young.id, "bob"), Some(Status::Waiting));
-    assert_eq!(world.live().len(), 1);
+    assert_eq!(env.read(&old.id, "ann"), Some(Status::Expired));
+    assert_eq!(env.read(&young.id, "bob"), Some(Status::Waiting));
+    assert_eq!(env.live().len(), 1);
 }
 
 #[test]
 fn of_two_tickets_of_a_player_the_one_that_lives_stays() {
-    let world = World::new();
+    let env = Env::new();
     let (lost, next) = (ticket(&pool("one.eu"), 1, &["ann"], T0), ticket(&pool("one.eu"), 2, &["ann"], T0 + 1));
     for ticket in [&lost, &next] {
-        now(world.ledger().note_join(ticket)).unwrap();
+        now(env.ledger().note_join(ticket)).unwrap();
     }
-    assert_eq!(world.read(&next.id, "ann"), Some(Status::Waiting));
-    assert_eq!(world.read(&lost.id, "ann"), Some(Status::Cancelled(CancelReason::Superseded)));
-    let told = now(world.ledger().poll(&lost.id, &player("ann"), NOW_MS)).unwrap();
+    assert_eq!(env.read(&next.id, "ann"), Some(Status::Waiting));
+    assert_eq!(env.read(&lost.id, "ann"), Some(Status::Cancelled(CancelReason::Superseded)));
+    let told = now(env.ledger().poll(&lost.id, &player("ann"), NOW_MS)).unwrap();
     assert!(matches!(told, Polled::Ended(_)), "and the ledger knows: {told:?}");
 }

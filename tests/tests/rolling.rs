@@ -5,7 +5,7 @@ use futures::channel::mpsc;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::redis::Redis;
 use muster::domain::limits::{OUTBOX_ENTRIES_MAX, OUTBOX_TAKE_MAX, SNAPSHOT_PAGE_TICKETS};
-use muster::domain::{Match, PoolId, Queue, Queues, Rules, Ticket, Word};
+use muster::domain::{Match, PlayerResponse, PoolId, Queue, Queues, Rules, Ticket};
 use muster::ports::{Matches, Outbox, Polled, Pools, Proposals, Tickets, Upkeep};
 use muster::usecases::drain::{self, Post, drain};
 use muster::usecases::tick::{Pace, tick};
@@ -15,14 +15,14 @@ use muster_tests::stand_ins::{CountingIds, VirtualClock};
 use muster_tests::stores::Server;
 use serde_json::{Value, json};
 
-struct World {
+struct Env {
     _server: Server,
     store: Redis,
     raw: Reader,
     pool: PoolId,
 }
 
-impl World {
+impl Env {
     async fn new() -> Self {
         let server = Server::plain().await;
         let (store, raw) = (server.store_with_outbox(OUTBOX_ENTRIES_MAX), server.reader().await);
@@ -66,9 +66,9 @@ impl World {
     }
 
     async fn proposed(&self, one: &Ticket, two: &Ticket) -> Match {
-        let game = proposed(&forming(&self.pool, 1, &[&[one], &[two]], T0), T0 + 10_000);
-        self.store.claim(std::slice::from_ref(&game), T0 + 10_000).await.unwrap();
-        game
+        let this_match = proposed(&forming(&self.pool, 1, &[&[one], &[two]], T0), T0 + 10_000);
+        self.store.claim(std::slice::from_ref(&this_match), T0 + 10_000).await.unwrap();
+        this_match
     }
 }
 
@@ -79,26 +79,26 @@ fn further() -> [Value; 5] {
 
 #[tokio::test]
 async fn a_longer_ticket_is_read_polled_and_matched() {
-    let mut world = World::new().await;
-    let (ann, _bob) = (world.joined(1, "ann").await, world.joined(2, "bob").await);
-    world.lengthen(&ann, &further()).await;
-    let polled = world.store.poll(&ann.id, &player("ann"), T0 + 1).await.unwrap();
+    let mut env = Env::new().await;
+    let (ann, _bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
+    env.lengthen(&ann, &further()).await;
+    let polled = env.store.poll(&ann.id, &player("ann"), T0 + 1).await.unwrap();
     let Polled::Waiting { ticket, .. } = polled else { panic!("expected it to wait, found {polled:?}") };
     assert_eq!(ticket, ann);
-    assert_eq!(world.look().await.matched, 2);
+    assert_eq!(env.look().await.matched, 2);
 }
 
 #[tokio::test]
 async fn a_ticket_that_cannot_be_read_is_passed_over_and_everybody_else_is_matched() {
-    let mut world = World::new().await;
+    let mut env = Env::new().await;
     for n in 1..=4 {
-        world.joined(n, &format!("p{n}")).await;
+        env.joined(n, &format!("p{n}")).await;
     }
-    world.write("tickets", ticket_id(&world.pool, 2).unique.as_str(), r#"{"later":"not a list any more"}"#).await;
-    let done = world.look().await;
+    env.write("tickets", ticket_id(&env.pool, 2).unique.as_str(), r#"{"later":"not a list any more"}"#).await;
+    let done = env.look().await;
     assert_eq!((done.matched, done.unreadable), (2, 1), "{done:?}");
     assert_eq!(
-        world.store.status(&world.pool, T0, None).await.unwrap().waiting,
+        env.store.status(&env.pool, T0, None).await.unwrap().waiting,
         2,
         "one has no opponent, one cannot be read"
     );
@@ -106,29 +106,28 @@ async fn a_ticket_that_cannot_be_read_is_passed_over_and_everybody_else_is_match
 
 #[tokio::test]
 async fn a_page_with_a_ticket_that_cannot_be_read_is_not_taken_for_the_last() {
-    let mut world = World::new().await;
+    let mut env = Env::new().await;
     let joins = (0..SNAPSHOT_PAGE_TICKETS + 2).map(|n| {
-        let ticket =
-            Ticket { rating: 9_000.0 * n as f64, ..ticket(&world.pool, n, &[&format!("p{n}")], T0 + n as u64) };
-        let world = &world;
-        async move { world.store.join(&ticket, T0).await.unwrap() }
+        let ticket = Ticket { rating: 9_000.0 * n as f64, ..ticket(&env.pool, n, &[&format!("p{n}")], T0 + n as u64) };
+        let env = &env;
+        async move { env.store.join(&ticket, T0).await.unwrap() }
     });
     futures::future::join_all(joins).await;
-    world.write("tickets", ticket_id(&world.pool, 5).unique.as_str(), "7").await;
-    let done = world.look().await;
+    env.write("tickets", ticket_id(&env.pool, 5).unique.as_str(), "7").await;
+    let done = env.look().await;
     assert_eq!((done.waiting, done.unreadable), (SNAPSHOT_PAGE_TICKETS + 1, 1), "all but one were looked at");
 }
 
 #[tokio::test]
 async fn waiting_again_keeps_what_this_version_does_not_know() {
-    let mut world = World::new().await;
-    let (ann, bob) = (world.joined(1, "ann").await, world.joined(2, "bob").await);
-    world.lengthen(&ann, &further()).await;
-    let before = world.field("tickets", ann.id.unique.as_str()).await;
-    let game = forming(&world.pool, 1, &[&[&ann], &[&bob]], T0);
-    world.store.claim(&[game], T0 + 10).await.unwrap();
-    assert_eq!(world.store.reclaim(&world.pool, T0 + 11).await.unwrap().requeued, 2);
-    let after = world.field("tickets", ann.id.unique.as_str()).await;
+    let mut env = Env::new().await;
+    let (ann, bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
+    env.lengthen(&ann, &further()).await;
+    let before = env.field("tickets", ann.id.unique.as_str()).await;
+    let this_match = forming(&env.pool, 1, &[&[&ann], &[&bob]], T0);
+    env.store.claim(&[this_match], T0 + 10).await.unwrap();
+    assert_eq!(env.store.reclaim(&env.pool, T0 + 11).await.unwrap().requeued, 2);
+    let after = env.field("tickets", ann.id.unique.as_str()).await;
     let mut expected = before;
     expected[4] = json!(1);
     // The scripts' JSON knows one sort of number.
@@ -138,44 +137,44 @@ async fn waiting_again_keeps_what_this_version_does_not_know() {
 
 #[tokio::test]
 async fn a_match_keeps_what_this_version_does_not_know() {
-    let mut world = World::new().await;
-    let (ann, bob) = (world.joined(1, "ann").await, world.joined(2, "bob").await);
-    let game = world.proposed(&ann, &bob).await;
-    let id = game.id.unique.as_str().to_owned();
-    let mut record = world.field("matches", &id).await;
+    let mut env = Env::new().await;
+    let (ann, bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
+    let this_match = env.proposed(&ann, &bob).await;
+    let id = this_match.id.unique.as_str().to_owned();
+    let mut record = env.field("matches", &id).await;
     record["later"] = json!(further());
     record["teams"][0][0]["later"] = json!(further());
-    world.write("matches", &id, &record.to_string()).await;
+    env.write("matches", &id, &record.to_string()).await;
     let answer = |name, word| (player(name), word);
-    for (name, word) in [answer("ann", Word::Accept), answer("bob", Word::Decline)] {
-        world.store.answer(&game.id, &name, word, T0 + 1, None).await.unwrap();
+    for (name, word) in [answer("ann", PlayerResponse::Accept), answer("bob", PlayerResponse::Decline)] {
+        env.store.answer(&this_match.id, &name, word, T0 + 1, None).await.unwrap();
     }
-    world.store.drop_match(&game.id, &[], T0 + 2).await.unwrap();
-    world.store.reclaim(&world.pool, T0 + 2).await.unwrap();
-    let after = world.field("matches", &id).await;
+    env.store.drop_match(&this_match.id, &[], T0 + 2).await.unwrap();
+    env.store.reclaim(&env.pool, T0 + 2).await.unwrap();
+    let after = env.field("matches", &id).await;
     assert_eq!((&after["later"], &after["teams"][0][0]["later"]), (&json!(further()), &json!(further())), "{after}");
     assert_eq!(after["state"], "dropped");
 }
 
 #[tokio::test]
 async fn a_match_in_a_state_that_this_version_does_not_know_holds_its_tickets_and_falls_through_without_blame() {
-    let mut world = World::new().await;
-    let (ann, bob) = (world.joined(1, "ann").await, world.joined(2, "bob").await);
-    let game = world.proposed(&ann, &bob).await;
-    let id = game.id.unique.as_str().to_owned();
-    let mut record = world.field("matches", &id).await;
+    let mut env = Env::new().await;
+    let (ann, bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
+    let this_match = env.proposed(&ann, &bob).await;
+    let id = this_match.id.unique.as_str().to_owned();
+    let mut record = env.field("matches", &id).await;
     record["state"] = json!("placing");
-    world.write("matches", &id, &record.to_string()).await;
-    let polled = world.store.poll(&ann.id, &player("ann"), T0 + 1).await.unwrap();
+    env.write("matches", &id, &record.to_string()).await;
+    let polled = env.store.poll(&ann.id, &player("ann"), T0 + 1).await.unwrap();
     assert!(matches!(polled, Polled::Claimed { .. }), "{polled:?}");
-    world.store.find_match(&game.id).await.unwrap();
-    let reclaimed = world.store.reclaim(&world.pool, T0 + 10_000).await.unwrap();
+    env.store.find_match(&this_match.id).await.unwrap();
+    let reclaimed = env.store.reclaim(&env.pool, T0 + 10_000).await.unwrap();
     assert_eq!((reclaimed.requeued, reclaimed.cancelled), (2, 0));
 }
 
 #[tokio::test]
 async fn an_outcome_that_this_version_does_not_know_is_over() {
-    let mut world = World::new().await;
+    let mut env = Env::new().await;
     for (n, outcome) in [
         json!({"status": "cancelled", "reason": "no_server", "players": ["ann"], "ended_ms": T0, "further": {}}),
         json!({"status": "banished", "players": ["ann"]}),
@@ -183,9 +182,9 @@ async fn an_outcome_that_this_version_does_not_know_is_over() {
     .into_iter()
     .enumerate()
     {
-        let id = ticket_id(&world.pool, n + 1);
-        world.write("results", id.unique.as_str(), &outcome.to_string()).await;
-        let polled = world.store.poll(&id, &player("ann"), T0).await.unwrap();
+        let id = ticket_id(&env.pool, n + 1);
+        env.write("results", id.unique.as_str(), &outcome.to_string()).await;
+        let polled = env.store.poll(&id, &player("ann"), T0).await.unwrap();
         let Polled::Ended(over) = polled else { panic!("expected it to be over, found {polled:?}") };
         assert_eq!(over.players, [player("ann")]);
     }
@@ -203,50 +202,50 @@ fn unknown(n: usize) -> [(&'static str, String, String); 2] {
 
 #[tokio::test]
 async fn entries_that_this_version_does_not_know_wait_for_one_that_does_and_block_nobody() {
-    let mut world = World::new().await;
+    let mut env = Env::new().await;
     let (ledger, clock) = (MemoryLedger::new(VirtualClock::at(T0)), VirtualClock::at(T0));
-    let outbox = world.key("outbox");
+    let outbox = env.key("outbox");
     for n in 0..OUTBOX_TAKE_MAX {
         for (kind, id, body) in unknown(n) {
-            let _: String = world.raw.query(&["XADD", &outbox, "*", "kind", kind, "id", &id, "body", &body]).await;
+            let _: String = env.raw.query(&["XADD", &outbox, "*", "kind", kind, "id", &id, "body", &body]).await;
         }
     }
-    let ann = world.joined(900, "ann").await;
-    world.store.cancel(&ann.id, &player("ann"), T0 + 1).await.unwrap();
+    let ann = env.joined(900, "ann").await;
+    env.store.cancel(&ann.id, &player("ann"), T0 + 1).await.unwrap();
     let (mut told, mut aside, mut put_off) = (0, 0, 0);
     for _ in 0..4 {
-        let done = drain(&world.store, &ledger, &clock, &world.pool, &Rules::default()).await.unwrap();
-        (told, aside, put_off) = (told + done.told, aside + done.aside, put_off + done.put_off);
+        let done = drain(&env.store, &ledger, &clock, &env.pool, &Rules::default()).await.unwrap();
+        (told, aside, put_off) = (told + done.acknowledged, aside + done.dead_lettered, put_off + done.put_off);
     }
     assert_eq!((told, aside, put_off), (1, 0, 2 * OUTBOX_TAKE_MAX), "ours is told, and nothing is put aside");
-    assert_eq!(world.store.aside(&world.pool, 1).await.unwrap(), []);
+    assert_eq!(env.store.dead_letters(&env.pool, 1).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn the_first_run_of_a_version_that_knows_them_tells_entries_that_were_put_off() {
-    let mut world = World::new().await;
-    let later = world.key("later");
+    let mut env = Env::new().await;
+    let later = env.key("later");
     // Two pages that nobody knows, and behind them what this version does.
     for n in 0..OUTBOX_TAKE_MAX {
         for (kind, id, body) in unknown(n) {
-            let _: String = world.raw.query(&["XADD", &later, "*", "kind", kind, "id", &id, "body", &body]).await;
+            let _: String = env.raw.query(&["XADD", &later, "*", "kind", kind, "id", &id, "body", &body]).await;
         }
     }
-    let ann = world.joined(900, "ann").await;
-    world.store.cancel(&ann.id, &player("ann"), T0 + 1).await.unwrap();
-    let entry = world.store.take(&world.pool, 1, 0).await.unwrap().remove(0);
-    world.store.put_off(&world.pool, &[entry.id]).await.unwrap();
+    let ann = env.joined(900, "ann").await;
+    env.store.cancel(&ann.id, &player("ann"), T0 + 1).await.unwrap();
+    let entry = env.store.take(&env.pool, 1, 0).await.unwrap().remove(0);
+    env.store.put_off(&env.pool, &[entry.id]).await.unwrap();
 
     let (ledger, clock) = (MemoryLedger::new(VirtualClock::at(T0)), VirtualClock::at(T0));
     let queue = Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules: Rules::default() };
     let queues = Queues::new(vec![queue]).unwrap();
     let (leave, posts) = mpsc::unbounded();
-    leave.unbounded_send(Post::Carry(world.pool.clone())).unwrap();
-    let run = drain::run(&world.store, &ledger, &clock, &queues, 1_000, posts);
+    leave.unbounded_send(Post::Carry(env.pool.clone())).unwrap();
+    let run = drain::run(&env.store, &ledger, &clock, &queues, 1_000, posts);
     let told = async {
         loop {
             let polled = ledger.poll(&ann.id, &player("ann"), T0).await.unwrap();
-            let left = world.store.status(&world.pool, T0, None).await.unwrap().outbox;
+            let left = env.store.status(&env.pool, T0, None).await.unwrap().outbox;
             if matches!(polled, Polled::Ended(_)) && left == 0 {
                 break drop(leave);
             }
@@ -254,29 +253,29 @@ async fn the_first_run_of_a_version_that_knows_them_tells_entries_that_were_put_
         }
     };
     let (drained, ()) = futures::join!(run, told);
-    assert_eq!((drained.told, drained.put_off), (1, 0));
-    let left: usize = world.raw.query(&["XLEN", &later]).await;
+    assert_eq!((drained.acknowledged, drained.put_off), (1, 0));
+    let left: usize = env.raw.query(&["XLEN", &later]).await;
     assert_eq!(left, 2 * OUTBOX_TAKE_MAX, "what it does not know waits on");
 }
 
 #[tokio::test]
 async fn a_ticket_that_cannot_be_read_does_not_stop_upkeep() {
-    let mut world = World::new().await;
-    let (ann, bob) = (world.joined(1, "ann").await, world.joined(2, "bob").await);
+    let mut env = Env::new().await;
+    let (ann, bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
     for (n, record) in ["7", "{}", "no JSON at all", "[[\"p\"],1,2]"].into_iter().enumerate() {
-        let odd = world.joined(10 + n, &format!("odd{n}")).await;
-        world.write("tickets", odd.id.unique.as_str(), record).await;
+        let odd = env.joined(10 + n, &format!("odd{n}")).await;
+        env.write("tickets", odd.id.unique.as_str(), record).await;
     }
-    let held = world.joined(20, "held").await;
-    let game = forming(&world.pool, 1, &[&[&bob], &[&held]], T0);
-    world.store.claim(&[game], T0 + 10).await.unwrap();
-    world.write("tickets", held.id.unique.as_str(), "7").await;
-    assert_eq!(world.store.reclaim(&world.pool, T0 + 11).await.unwrap().requeued, 2);
+    let held = env.joined(20, "held").await;
+    let this_match = forming(&env.pool, 1, &[&[&bob], &[&held]], T0);
+    env.store.claim(&[this_match], T0 + 10).await.unwrap();
+    env.write("tickets", held.id.unique.as_str(), "7").await;
+    assert_eq!(env.store.reclaim(&env.pool, T0 + 11).await.unwrap().requeued, 2);
     let end_ms = ann.expires_ms.max(bob.expires_ms);
-    let expired = world.store.expire(&world.pool, &Rules::default(), end_ms).await.unwrap();
+    let expired = env.store.expire(&env.pool, &Rules::default(), end_ms).await.unwrap();
     assert_eq!(expired.expired, 2);
     assert_eq!(
-        world.store.status(&world.pool, T0, None).await.unwrap().waiting,
+        env.store.status(&env.pool, T0, None).await.unwrap().waiting,
         5,
         "left to the version that can read them"
     );
@@ -284,14 +283,14 @@ async fn a_ticket_that_cannot_be_read_does_not_stop_upkeep() {
 
 #[tokio::test]
 async fn a_ticket_that_cannot_be_read_stands_before_everybody_who_joined_later_when_its_match_falls_through() {
-    let mut world = World::new().await;
-    let (ann, bob) = (world.joined(1, "ann").await, world.joined(2, "bob").await);
-    let later = world.joined(3, "cid").await;
-    let game = forming(&world.pool, 1, &[&[&ann], &[&bob]], T0);
-    world.store.claim(&[game], T0 + 10).await.unwrap();
-    world.write("tickets", bob.id.unique.as_str(), "7").await;
-    assert_eq!(world.store.reclaim(&world.pool, T0 + 11).await.unwrap().requeued, 2);
-    let waiting = world.key("waiting");
-    let line: Vec<String> = world.raw.query(&["ZRANGE", &waiting, "0", "-1"]).await;
+    let mut env = Env::new().await;
+    let (ann, bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
+    let later = env.joined(3, "cid").await;
+    let this_match = forming(&env.pool, 1, &[&[&ann], &[&bob]], T0);
+    env.store.claim(&[this_match], T0 + 10).await.unwrap();
+    env.write("tickets", bob.id.unique.as_str(), "7").await;
+    assert_eq!(env.store.reclaim(&env.pool, T0 + 11).await.unwrap().requeued, 2);
+    let waiting = env.key("waiting");
+    let line: Vec<String> = env.raw.query(&["ZRANGE", &waiting, "0", "-1"]).await;
     assert_eq!(line, [ann, bob, later].map(|ticket| ticket.id.unique.as_str().to_owned()));
 }

@@ -140,10 +140,10 @@ async fn two_who_wait_in_a_queue_that_closes_are_matched() {
     let refused = Phone::new(&url, "fay").join("duel", 1_000.0).await;
     assert_eq!(refused.status, 400);
     assert_eq!(refused.text("code"), "unknown_queue");
-    let game = ann.until(first.text("ticket_id"), "matched", PATIENCE).await;
+    let this_match = ann.until(first.text("ticket_id"), "matched", PATIENCE).await;
     let other = bob.until(second.text("ticket_id"), "matched", PATIENCE).await;
-    assert_eq!(game.body["match"], other.body["match"]);
-    assert!(game.body["match"]["lobby"]["code"].is_string(), "its lobby has a code as ever: {game:?}");
+    assert_eq!(this_match.body["match"], other.body["match"]);
+    assert!(this_match.body["match"]["lobby"]["code"].is_string(), "its lobby has a code as ever: {this_match:?}");
 }
 
 #[tokio::test]

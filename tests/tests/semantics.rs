@@ -2,7 +2,7 @@
 //! the test moves.
 
 use muster::domain::limits::{SETTLE_MS_MAX, SETTLE_RETRY_MS};
-use muster::domain::{CancelReason, Cooldown, MatchState, Ping, Rules, Word};
+use muster::domain::{CancelReason, Cooldown, MatchState, Ping, PlayerResponse, Rules};
 use muster::ports::{Players, Polled, Tickets};
 use muster::usecases::join::Reply;
 use muster::usecases::view::Status;
@@ -50,12 +50,12 @@ async fn two_phones_of_one_player_see_the_same_and_either_may_answer() {
     stage.look().await;
     let first = stage.poll(&ann, "ann").await;
     assert_eq!(stage.poll(&ann, "ann").await, first, "the other phone");
-    stage.say(&first, "ann", Word::Accept).await;
+    stage.say(&first, "ann", PlayerResponse::Accept).await;
     let second = stage.poll(&ann, "ann").await;
     assert!(second.proposal.as_ref().is_some_and(|proposal| proposal.answered && proposal.accepted == 1));
     assert!(second.version > first.version);
     let bobs = stage.poll(&bob, "bob").await;
-    stage.say(&bobs, "bob", Word::Accept).await;
+    stage.say(&bobs, "bob", PlayerResponse::Accept).await;
     stage.tell().await;
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Matched);
 }
@@ -164,11 +164,11 @@ async fn a_match_waits_for_the_slowest_of_the_phones_that_it_checks() {
     assert!(matches!(stage.ask(&["ann"], true).await, Reply::Queued(_)));
     let bob = stage.join("bob").await;
     stage.look().await;
-    let held_by = match stage.store.poll(&bob, &player("bob"), T0).await.unwrap() {
-        Polled::Claimed { held_by, .. } => held_by,
+    let this_match = match stage.store.poll(&bob, &player("bob"), T0).await.unwrap() {
+        Polled::Claimed { this_match, .. } => this_match,
         other => panic!("expected a match, found {other:?}"),
     };
-    assert_eq!((held_by.state, held_by.deadline_ms), (MatchState::Checking, Some(T0 + 6_000)));
+    assert_eq!((this_match.state, this_match.deadline_ms), (MatchState::Checking, Some(T0 + 6_000)));
 }
 
 #[tokio::test]
@@ -190,10 +190,10 @@ async fn whoever_was_let_down_is_first_in_line() {
     let (ann, bob) = (stage.join("ann").await, stage.join("bob").await);
     stage.look().await;
     let (anns, bobs) = (stage.poll(&ann, "ann").await, stage.poll(&bob, "bob").await);
-    stage.say(&anns, "ann", Word::Accept).await;
+    stage.say(&anns, "ann", PlayerResponse::Accept).await;
     // Two more who have waited as long, but for nobody.
     let (cid, dan) = (stage.join("cid").await, stage.join("dan").await);
-    stage.say(&bobs, "bob", Word::Decline).await;
+    stage.say(&bobs, "bob", PlayerResponse::Decline).await;
     stage.look().await;
     let anns = stage.poll(&ann, "ann").await;
     assert_eq!((anns.status, anns.waited_ms), (Status::Proposed, Some(0)));
@@ -221,7 +221,7 @@ async fn only_the_player_who_declined_is_kept_out_and_a_party_with_that_player()
     }
     stage.look().await;
     let Reply::Already(view) = stage.ask(&["ann", "amy"], false).await else { panic!("expected the same ticket") };
-    stage.say(&view, "amy", Word::Decline).await;
+    stage.say(&view, "amy", PlayerResponse::Decline).await;
     stage.tell().await;
     let kept_out = stage.ask(&["cid", "amy"], false).await;
     assert_eq!(kept_out, Reply::CoolingDown(player("amy"), 30_000));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
-use muster::adapters::dynamodb::stream::{News, read_image};
+use muster::adapters::dynamodb::stream::{Image, read_image};
 use muster::adapters::dynamodb::{DynamoDb, Settings};
 use muster::domain::{
     CancelReason, EndedTicket, Event, Match, MatchId, MatchState, Member, Outcome, Party, PoolId, Ticket, TicketId,
@@ -97,15 +97,16 @@ impl Stage {
     }
 
     /// The next news of `count` records for this function, however they are batched.
-    async fn news(&mut self, function: &str, count: usize) -> Vec<News> {
-        let mut news = Vec::new();
-        while news.len() < count {
+    async fn notifications(&mut self, function: &str, count: usize) -> Vec<Image> {
+        let mut notifications = Vec::new();
+        while notifications.len() < count {
             let (invoked, event) = self.next().await;
             if invoked == function {
-                news.extend(records(&event).iter().map(|record| read_image(&record["dynamodb"]["NewImage"]).unwrap()));
+                notifications
+                    .extend(records(&event).iter().map(|record| read_image(&record["dynamodb"]["NewImage"]).unwrap()));
             }
         }
-        news
+        notifications
     }
 }
 
@@ -133,7 +134,7 @@ async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over(
     let (function, event) = stage.next().await;
     assert_eq!((function.as_str(), records(&event).len()), ("matcher", 1));
     let told = read_image(&records(&event)[0]["dynamodb"]["NewImage"]).unwrap();
-    assert_eq!(told, News::Waiting(joined.clone(), Mode::Fallback));
+    assert_eq!(told, Image::Waiting(joined.clone(), Mode::Fallback));
     let event: StreamEvent = serde_json::from_value(event).unwrap();
     let record = &event.records[0];
     assert_eq!((record.event_name.as_str(), record.event_source.as_deref()), ("INSERT", Some("aws:dynamodb")));
@@ -145,8 +146,8 @@ async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over(
     // Whatever else had been told of the first ticket would have come before the second.
     stage.ledger.note_join(&ticket(2)).await.unwrap();
     let back = Ticket { imported: 1, ..joined };
-    let news = [News::Waiting(back, Mode::Normal), News::Waiting(ticket(2), Mode::Normal)];
-    assert_eq!(stage.news("matcher", 2).await, news);
+    let notifications = [Image::Waiting(back, Mode::Normal), Image::Waiting(ticket(2), Mode::Normal)];
+    assert_eq!(stage.notifications("matcher", 2).await, notifications);
     assert!(stage.calls.try_recv().is_err());
     assert_eq!(stage.pump.failures(), Vec::<String>::new());
 }
@@ -154,9 +155,9 @@ async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over(
 #[tokio::test]
 async fn phones_that_could_not_be_told_ring_the_doorbell() {
     let mut stage = Stage::set(mappings().unwrap(), fine).await;
-    let (told, game) = (ticket(1), MatchId::new(ticket(1).id.pool, Unique::from_bits(9)));
-    stage.ledger.unreached(&game, told.party.players()).await.unwrap();
-    assert_eq!(stage.news("matcher", 1).await, [News::Unreached(game, told.party.players().to_vec())]);
+    let (told, this_match) = (ticket(1), MatchId::new(ticket(1).id.pool, Unique::from_bits(9)));
+    stage.ledger.unreached(&this_match, told.party.players()).await.unwrap();
+    assert_eq!(stage.notifications("matcher", 1).await, [Image::Unreached(this_match, told.party.players().to_vec())]);
 }
 
 #[tokio::test]
@@ -182,12 +183,12 @@ async fn outcomes_reach_the_notifier_once_however_often_they_are_recorded() {
     }
     // Whatever was told twice would have come before this one.
     stage.ledger.record(&[expired(5)]).await.unwrap();
-    let mut news = Vec::new();
-    while news.last() != Some(&News::Event(expired(5))) {
-        news.extend(stage.news("notifier", 1).await);
+    let mut notifications = Vec::new();
+    while notifications.last() != Some(&Image::Event(expired(5))) {
+        notifications.extend(stage.notifications("notifier", 1).await);
     }
-    let cancelled = News::Event(ended(2, Outcome::Cancelled(CancelReason::Player)));
-    assert_eq!(news, [News::Event(played), cancelled, News::Event(expired(4)), News::Event(expired(5))]);
+    let cancelled = Image::Event(ended(2, Outcome::Cancelled(CancelReason::Player)));
+    assert_eq!(notifications, [Image::Event(played), cancelled, Image::Event(expired(4)), Image::Event(expired(5))]);
 }
 
 fn plain(function: &str) -> Mapping {

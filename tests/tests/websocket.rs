@@ -41,8 +41,8 @@ fn asked(proposed: &Value) -> String {
     proposed["ticket"]["proposal"]["match_id"].as_str().unwrap_or_else(|| panic!("{proposed}")).to_owned()
 }
 
-fn accept(game: &str) -> Value {
-    json!({ "action": "accept", "match_id": game })
+fn accept(this_match: &str) -> Value {
+    json!({ "action": "accept", "match_id": this_match })
 }
 
 fn pong(ping: &Value) -> Value {
@@ -54,17 +54,17 @@ async fn two_phones_are_asked_accept_and_both_hear_of_their_match() {
     let deployment = deployment(vec![]).await;
     let (mut ann, mut bob) = two(&deployment).await;
     let (ann_ticket, _) = (ann.join("asks").await, bob.join("asks").await);
-    let game = asked(&ann.until("proposed").await);
-    assert_eq!(asked(&bob.until("proposed").await), game);
+    let this_match = asked(&ann.until("proposed").await);
+    assert_eq!(asked(&bob.until("proposed").await), this_match);
 
-    let waiting = ann.ask(accept(&game)).await;
+    let waiting = ann.ask(accept(&this_match)).await;
     assert_eq!((&waiting["event"], &waiting["ticket"]["proposal"]["accepted"]), (&json!("proposed"), &json!(1)));
-    let last = bob.ask(accept(&game)).await;
+    let last = bob.ask(accept(&this_match)).await;
     assert_eq!(last["event"], "matched");
     let heard = ann.until("matched").await;
     assert_eq!(
         (&heard["ticket"]["ticket_id"], &heard["ticket"]["match"]["match_id"]),
-        (&json!(ann_ticket), &json!(game))
+        (&json!(ann_ticket), &json!(this_match))
     );
 
     // What was pushed is what a poll shows.
@@ -89,13 +89,13 @@ async fn who_connects_again_resumes_where_the_match_is_and_hears_what_follows() 
     let (mut ann, mut bob) = two(&deployment).await;
     let ticket = ann.join("asks").await;
     bob.join("asks").await;
-    let game = asked(&ann.until("proposed").await);
+    let this_match = asked(&ann.until("proposed").await);
     deployment.websocket().drop_connection(&ann.connection);
     let mut ann = Socket::connect(&deployment.websocket_url(), "ann").await;
     let resumed = ann.ask(json!({ "action": "resume", "ticket_id": ticket })).await;
-    assert_eq!((resumed["event"].as_str(), asked(&resumed)), (Some("proposed"), game.clone()));
-    ann.ask(accept(&game)).await;
-    bob.ask(accept(&game)).await;
+    assert_eq!((resumed["event"].as_str(), asked(&resumed)), (Some("proposed"), this_match.clone()));
+    ann.ask(accept(&this_match)).await;
+    bob.ask(accept(&this_match)).await;
     ann.until("matched").await;
 }
 
@@ -117,14 +117,14 @@ async fn one_declines_and_the_other_hears_that_it_waits_again() {
     let (mut ann, mut bob) = two(&deployment).await;
     ann.join("asks").await;
     bob.join("asks").await;
-    let game = asked(&ann.until("proposed").await);
+    let this_match = asked(&ann.until("proposed").await);
     bob.until("proposed").await;
-    let declined = bob.ask(json!({ "action": "decline", "match_id": game })).await;
+    let declined = bob.ask(json!({ "action": "decline", "match_id": this_match })).await;
     assert_eq!((&declined["event"], &declined["ticket"]["reason"]), (&json!("cancelled"), &json!("declined")));
     let queued = ann.until("queued").await;
     assert_eq!(queued["ticket"], ann.ticket, "newer than the proposal");
     // Too late is a problem, with the ticket as it is.
-    let late = ann.ask(accept(&game)).await;
+    let late = ann.ask(accept(&this_match)).await;
     assert_eq!((&late["event"], &late["problem"]["code"]), (&json!("problem"), &json!("proposal_over")));
     assert_eq!(late["problem"]["ticket"]["status"], "waiting");
 }
@@ -178,15 +178,15 @@ async fn a_pong_that_took_too_long_ends_its_ticket_at_once() {
 }
 
 #[tokio::test]
-async fn news_that_come_twice_are_told_by_their_version() {
+async fn notifications_that_come_twice_differ_by_version_only() {
     let deployment = deployment(vec![]).await;
     let (mut ann, mut bob) = two(&deployment).await;
     ann.join("asks").await;
     bob.join("asks").await;
-    let game = asked(&ann.until("proposed").await);
+    let this_match = asked(&ann.until("proposed").await);
     let before = ann.ticket.clone();
-    ann.ask(accept(&game)).await;
-    bob.ask(accept(&game)).await;
+    ann.ask(accept(&this_match)).await;
+    bob.ask(accept(&this_match)).await;
     ann.until("matched").await;
     let known = ann.ticket.clone();
     let again = ann.ask(json!({ "action": "resume", "ticket_id": known["ticket_id"] })).await;
@@ -207,7 +207,7 @@ async fn pushes_that_are_refused_are_tried_again() {
 }
 
 #[tokio::test]
-async fn a_notifier_killed_in_mid_push_leaves_nobody_without_news() {
+async fn a_notifier_killed_during_a_push_leaves_no_player_uninformed() {
     let stop = ("notifier".to_owned(), pair("STOP_AT", "pushing"));
     let deployment = deployment(vec![stop]).await;
     let (mut ann, mut bob) = two(&deployment).await;
@@ -234,15 +234,19 @@ async fn both_phones_know_of_their_match_soon_after_the_last_accepts() {
     for _ in 0..MATCHES {
         ann.join("asks").await;
         bob.join("asks").await;
-        let (game, _) = join(ann.until("proposed"), bob.until("proposed")).await;
-        let game = asked(&game);
-        let accept = accept(&game);
+        let (this_match, _) = join(ann.until("proposed"), bob.until("proposed")).await;
+        let this_match = asked(&this_match);
+        let accept = accept(&this_match);
         join(ann.say(&accept), bob.say(&accept)).await;
         let sent = now();
         let heard = join(ann.until("matched"), bob.until("matched")).await;
         took.push(sent.elapsed());
         for heard in [heard.0, heard.1] {
-            assert_eq!(heard["ticket"]["match"]["match_id"], json!(game), "news of this match, not of the last one");
+            assert_eq!(
+                heard["ticket"]["match"]["match_id"],
+                json!(this_match),
+                "news of this match, not of the last one"
+            );
         }
     }
     took.sort_unstable();

@@ -172,7 +172,7 @@ def told_again(play):
     }  # fmt: skip
     boto3.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
     play.command(f"muster dead-letters list --queue {queue}")
-    play.command(f"muster dead-letters replay --queue {queue}")
+    play.command(f"muster dead-letters redrive --queue {queue}")
     until(f"{game} on the bus again", MATCH_LIMIT_S, lambda: len(play.heard(game, "MatchFound")) > before)
     nothing_undelivered(play)
     play.say("  the bus has heard of the match again")

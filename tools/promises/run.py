@@ -39,12 +39,12 @@ BREAKS = {
     "a_ledger_away_under_load_stops_nobody_and_hears_of_every_match_in_the_end": (
         "an outbox entry is acknowledged though the ledger did not answer",
         "shared/src/usecases/drain.rs", "return Ok(Drained { ledger_failures: 1, ..drained });",
-        "store.told(pool, &ids.into_iter().map(|(id, _)| id).collect::<Vec<_>>()).await?;\n        return Ok(Drained { ledger_failures: 1, ..drained });",
+        "store.acknowledge(pool, &ids.into_iter().map(|(id, _)| id).collect::<Vec<_>>()).await?;\n        return Ok(Drained { ledger_failures: 1, ..drained });",
     ),
     "the_ledger_ends_complete_wherever_a_matcher_dies_on_the_way_to_it": (
         "an outbox entry is acknowledged before the ledger has it",
         "shared/src/usecases/drain.rs", "    clock.reached(Step::Taken).await;\n",
-        "    store.told(pool, &ids.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>()).await?;\n    clock.reached(Step::Taken).await;\n",
+        "    store.acknowledge(pool, &ids.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>()).await?;\n    clock.reached(Step::Taken).await;\n",
     ),
     "tickets_of_a_matcher_killed_while_it_holds_them_are_matched_within_a_lease_and_a_second": (
         "no lease is ever due",
@@ -56,16 +56,16 @@ BREAKS = {
     ),
     "both_phones_know_of_their_match_soon_after_the_last_accepts": (
         "only one team is told of its match",
-        "shared/src/usecases/news.rs", "game.members().flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket))).collect()",
-        "game.members().take(1).flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket))).collect()",
+        "shared/src/usecases/notifications.rs", ".flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket)))",
+        ".take(1)\n                .flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket)))",
     ),
-    "a_notifier_killed_in_mid_push_leaves_nobody_without_news": (
+    "a_notifier_killed_during_a_push_leaves_no_player_uninformed": (
         "a poll does not show that a ticket is matched",
         "shared/src/usecases/view.rs", "Outcome::Matched(_) => Status::Matched,", "Outcome::Matched(_) => Status::Waiting,",
     ),
-    "the_earliest_lifted_ticket_is_served_if_any_group_with_it_may_be_formed": (
+    "the_earliest_ticket_past_its_deadline_is_served_if_any_group_with_it_may_be_formed": (
         "no group is looked for beyond the intervals",
-        "shared/src/domain/matching/lifted.rs", "if !line.tally(waiting).is_enough(shapes) {", "if line.tally(waiting).is_enough(shapes) || true {",
+        "shared/src/domain/matching/past_deadline.rs", "if !line.tally(waiting).is_enough(shapes) {", "if line.tally(waiting).is_enough(shapes) || true {",
     ),
     "the_last_yes_confirms_the_match_for_everyone": (
         "a match is confirmed before its last yes",

@@ -33,7 +33,7 @@ fn pool(text: &str) -> PoolId {
 }
 
 /// Tickets that ended, whose ends the ledger refused for good.
-async fn put_aside(store: &Redis, pool: &PoolId, count: usize) -> Vec<Ticket> {
+async fn dead_letter(store: &Redis, pool: &PoolId, count: usize) -> Vec<Ticket> {
     let (now_ms, ann): (u64, PlayerId) = (System::default().now_ms(), "ann".parse().unwrap());
     let mut tickets = Vec::new();
     for n in 0..count {
@@ -59,7 +59,7 @@ async fn put_aside(store: &Redis, pool: &PoolId, count: usize) -> Vec<Ticket> {
         if ids.is_empty() {
             return tickets;
         }
-        store.put_aside(pool, &ids).await.unwrap();
+        store.dead_letter(pool, &ids).await.unwrap();
     }
 }
 
@@ -89,11 +89,11 @@ fn refused(output: Output) -> String {
 }
 
 #[tokio::test]
-async fn a_dead_letter_is_listed_replayed_told_and_gone() {
+async fn a_dead_letter_is_listed_redriven_recorded_and_gone() {
     let server = server().await;
     let (store, eu, us) = (store(&server), pool("ranked-1v1.eu"), pool("ranked-1v1.us"));
-    let ticket = put_aside(&store, &eu, 1).await.remove(0);
-    put_aside(&store, &us, 2).await;
+    let ticket = dead_letter(&store, &eu, 1).await.remove(0);
+    dead_letter(&store, &us, 2).await;
     let url = server.url();
 
     let listed = said(muster(Some(&url), &["list"]));
@@ -102,11 +102,11 @@ async fn a_dead_letter_is_listed_replayed_told_and_gone() {
     let listed = said(muster(None, &["list", "--redis-url", &url, "--pool", "ranked-1v1.us"]));
     assert!(listed.ends_with("2 dead letters in 1 pools\n") && !listed.contains("eu"), "{listed}");
 
-    let replayed = said(muster(Some(&url), &["replay", "--pool", "ranked-1v1.eu"]));
+    let replayed = said(muster(Some(&url), &["redrive", "--pool", "ranked-1v1.eu"]));
     assert_eq!(replayed, "ranked-1v1.eu  1 put back\n1 dead letters of 1 pools put back\n");
     let ledger = MemoryLedger::new(System::default());
     let drained = drain(&store, &ledger, &System::default(), &eu, &Rules::default()).await.unwrap();
-    assert_eq!(drained, Drained { told: 1, ..Drained::default() });
+    assert_eq!(drained, Drained { acknowledged: 1, ..Drained::default() });
     let told = ledger.poll(&ticket.id, &ticket.party.players()[0], ticket.joined_ms).await.unwrap();
     assert!(matches!(told, Polled::Ended(ended) if matches!(ended.outcome, Outcome::Cancelled(_))));
 
@@ -116,19 +116,19 @@ async fn a_dead_letter_is_listed_replayed_told_and_gone() {
 }
 
 #[tokio::test]
-async fn a_list_ends_at_its_bound_and_a_replay_does_not() {
+async fn a_list_ends_at_its_bound_and_a_redrive_does_not() {
     let server = server().await;
     let (store, pool) = (store(&server), pool("ranked-1v1.eu"));
-    put_aside(&store, &pool, OUTBOX_TAKE_MAX).await;
+    dead_letter(&store, &pool, OUTBOX_TAKE_MAX).await;
     let url = server.url();
     assert!(!said(muster(Some(&url), &["list"])).contains("and more"), "all of them are there");
-    store.replay(&pool, OUTBOX_TAKE_MAX).await.unwrap();
-    put_aside(&store, &pool, OUTBOX_TAKE_MAX + 1).await;
-    let aside = store.aside(&pool, 10 * OUTBOX_TAKE_MAX).await.unwrap().len();
+    store.redrive(&pool, OUTBOX_TAKE_MAX).await.unwrap();
+    dead_letter(&store, &pool, OUTBOX_TAKE_MAX + 1).await;
+    let aside = store.dead_letters(&pool, 10 * OUTBOX_TAKE_MAX).await.unwrap().len();
     assert!(aside > OUTBOX_TAKE_MAX, "{aside}");
     let listed = said(muster(Some(&url), &["list"]));
     assert!(listed.contains(&format!("and more, beyond the oldest {OUTBOX_TAKE_MAX}\n")), "{listed}");
-    let replayed = said(muster(Some(&url), &["replay"]));
+    let replayed = said(muster(Some(&url), &["redrive"]));
     assert!(replayed.ends_with(&format!("{aside} dead letters of {} pools put back\n", pools())), "{replayed}");
     assert_eq!(said(muster(Some(&url), &["list"])), format!("0 dead letters in {} pools\n", pools()));
 }
@@ -144,7 +144,7 @@ async fn what_cannot_work_is_said_in_one_line_without_the_password() {
     );
     let scheme = url.replace("redis://", "http://");
     assert!(refused(muster(Some(&scheme), &["list"])).contains("--redis-url: expected redis://"));
-    let nobody = refused(muster(Some(&url), &["replay", "--queues", "/nowhere.json"]));
+    let nobody = refused(muster(Some(&url), &["redrive", "--queues", "/nowhere.json"]));
     assert!(nobody.contains("/nowhere.json: No such file"), "{nobody}");
     let stranger = url.replace(PASSWORD, "wrong");
     assert!(refused(muster(Some(&stranger), &["list"])).contains("expected an answer, found: "));

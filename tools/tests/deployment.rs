@@ -104,9 +104,9 @@ async fn a_dead_function_is_noticed_and_its_successor_serves_who_waits() -> Resu
 
     assert_eq!(reqwest::get(format!("{}/health", deployment.url())).await?.status(), 200);
 
-    let news = deployment.revive().await;
-    assert_eq!(news.len(), killed.len(), "{news:?}");
-    assert!(news[0].contains("health") && news[0].contains("signal 9"), "{news:?}");
+    let notifications = deployment.revive().await;
+    assert_eq!(notifications.len(), killed.len(), "{notifications:?}");
+    assert!(notifications[0].contains("health") && notifications[0].contains("signal 9"), "{notifications:?}");
     assert!(deployment.processes("health").all(|health| killed.iter().all(|dead| dead.pid() != health.pid())));
     assert!(deployment.revive().await.is_empty());
     Ok(())
@@ -128,9 +128,12 @@ async fn a_killed_redis_comes_back_empty_and_a_killed_emulator_with_its_data() -
         until("it has ended", || !runs(*pid)).await;
     }
 
-    let news = deployment.revive().await;
+    let notifications = deployment.revive().await;
 
-    assert!(news.len() == 2 && news.iter().all(|line| line.contains("signal 9; started again")), "{news:?}");
+    assert!(
+        notifications.len() == 2 && notifications.iter().all(|line| line.contains("signal 9; started again")),
+        "{notifications:?}"
+    );
     let RedisPart::Single(redis) = deployment.redis() else { panic!("expected a single server") };
     let keys: u64 = redis::cmd("DBSIZE").query_async(&mut redis.connect().await?).await?;
     assert_eq!(keys, 0);

@@ -3,7 +3,7 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
-use muster::domain::{MatchId, PlayerId, PoolId, Word};
+use muster::domain::{MatchId, PlayerId, PlayerResponse, PoolId};
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
 use muster::usecases::answer::{Done, Reply, answer};
 use muster::usecases::drain::{Drained, drain};
@@ -33,7 +33,7 @@ where
         .unwrap_or_default()
         .parse()
         .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
-    let word = if request.uri().path().ends_with("/accept") { Word::Accept } else { Word::Decline };
+    let word = if request.uri().path().ends_with("/accept") { PlayerResponse::Accept } else { PlayerResponse::Decline };
     let (view, noted) = say(app, &id, &caller, word).await?;
     let ticket = TicketBody::new(&view, &app.config.queues);
     Ok(noting(json(StatusCode::OK, &ticket, view.retry_after_ms), noted))
@@ -48,14 +48,14 @@ pub async fn say<S, L, W>(
     app: &App<S, L, W>,
     id: &MatchId,
     player: &PlayerId,
-    word: Word,
+    word: PlayerResponse,
 ) -> Result<(View, Noted), Problem>
 where
     S: Proposals + Tickets + Matches + Upkeep + Outbox + Players,
     L: Ledger,
     W: Clock + Ids,
 {
-    let done = answer(&app.store, &app.ledger, &app.world, &app.config.queues, id, player, word).await?;
+    let done = answer(&app.store, &app.ledger, &app.env, &app.config.queues, id, player, word).await?;
     conclude(app, id, done).await
 }
 
@@ -103,7 +103,7 @@ where
     W: Clock + Ids,
 {
     let (Some(rules), Some(_)) = (app.config.queues.rules(pool), &app.ledger) else { return noted };
-    let drained = drain(&app.store, &app.ledger, &app.world, pool, rules).await;
+    let drained = drain(&app.store, &app.ledger, &app.env, pool, rules).await;
     let drained = drained.unwrap_or(Drained { ledger_failures: 1, ..Drained::default() });
     let (failures, voids) = (drained.ledger_failures, drained.voids);
     if failures > 0 {

@@ -45,7 +45,7 @@ where
     L: Ledger + Tickets,
     W: Clock + Ids,
 {
-    let Done { view, changed, voids } = cancel(&app.store, &app.ledger, id, player, app.world.now_ms()).await?;
+    let Done { view, changed, voids } = cancel(&app.store, &app.ledger, id, player, app.env.now_ms()).await?;
     match view {
         Some(view) => {
             let noted = Noted::default().reclaimed(changed).one(Metric::Voids, voids).field("pool", id.pool.as_str());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use muster::adapters::dynamodb::stream::{News, read_image};
+use muster::adapters::dynamodb::stream::{Image, read_image};
 use muster::domain::{MatchId, PlayerId, PoolId, TicketId};
 use serde_json::Value;
 
@@ -18,9 +18,9 @@ pub fn read(records: &[Value]) -> (Vec<PoolId>, Vec<Unreached>) {
         let change = &record["dynamodb"];
         if let Some(ticket) = change["Keys"]["pk"]["S"].as_str().and_then(|key| key.parse::<TicketId>().ok()) {
             pools.insert(ticket.pool);
-        } else if let Ok(News::Unreached(game, players)) = read_image(&change["NewImage"]) {
-            pools.insert(game.pool.clone());
-            all_unreached.push((game, players));
+        } else if let Ok(Image::Unreached(this_match, players)) = read_image(&change["NewImage"]) {
+            pools.insert(this_match.pool.clone());
+            all_unreached.push((this_match, players));
         }
     }
     (pools.into_iter().collect(), all_unreached)
@@ -44,11 +44,11 @@ mod tests {
 
     #[test]
     fn phones_that_could_not_be_told_ring_for_the_pool_of_their_match() {
-        let game = "m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J";
-        let image = json!({ "pk": { "S": format!("u.{game}") }, "players": { "L": [{ "S": "ann" }] } });
+        let this_match = "m.duel.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J";
+        let image = json!({ "pk": { "S": format!("u.{this_match}") }, "players": { "L": [{ "S": "ann" }] } });
         let record = json!({ "dynamodb": { "Keys": { "pk": image["pk"] }, "NewImage": image } });
         let (pools, unreached) = read(&[record]);
         assert_eq!(pools, ["duel.eu".parse().unwrap()]);
-        assert_eq!(unreached, [(game.parse().unwrap(), vec!["ann".parse().unwrap()])]);
+        assert_eq!(unreached, [(this_match.parse().unwrap(), vec!["ann".parse().unwrap()])]);
     }
 }

@@ -81,7 +81,7 @@ impl Store {
 /// Asks the stores, side by side.
 pub(crate) async fn stores<S: Pools, L: Ledger, W: Clock>(app: &App<S, L, W>) -> Stores {
     let ((pinged, redis_ms), (reached, ledger_ms)) =
-        join(timed(&app.world, app.store.ping()), timed(&app.world, app.ledger.reachable())).await;
+        join(timed(&app.env, app.store.ping()), timed(&app.env, app.ledger.reachable())).await;
     if let Err(error) = &pinged {
         tracing::warn!(%error, "redis");
     }

@@ -85,9 +85,9 @@ where
         // Without a ledger there is no stream, and nobody to push.
         push: body.push && app.ledger.is_some(),
         rate: Some(app.config.join_rate),
-        now_ms: app.world.now_ms(),
+        now_ms: app.env.now_ms(),
     };
-    let placed = join::join_queue(&app.store, &app.ledger, &app.world, &request).await?;
+    let placed = join::join_queue(&app.store, &app.ledger, &app.env, &request).await?;
     let noted = Noted::default()
         .one(Metric::LedgerFailures, usize::from(placed.ledger_failure.is_some()))
         .field("pool", request.pool.as_str());

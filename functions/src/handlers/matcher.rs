@@ -32,7 +32,7 @@ pub struct Report {
     requeued: usize,
     cancelled: usize,
     expired: usize,
-    told: usize,
+    acknowledged: usize,
     failures: usize,
 }
 
@@ -49,8 +49,8 @@ where
     let config = &app.config;
     let (rung, all_unreached) = rung(&event.payload);
     let begun_by_ring = rung.is_some();
-    for (game, players) in &all_unreached {
-        if let Err(error) = unreached(&app.store, game, players, app.world.now_ms()).await {
+    for (this_match, players) in &all_unreached {
+        if let Err(error) = unreached(&app.store, this_match, players, app.env.now_ms()).await {
             tracing::warn!(%error, "a match whose phones could not be told goes on to the end of its check");
         }
     }
@@ -58,7 +58,7 @@ where
     let seeks = event.payload["Records"].is_array();
     let begun = rung.as_deref().map_or(Begun::Schedule, |pools| Begun::Ring { pools, seeks });
     let plan = Plan {
-        until_ms: leave_at_ms(event.context.deadline, app.world.now_ms(), config.matcher_run_ms),
+        until_ms: leave_at_ms(event.context.deadline, app.env.now_ms(), config.matcher_run_ms),
         tick_ms: config.tick_ms,
         idle_exit_ms: config.idle_exit_ms,
         follow_exit_ms: config.idle_exit_ms,
@@ -66,16 +66,16 @@ where
         pools_max: config.matcher_pools_max,
         pace: config.pace,
     };
-    let token = matcher::token(begun, app.world.unique().as_str());
-    let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
+    let token = matcher::token(begun, app.env.unique().as_str());
+    let (store, ledger, env) = (&app.store, &app.ledger, &app.env);
     let (post, posts) = mpsc::unbounded();
     // Whoever hears the last of it has left.
     let run = async move {
         let post = |said| drop(post.unbounded_send(said));
         let superseded = || app.rules.is_superseded();
-        matcher::run(store, world, world, &config.queues, begun, &token, plan, superseded, post).await
+        matcher::run(store, env, env, &config.queues, begun, &token, plan, superseded, post).await
     };
-    let drained = drain::run(store, ledger, world, &config.queues, config.drain_ms, posts);
+    let drained = drain::run(store, ledger, env, &config.queues, config.drain_ms, posts);
     let (ran, drained) = join(run, drained).await;
     let matcher::Ran { exit, ticks, total, led_max, failures, last_failure } = ran;
     let report = Report {
@@ -90,7 +90,7 @@ where
         requeued: total.requeued,
         cancelled: total.cancelled,
         expired: total.expired,
-        told: drained.told,
+        acknowledged: drained.acknowledged,
         failures: failures + drained.failures + drained.ledger_failures,
     };
     let noted = worked(total, drained)

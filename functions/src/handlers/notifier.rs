@@ -15,11 +15,11 @@ use futures::StreamExt;
 use futures::future::join;
 use futures::stream;
 use lambda_runtime::LambdaEvent;
-use muster::adapters::dynamodb::stream::{News as Image, read_image};
+use muster::adapters::dynamodb::stream::{Image, read_image};
 use muster::domain::limits::{PUSH_PAUSE_MS, PUSH_TRIES_MAX, PUSHES_AT_ONCE};
 use muster::domain::{Event, MatchId, PlayerId, Queues};
 use muster::ports::{Clock, Connections, Publisher, Pushed, Pusher, Step};
-use muster::usecases::news::{News, messages};
+use muster::usecases::notifications::{Notification, messages};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ pub struct Outside<P, U, C, W> {
     /// Who is connected.
     pub connections: C,
     /// Time.
-    pub world: W,
+    pub env: W,
 }
 
 /// Which records to hand out again, in the words of the stream's mapping.
@@ -73,8 +73,8 @@ where
     W: Clock,
 {
     let (numbers, events): (Vec<&str>, Vec<Event>) =
-        event.payload["Records"].as_array().into_iter().flatten().filter_map(news).unzip();
-    let until_ms = leave_at_ms(event.context.deadline, outside.world.now_ms(), PUSHES_MS_MAX);
+        event.payload["Records"].as_array().into_iter().flatten().filter_map(notifications).unzip();
+    let until_ms = leave_at_ms(event.context.deadline, outside.env.now_ms(), PUSHES_MS_MAX);
     let (taken, told) = join(outside.publisher.publish(&events), push_all(outside, queues, &events, until_ms)).await;
     let taken = taken.unwrap_or_else(|error| {
         tracing::warn!(%error, "publish");
@@ -113,10 +113,10 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
 ) -> Told {
     let mut told = Told::default();
     let Some(pusher) = &outside.pusher else { return told };
-    let now_ms = outside.world.now_ms();
-    let mut waiting: BTreeMap<PlayerId, Vec<News>> = BTreeMap::new();
+    let now_ms = outside.env.now_ms();
+    let mut waiting: BTreeMap<PlayerId, Vec<Notification>> = BTreeMap::new();
     for message in events.iter().flat_map(|event| messages(event, queues, now_ms)) {
-        waiting.entry(message.player).or_default().push(message.news);
+        waiting.entry(message.player).or_default().push(message.notifications);
     }
     if waiting.is_empty() {
         return told;
@@ -132,17 +132,17 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
     };
     let reachable =
         waiting.into_iter().zip(connections).filter_map(|(waiting, connection)| Some((waiting, connection?)));
-    let pushes = reachable.map(|((player, news), connection)| async move {
-        push_to(outside, pusher, queues, &player, &connection, &news, until_ms).await
+    let pushes = reachable.map(|((player, notifications), connection)| async move {
+        push_to(outside, pusher, queues, &player, &connection, &notifications, until_ms).await
     });
     let mut pushes = stream::iter(pushes).buffer_unordered(PUSHES_AT_ONCE);
     while let Some(one) = pushes.next().await {
-        outside.world.reached(Step::Pushing).await;
+        outside.env.reached(Step::Pushing).await;
         told.pushed += one.pushed;
         told.gone += one.gone;
         told.failed += one.failed;
-        for (game, players) in one.unreached {
-            told.unreached.entry(game).or_default().extend(players);
+        for (this_match, players) in one.unreached {
+            told.unreached.entry(this_match).or_default().extend(players);
         }
     }
     drop(pushes);
@@ -152,8 +152,8 @@ async fn push_all<P, U: Pusher, C: Connections, W: Clock>(
 
 /// Notes in the ledger, match by match, whose phones could not be told.
 async fn note_unreached(connections: &impl Connections, unreached: &BTreeMap<MatchId, Vec<PlayerId>>) {
-    for (game, players) in unreached {
-        if let Err(error) = connections.unreached(game, players).await {
+    for (this_match, players) in unreached {
+        if let Err(error) = connections.unreached(this_match, players).await {
             tracing::warn!(%error, "the check of a match goes on without the phones that could not be told");
         }
     }
@@ -166,13 +166,13 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
     queues: &Queues,
     player: &PlayerId,
     connection: &str,
-    news: &[News],
+    notifications: &[Notification],
     until_ms: u64,
 ) -> Told {
     let mut told = Told::default();
-    for (at, one) in news.iter().enumerate() {
-        if outside.world.now_ms() >= until_ms {
-            told.failed += news.len() - at;
+    for (at, one) in notifications.iter().enumerate() {
+        if outside.env.now_ms() >= until_ms {
+            told.failed += notifications.len() - at;
             return told;
         }
         match push(outside, pusher, queues, connection, one, until_ms).await {
@@ -187,8 +187,8 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
             Pushed::Failed(error) => {
                 tracing::warn!(error, "push");
                 told.failed += 1;
-                if let News::Ping(game) = one {
-                    told.unreached.entry(game.clone()).or_default().push(player.clone());
+                if let Notification::Ping(this_match) = one {
+                    told.unreached.entry(this_match.clone()).or_default().push(player.clone());
                 }
             }
         }
@@ -202,28 +202,28 @@ async fn push<P, U: Pusher, C, W: Clock>(
     pusher: &U,
     queues: &Queues,
     connection: &str,
-    news: &News,
+    notifications: &Notification,
     until_ms: u64,
 ) -> Pushed {
     let mut tries = 1;
     loop {
         // Written anew each time: a ping carries the time at which it leaves.
-        let heard = match news {
-            News::Ping(game) => Heard::ping(game, outside.world.now_ms()),
-            News::Ticket(view) => Heard::view(view, queues),
+        let heard = match notifications {
+            Notification::Ping(this_match) => Heard::ping(this_match, outside.env.now_ms()),
+            Notification::Ticket(view) => Heard::view(view, queues),
         };
         match pusher.push_text(connection, &heard.text()).await {
-            Pushed::Failed(_) if tries < PUSH_TRIES_MAX && outside.world.now_ms() + PUSH_PAUSE_MS < until_ms => {
+            Pushed::Failed(_) if tries < PUSH_TRIES_MAX && outside.env.now_ms() + PUSH_PAUSE_MS < until_ms => {
                 tries += 1
             }
             pushed => return pushed,
         }
-        outside.world.sleep_ms(PUSH_PAUSE_MS).await;
+        outside.env.sleep_ms(PUSH_PAUSE_MS).await;
     }
 }
 
 /// A record's sequence number, and what it tells if it tells anything.
-fn news(record: &Value) -> Option<(&str, Event)> {
+fn notifications(record: &Value) -> Option<(&str, Event)> {
     let change = &record["dynamodb"];
     let number = change["SequenceNumber"].as_str()?;
     match read_image(&change["NewImage"]) {
@@ -256,16 +256,16 @@ mod tests {
     /// A bus that takes events until it has had enough.
     struct Bus {
         room: usize,
-        told: Mutex<Vec<Event>>,
+        published: Mutex<Vec<Event>>,
     }
 
     impl Publisher for Bus {
         async fn publish(&self, events: &[Event]) -> Result<Vec<bool>, StoreError> {
-            let mut told = self.told.lock().unwrap();
+            let mut published = self.published.lock().unwrap();
             let fits = |event: &Event| {
-                let fits = told.len() < self.room;
+                let fits = published.len() < self.room;
                 if fits {
-                    told.push(event.clone());
+                    published.push(event.clone());
                 }
                 fits
             };
@@ -327,7 +327,7 @@ mod tests {
     #[tokio::test]
     async fn so_many_phones_are_told_at_once_and_no_more() {
         for (phones, at_once) in [(PUSHES_AT_ONCE, PUSHES_AT_ONCE), (PUSHES_AT_ONCE + 1, PUSHES_AT_ONCE)] {
-            let TestOutside { publisher, connections, world, .. } = outside(100, None);
+            let TestOutside { publisher, connections, env, .. } = outside(100, None);
             let party: Vec<PlayerId> = (0..phones).map(|n| format!("p{n}").parse().unwrap()).collect();
             for player in &party {
                 connections.connect(player, player.as_str(), 1).await.unwrap();
@@ -343,7 +343,7 @@ mod tests {
                 imported: 0,
                 declined_by: None,
             });
-            let outside = Outside { publisher, pusher: Some(Slow::default()), connections, world };
+            let outside = Outside { publisher, pusher: Some(Slow::default()), connections, env };
             assert_eq!(push_all(&outside, &queues(), &[over], u64::MAX).await.pushed, phones);
             assert_eq!(outside.pusher.unwrap().most.into_inner(), at_once as u64);
         }
@@ -353,10 +353,10 @@ mod tests {
 
     fn outside(room: usize, phones: Option<Phones>) -> TestOutside {
         Outside {
-            publisher: Bus { room, told: Mutex::default() },
+            publisher: Bus { room, published: Mutex::default() },
             pusher: phones,
             connections: MemoryLedger::new(System::default()),
-            world: Hands::default(),
+            env: Hands::default(),
         }
     }
 
@@ -367,7 +367,7 @@ mod tests {
     async fn run(room: usize, payload: Value) -> (usize, Value) {
         let outside = outside(room, None);
         let (report, _) = handle(&outside, &queues(), LambdaEvent::new(payload, Context::default())).await.unwrap();
-        (outside.publisher.told.lock().unwrap().len(), serde_json::to_value(report).unwrap())
+        (outside.publisher.published.lock().unwrap().len(), serde_json::to_value(report).unwrap())
     }
 
     /// What ann, connected by `ann=`, hears of the sample, in which she is matched with bob, who is not connected.
@@ -392,7 +392,7 @@ mod tests {
     async fn a_push_that_fails_is_tried_three_times_and_is_no_failure_of_the_batch() {
         let away = || Pushed::Failed("away".to_owned());
         let (heard, report, outside) = ann_hears(vec![away()]).await;
-        assert_eq!((heard.len(), outside.world.0.into_inner()), (PUSH_TRIES_MAX, 2 * PUSH_PAUSE_MS));
+        assert_eq!((heard.len(), outside.env.0.into_inner()), (PUSH_TRIES_MAX, 2 * PUSH_PAUSE_MS));
         assert_eq!(report, json!({ "batchItemFailures": [] }));
         let (heard, ..) = ann_hears(vec![away(), Pushed::Done]).await;
         assert_eq!(heard.len(), 2);
@@ -400,11 +400,11 @@ mod tests {
 
     #[tokio::test]
     async fn whose_pings_all_fail_is_noted_in_the_ledger() {
-        let (_, mut asked) = news(&sample()["Records"][0]).unwrap();
-        let Event::Matched(game) = &asked else { panic!("expected a match, found {asked:?}") };
+        let (_, mut asked) = notifications(&sample()["Records"][0]).unwrap();
+        let Event::Matched(this_match) = &asked else { panic!("expected a match, found {asked:?}") };
         let deadline_ms = Some(u64::MAX);
-        asked = Event::Asked(Match { state: MatchState::Checking, deadline_ms, ..game.clone() });
-        let Event::Asked(game) = &asked else { unreachable!() };
+        asked = Event::Asked(Match { state: MatchState::Checking, deadline_ms, ..this_match.clone() });
+        let Event::Asked(this_match) = &asked else { unreachable!() };
         let ann: PlayerId = "ann".parse().unwrap();
         let away = || Pushed::Failed("away".to_owned());
         for (answers, noted) in
@@ -414,7 +414,7 @@ mod tests {
             outside.connections.connect(&ann, "ann=", 1).await.unwrap();
             push_all(&outside, &queues(), std::slice::from_ref(&asked), u64::MAX).await;
             // Nor is bob, who has no connection: his next poll may say that he is there.
-            assert_eq!(outside.connections.unreached_of(&game.id), noted);
+            assert_eq!(outside.connections.unreached_of(&this_match.id), noted);
         }
     }
 
@@ -429,12 +429,12 @@ mod tests {
             async move {
                 let before = outside.pusher.as_ref().unwrap().heard.lock().unwrap().len();
                 let records = sample();
-                let (_, event) = news(&records["Records"][0]).unwrap();
+                let (_, event) = notifications(&records["Records"][0]).unwrap();
                 let told = push_all(outside, &queues(), &[event], until_ms).await;
                 (outside.pusher.as_ref().unwrap().heard.lock().unwrap().len() - before, told.failed)
             }
         };
-        let now_ms = outside.world.now_ms();
+        let now_ms = outside.env.now_ms();
         assert_eq!(tries(now_ms).await, (0, 1), "none begins at its end");
         assert_eq!(tries(now_ms + PUSH_PAUSE_MS).await, (1, 1), "none is repeated past it");
         assert_eq!(tries(now_ms + 10 * PUSH_PAUSE_MS).await, (PUSH_TRIES_MAX, 1));

@@ -45,7 +45,7 @@ where
     L: Ledger + Tickets,
     W: Clock + Ids,
 {
-    let seen = poll(&app.store, &app.ledger, &app.world, &app.config.queues, target, player).await?;
+    let seen = poll(&app.store, &app.ledger, &app.env, &app.config.queues, target, player).await?;
     let Some(view) = seen.view else { return Err(Problem::not_found()) };
     let pool = &view.ticket.pool;
     let noted = Noted::default().field("pool", pool.as_str());
@@ -64,7 +64,7 @@ where
 fn by_id(text: &str) -> Result<Target, Problem> {
     match (text.parse(), text.parse()) {
         (Ok(ticket), _) => Ok(Target::Ticket(ticket)),
-        (_, Ok(game)) => Ok(Target::Match(game)),
+        (_, Ok(this_match)) => Ok(Target::Match(this_match)),
         (Err(not_ticket), Err(_)) => Err(Problem::new(Code::InvalidId, format!("{not_ticket}, nor a match id"))),
     }
 }

@@ -185,7 +185,7 @@ fn rates(lately: Lately) -> Option<RatesBody> {
 /// # Errors
 /// None.
 pub async fn handle<S: Pools, L: Ledger, W: Clock>(app: &App<S, L, W>, _request: Request) -> Answer {
-    let now_ms = app.world.now_ms();
+    let now_ms = app.env.now_ms();
     let reads = app.config.queues.pools().map(|(pool, _)| async move {
         let status = app.store.status(&pool, now_ms, None).await;
         (pool, status)

@@ -24,7 +24,7 @@ pub struct Report {
     requeued: usize,
     cancelled: usize,
     expired: usize,
-    told: usize,
+    acknowledged: usize,
     failures: usize,
 }
 
@@ -39,19 +39,19 @@ where
     W: Clock + Ids,
 {
     let config = &app.config;
-    let (store, ledger, world) = (&app.store, &app.ledger, &app.world);
-    let until_ms = leave_at_ms(event.context.deadline, world.now_ms(), config.sweeper_run_ms);
-    let token = world.unique();
+    let (store, ledger, env) = (&app.store, &app.ledger, &app.env);
+    let until_ms = leave_at_ms(event.context.deadline, env.now_ms(), config.sweeper_run_ms);
+    let token = env.unique();
     let (post, posts) = mpsc::unbounded();
     // Whoever hears the last of it has left.
     let sweeps = async move {
         let plan = Plan { until_ms, sweep_ms: config.sweep_ms, pace: config.pace };
         let post = |said| drop(post.unbounded_send(said));
         let superseded = || app.rules.is_superseded();
-        sweep::run(store, world, world, &config.queues, token.as_str(), plan, superseded, post).await
+        sweep::run(store, env, env, &config.queues, token.as_str(), plan, superseded, post).await
     };
     // At its own pace: whoever led a pool has mostly been faster.
-    let drained = drain::run(store, ledger, world, &config.queues, config.sweep_ms, posts);
+    let drained = drain::run(store, ledger, env, &config.queues, config.sweep_ms, posts);
     let (swept, drained) = join(sweeps, drained).await;
     let Swept { looks, total, stood, failures, last_failure } = swept;
     let report = Report {
@@ -61,7 +61,7 @@ where
         requeued: total.requeued,
         cancelled: total.cancelled,
         expired: total.expired,
-        told: drained.told,
+        acknowledged: drained.acknowledged,
         failures: failures + drained.failures + drained.ledger_failures,
     };
     let noted = standing(&stood, worked(total, drained))

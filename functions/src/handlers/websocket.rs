@@ -6,7 +6,7 @@
 
 use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
 use lambda_runtime::LambdaEvent;
-use muster::domain::{PlayerId, Word};
+use muster::domain::{PlayerId, PlayerResponse};
 use muster::ports::{
     Clock, Connections, Ids, Ledger, Matches, Outbox, Players, Proposals, StoreError, Tickets, Upkeep,
 };
@@ -94,11 +94,11 @@ where
             return Ok((Heard::ticket(now, ticket), noted));
         }
         Action::Cancel(ticket) => withdraw(app, &ticket, player).await?,
-        Action::Accept(game) => say(app, &game, player, Word::Accept).await?,
-        Action::Decline(game) => say(app, &game, player, Word::Decline).await?,
-        Action::Pong(game, sent_ms) => {
-            let done = pong(&app.store, &app.ledger, &app.world, queues, &game, player, sent_ms).await?;
-            conclude(app, &game, done).await?
+        Action::Accept(this_match) => say(app, &this_match, player, PlayerResponse::Accept).await?,
+        Action::Decline(this_match) => say(app, &this_match, player, PlayerResponse::Decline).await?,
+        Action::Pong(this_match, sent_ms) => {
+            let done = pong(&app.store, &app.ledger, &app.env, queues, &this_match, player, sent_ms).await?;
+            conclude(app, &this_match, done).await?
         }
         Action::Resume(ticket) => look(app, &Target::Ticket(ticket), player).await?,
     };

@@ -52,17 +52,17 @@ fn names(players: &[crate::domain::PlayerId]) -> Vec<&str> {
     players.iter().map(crate::domain::PlayerId::as_str).collect()
 }
 
-fn match_found(game: &Match) -> Value {
+fn match_found(this_match: &Match) -> Value {
     let member = |member: &Member| {
         json!({
             "ticket_id": member.ticket.to_string(), "players": names(&member.players), "rating": member.rating,
         })
     };
-    let teams: Vec<Vec<Value>> = game.teams.iter().map(|team| team.iter().map(member).collect()).collect();
+    let teams: Vec<Vec<Value>> = this_match.teams.iter().map(|team| team.iter().map(member).collect()).collect();
     let detail = json!({
-        "match_id": game.id.to_string(), "created_ms": game.created_ms, "rating_gap": game.rating_gap(), "teams": teams,
+        "match_id": this_match.id.to_string(), "created_ms": this_match.created_ms, "rating_gap": this_match.rating_gap(), "teams": teams,
     });
-    with_pool(detail, &game.id.pool)
+    with_pool(detail, &this_match.id.pool)
 }
 
 fn ended(ticket: &EndedTicket) -> Value {
@@ -73,17 +73,17 @@ fn ended(ticket: &EndedTicket) -> Value {
     with_pool(detail, &ticket.ticket.pool)
 }
 
-fn asked(game: &Match) -> Value {
-    let tickets: Vec<String> = game.members().map(|member| member.ticket.to_string()).collect();
+fn asked(this_match: &Match) -> Value {
+    let tickets: Vec<String> = this_match.members().map(|member| member.ticket.to_string()).collect();
     let detail = json!({
-        "match_id": game.id.to_string(), "created_ms": game.created_ms, "deadline_ms": game.deadline_ms,
+        "match_id": this_match.id.to_string(), "created_ms": this_match.created_ms, "deadline_ms": this_match.deadline_ms,
         "tickets": tickets,
     });
-    with_pool(detail, &game.id.pool)
+    with_pool(detail, &this_match.id.pool)
 }
 
 fn dropped(dropped: &DroppedMatch) -> Value {
-    let DroppedMatch { game, verdicts } = dropped;
+    let DroppedMatch { this_match, verdicts } = dropped;
     let ticket = |member: &Member| {
         let mut ticket = json!({ "ticket_id": member.ticket.to_string() });
         if let Some((_, reason)) = verdicts.iter().find(|(ticket, _)| *ticket == member.ticket) {
@@ -91,17 +91,17 @@ fn dropped(dropped: &DroppedMatch) -> Value {
         }
         ticket
     };
-    let tickets: Vec<Value> = game.members().map(ticket).collect();
-    with_pool(json!({ "match_id": game.id.to_string(), "tickets": tickets }), &game.id.pool)
+    let tickets: Vec<Value> = this_match.members().map(ticket).collect();
+    with_pool(json!({ "match_id": this_match.id.to_string(), "tickets": tickets }), &this_match.id.pool)
 }
 
 /// An event's detail type and detail.
 fn message(event: &Event) -> (&'static str, Value) {
     match event {
-        Event::Matched(game) => ("MatchFound", match_found(game)),
-        Event::Asked(game) if game.state == MatchState::Checking => ("MatchChecking", asked(game)),
-        Event::Asked(game) => ("MatchProposed", asked(game)),
-        Event::Dropped(game) => ("MatchDropped", dropped(game)),
+        Event::Matched(this_match) => ("MatchFound", match_found(this_match)),
+        Event::Asked(this_match) if this_match.state == MatchState::Checking => ("MatchChecking", asked(this_match)),
+        Event::Asked(this_match) => ("MatchProposed", asked(this_match)),
+        Event::Dropped(this_match) => ("MatchDropped", dropped(this_match)),
         Event::Ended(ticket) => match &ticket.outcome {
             Outcome::Expired => ("TicketExpired", ended(ticket)),
             Outcome::Cancelled(reason) => {
@@ -188,8 +188,8 @@ mod tests {
         let id = crate::domain::MatchId::new(one.ticket.pool.clone(), Unique::from_bits(3));
         let verdicts = vec![(two.ticket.clone(), CancelReason::NoAnswer)];
         let (teams, state) = (vec![vec![one.clone()], vec![two.clone()]], MatchState::Dropped);
-        let game = Match { id, state, created_ms: 0, teams, deadline_ms: Some(9), lobby: None };
-        let (kind, detail) = message(&Event::Dropped(DroppedMatch { game, verdicts }));
+        let this_match = Match { id, state, created_ms: 0, teams, deadline_ms: Some(9), lobby: None };
+        let (kind, detail) = message(&Event::Dropped(DroppedMatch { this_match, verdicts }));
         assert_eq!(kind, "MatchDropped");
         let expected = json!([
             { "ticket_id": one.ticket.to_string() }, { "ticket_id": two.ticket.to_string(), "reason": "no_answer" }

@@ -27,7 +27,7 @@ fn is_zero(count: &u32) -> bool {
 /// Teams of members. A ticket is named by its unique part: the pool is that of the match.
 pub(super) type TeamsRecord = Vec<Vec<MemberRecord>>;
 
-pub(super) fn write_teams(game: &Match) -> TeamsRecord {
+pub(super) fn write_teams(this_match: &Match) -> TeamsRecord {
     let member = |member: &Member| MemberRecord {
         ticket: member.ticket.unique.to_string(),
         players: member.players.iter().map(ToString::to_string).collect(),
@@ -38,7 +38,7 @@ pub(super) fn write_teams(game: &Match) -> TeamsRecord {
         heard: member.heard.iter().map(ToString::to_string).collect(),
         imported: member.imported,
     };
-    game.teams.iter().map(|team| team.iter().map(member).collect()).collect()
+    this_match.teams.iter().map(|team| team.iter().map(member).collect()).collect()
 }
 
 pub(super) fn read_teams(pool: &PoolId, teams: TeamsRecord) -> Result<Vec<Vec<Member>>, StoreError> {

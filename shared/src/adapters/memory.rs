@@ -9,14 +9,14 @@ mod pool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use self::pool::{Live, Over, Pool};
+use self::pool::{Finished, Live, Pool};
 use crate::domain::limits::{
     EXPIRE_BATCH, KEEP_MS, RECENT_WAITS_MAX, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX,
 };
 use crate::domain::matching::Candidate;
 use crate::domain::{
-    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
-    Word,
+    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PlayerResponse, PoolId, Rules, Ticket,
+    TicketId, Unique,
 };
 use crate::ports::{
     Answered, Bid, Cancelled, Claim, Dropped, Ended, Expired, JobRun, Joined, Led, Matches, Page, Pinged, Players,
@@ -59,7 +59,7 @@ impl Memory {
         let mut next = replica.lock().clone();
         let mut state = self.lock();
         for (id, pool) in &state.pools {
-            next.pools.entry(id.clone()).or_default().told.goes_on_from(&pool.told);
+            next.pools.entry(id.clone()).or_default().outbox.goes_on_from(&pool.outbox);
         }
         *state = next;
     }
@@ -84,20 +84,24 @@ impl Tickets for Memory {
                 live.ticket.imported = live.ticket.imported.max(ticket.imported);
                 return Joined::Before(pool.estimate());
             }
-            pool.live.insert(unique, Live { ticket: ticket.clone(), seen_ms: now_ms, held_by: None });
+            pool.live.insert(unique, Live { ticket: ticket.clone(), last_seen_ms: now_ms, this_match: None });
             pool.totals.joined += 1;
             Joined::New(pool.estimate())
         })
     }
 
-    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
+    async fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
         self.with(&ticket.pool, |pool| {
-            if pool.live.contains_key(&ticket.unique) || pool.untold(ticket.unique).is_some() {
+            if pool.live.contains_key(&ticket.unique) || pool.pending(ticket.unique).is_some() {
                 return Probe::Live;
             }
             let outcome = Outcome::Cancelled(CancelReason::Superseded);
             let ended = Ended { outcome, players: Vec::new(), joined_ms: 0, attempts: 0, played: None };
-            pool.ended.entry(ticket.unique).or_insert(Over { ended, forget_ms: now_ms + KEEP_MS, stands: false });
+            pool.ended.entry(ticket.unique).or_insert(Finished {
+                ended,
+                retention_ms: now_ms + KEEP_MS,
+                stands: false,
+            });
             Probe::Dead
         })
     }
@@ -109,27 +113,27 @@ impl Tickets for Memory {
                 && let Some(live) = pool.live.get_mut(&ticket.unique).filter(|live| live.ticket.party.has(player))
             {
                 // Who asks too often is heard of all the same.
-                live.seen_ms = live.seen_ms.max(now_ms);
+                live.last_seen_ms = live.last_seen_ms.max(now_ms);
             }
             asked
         })??;
         self.with(&ticket.pool, |pool| {
-            if let Some(over) = pool.ended(ticket.unique) {
-                return match pool.untold(ticket.unique) {
-                    Some((since_ms, entry)) => Polled::Settling { over, since_ms, entry },
-                    None => Polled::Ended(over),
+            if let Some(finished) = pool.ended(ticket.unique) {
+                return match pool.pending(ticket.unique) {
+                    Some((since_ms, entry)) => Polled::Settling { finished, since_ms, entry },
+                    None => Polled::Ended(finished),
                 };
             }
             let estimate = pool.estimate();
             let Some(live) = pool.live.get_mut(&ticket.unique).filter(|live| live.ticket.party.has(player)) else {
                 return Polled::Unknown;
             };
-            live.seen_ms = live.seen_ms.max(now_ms);
+            live.last_seen_ms = live.last_seen_ms.max(now_ms);
             let ticket = live.ticket.clone();
-            match live.held_by.and_then(|id| pool.matches.get(&id)) {
+            match live.this_match.and_then(|id| pool.matches.get(&id)) {
                 Some(held) => {
                     let lease_ms = held.lease_ms.unwrap_or_default();
-                    Polled::Claimed { ticket, held_by: held.game.clone(), lease_ms, estimate }
+                    Polled::Claimed { ticket, this_match: held.this_match.clone(), lease_ms, estimate }
                 }
                 None => Polled::Waiting { ticket, estimate },
             }
@@ -145,7 +149,7 @@ impl Tickets for Memory {
             let Some(live) = pool.live.get(&ticket.unique).filter(|live| live.ticket.party.has(player)) else {
                 return Cancelled::Unknown;
             };
-            if let Some(unique) = live.held_by {
+            if let Some(unique) = live.this_match {
                 return Cancelled::Claimed(MatchId::new(ticket.pool.clone(), unique));
             }
             pool.end(ticket.unique, Outcome::Cancelled(CancelReason::Player), now_ms);
@@ -154,7 +158,7 @@ impl Tickets for Memory {
     }
 
     async fn find_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
-        self.with(&id.pool, |pool| pool.matches.get(&id.unique).map(|held| held.game.clone()))
+        self.with(&id.pool, |pool| pool.matches.get(&id.unique).map(|held| held.this_match.clone()))
     }
 }
 
@@ -193,7 +197,7 @@ impl Players for Memory {
         Ok(Reserved::Done)
     }
 
-    async fn blame(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Result<(), StoreError> {
+    async fn penalize(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Result<(), StoreError> {
         let mut state = self.lock();
         let refused = state.blames.entry(player.clone()).or_default();
         refused.insert(ticket.clone(), at_ms);
@@ -215,7 +219,7 @@ impl Matches for Memory {
         self.with(pool, |pool| {
             let line = pool.first_in_line();
             let page = line.into_iter().skip(offset).take(limit);
-            let candidate = |live: &Live| Candidate { ticket: live.ticket.clone(), seen_ms: live.seen_ms };
+            let candidate = |live: &Live| Candidate { ticket: live.ticket.clone(), last_seen_ms: live.last_seen_ms };
             let candidates: Vec<Candidate> = page.map(candidate).collect();
             Page { looked: candidates.len(), candidates }
         })
@@ -224,11 +228,11 @@ impl Matches for Memory {
     async fn match_now(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let Some(first) = matches.first() else { return Ok(Vec::new()) };
         self.with(&first.id.pool, |pool| {
-            let mut step = |game: &Match| {
-                let known = pool.matches.get(&game.id.unique).map(|held| held.game.state);
+            let mut step = |this_match: &Match| {
+                let known = pool.matches.get(&this_match.id.unique).map(|held| held.this_match.state);
                 match known {
                     Some(MatchState::Confirmed) => Claim::Held,
-                    None if pool.hold(game, u64::MAX) == Claim::Held => pool.settle(game, now_ms),
+                    None if pool.hold(this_match, u64::MAX) == Claim::Held => pool.settle(this_match, now_ms),
                     _ => Claim::Lost,
                 }
             };
@@ -238,12 +242,12 @@ impl Matches for Memory {
 
     async fn claim(&self, matches: &[Match], lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let Some(first) = matches.first() else { return Ok(Vec::new()) };
-        self.with(&first.id.pool, |pool| matches.iter().map(|game| pool.hold(game, lease_ms)).collect())
+        self.with(&first.id.pool, |pool| matches.iter().map(|this_match| pool.hold(this_match, lease_ms)).collect())
     }
 
     async fn confirm(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let Some(first) = matches.first() else { return Ok(Vec::new()) };
-        self.with(&first.id.pool, |pool| matches.iter().map(|game| pool.settle(game, now_ms)).collect())
+        self.with(&first.id.pool, |pool| matches.iter().map(|this_match| pool.settle(this_match, now_ms)).collect())
     }
 
     async fn drop_match(
@@ -254,13 +258,13 @@ impl Matches for Memory {
     ) -> Result<Dropped, StoreError> {
         self.with(&id.pool, |pool| {
             let Some(held) = pool.matches.get_mut(&id.unique) else { return Dropped::LeaseLost };
-            let given_up = held.lease_ms == Some(0) && held.game.state == MatchState::Dropped;
+            let given_up = held.lease_ms == Some(0) && held.this_match.state == MatchState::Dropped;
             if !given_up && held.lease_ms.is_none_or(|lease_ms| lease_ms <= now_ms) {
                 return Dropped::LeaseLost;
             }
-            held.game.state = MatchState::Dropped;
+            held.this_match.state = MatchState::Dropped;
             held.lease_ms = Some(0);
-            let members: BTreeSet<Unique> = held.game.members().map(|member| member.ticket.unique).collect();
+            let members: BTreeSet<Unique> = held.this_match.members().map(|member| member.ticket.unique).collect();
             let own = verdicts.iter().filter(|(ticket, _)| members.contains(&ticket.unique));
             held.verdicts.extend(own.map(|(ticket, reason)| (ticket.unique, *reason)));
             Dropped::Done
@@ -296,11 +300,11 @@ impl Proposals for Memory {
         &self,
         id: &MatchId,
         player: &PlayerId,
-        word: Word,
+        word: PlayerResponse,
         now_ms: u64,
         proposed_until_ms: Option<u64>,
     ) -> Result<Answered, StoreError> {
-        if word != Word::Pong {
+        if word != PlayerResponse::Pong {
             self.with(&id.pool, |pool| pool.ask(self.call_rate, player, now_ms))??;
         }
         self.with(&id.pool, |pool| pool.answer(id.unique, player, word, now_ms, proposed_until_ms))
@@ -308,7 +312,11 @@ impl Proposals for Memory {
 
     async fn find_lobby(&self, pool: &PoolId, number: u32) -> Result<Option<Match>, StoreError> {
         self.with(pool, |pool| {
-            pool.matches.values().map(|held| &held.game).find(|game| game.lobby == Some(number)).cloned()
+            pool.matches
+                .values()
+                .map(|held| &held.this_match)
+                .find(|this_match| this_match.lobby == Some(number))
+                .cloned()
         })
     }
 }
@@ -350,9 +358,9 @@ impl Upkeep for Memory {
             }
             pool.upkeep_ms = pool.upkeep_ms.max(now_ms);
             let grace = now_ms < pool.away_ms + rules.abandon_ms;
-            let silent = |live: &&Live| !grace && live.seen_ms + rules.abandon_ms <= now_ms;
+            let silent = |live: &&Live| !grace && live.last_seen_ms + rules.abandon_ms <= now_ms;
             let mut abandoned = pool.first_in_line();
-            abandoned.sort_by_key(|live| (live.seen_ms, live.ticket.id.unique));
+            abandoned.sort_by_key(|live| (live.last_seen_ms, live.ticket.id.unique));
             let abandoned: Vec<Unique> = abandoned.into_iter().filter(silent).take(EXPIRE_BATCH).map(id_of).collect();
             let outcome = Outcome::Cancelled(CancelReason::Abandoned);
             abandoned.iter().for_each(|id| pool.end(*id, outcome.clone(), now_ms));
@@ -380,14 +388,14 @@ impl Pools for Memory {
                 waiting: line.len(),
                 claimed: pool.live.len() - line.len(),
                 open_matches: pool.matches.values().filter(|held| held.lease_ms.is_some()).count(),
-                outbox: pool.told.len(),
-                outbox_oldest_ms: pool.told.oldest_ms(),
+                outbox: pool.outbox.len(),
+                outbox_oldest_ms: pool.outbox.oldest_ms(),
                 leader: pool.leader.clone(),
                 oldest_joined_ms: line.iter().map(|live| live.ticket.joined_ms).min(),
                 estimate: pool.estimate(),
                 wait_p99_ms: pool.percentile(99),
                 totals: pool.totals,
-                dead_letters: pool.told.aside_len(),
+                dead_letters: pool.outbox.dead_len(),
                 remembered: pool.remembered(),
                 lately: pool.lately(now_ms),
                 matcher: pool.matcher.clone(),

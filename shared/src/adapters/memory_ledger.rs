@@ -38,7 +38,7 @@ struct State {
 #[derive(Debug, Clone)]
 enum Entry {
     Waiting(Ticket, Mode),
-    Over(EndedTicket),
+    Finished(EndedTicket),
 }
 
 impl Entry {
@@ -50,7 +50,7 @@ impl Entry {
     fn imported(&self) -> u32 {
         match self {
             Self::Waiting(ticket, _) => ticket.imported,
-            Self::Over(over) => over.imported,
+            Self::Finished(finished) => finished.imported,
         }
     }
 }
@@ -74,8 +74,8 @@ impl<C> MemoryLedger<C> {
     }
 
     /// Players whose phones could not be told that this match checks them.
-    pub fn unreached_of(&self, game: &MatchId) -> Vec<PlayerId> {
-        self.lock().unreached.get(game).cloned().unwrap_or_default()
+    pub fn unreached_of(&self, this_match: &MatchId) -> Vec<PlayerId> {
+        self.lock().unreached.get(this_match).cloned().unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -84,48 +84,48 @@ impl<C> MemoryLedger<C> {
 }
 
 impl State {
-    fn ended(&self, over: &EndedTicket) -> Ended {
-        let played = match &over.outcome {
-            Outcome::Matched(game) => self.matches.get(game).cloned().flatten(),
+    fn ended(&self, finished: &EndedTicket) -> Ended {
+        let played = match &finished.outcome {
+            Outcome::Matched(this_match) => self.matches.get(this_match).cloned().flatten(),
             Outcome::Cancelled(_) | Outcome::Expired => None,
         };
-        let EndedTicket { outcome, players, joined_ms, attempts, .. } = over.clone();
+        let EndedTicket { outcome, players, joined_ms, attempts, .. } = finished.clone();
         Ended { outcome, players, joined_ms, attempts, played }
     }
 
     fn end(&mut self, ended: EndedTicket) {
-        self.tickets.insert(ended.ticket.clone(), Entry::Over(ended));
+        self.tickets.insert(ended.ticket.clone(), Entry::Finished(ended));
     }
 
     /// Decides a match, once.
-    fn carry(&mut self, game: &Match) -> Recorded {
+    fn carry(&mut self, this_match: &Match) -> Recorded {
         let free =
             |member: &Member| self.tickets.get(&member.ticket).is_none_or(|found| found.waits_in(member.imported));
-        if !self.matches.contains_key(&game.id) {
-            let decided = game.members().all(free).then(|| game.clone());
+        if !self.matches.contains_key(&this_match.id) {
+            let decided = this_match.members().all(free).then(|| this_match.clone());
             if decided.is_some() {
-                game.members().for_each(|member| self.end(matched(game, member)));
+                this_match.members().for_each(|member| self.end(matched(this_match, member)));
             }
-            self.matches.insert(game.id.clone(), decided);
+            self.matches.insert(this_match.id.clone(), decided);
         }
-        match self.matches[&game.id] {
+        match self.matches[&this_match.id] {
             Some(_) => Recorded::Done,
-            None => Recorded::Void(game.members().map(|member| self.fate(game, member)).collect()),
+            None => Recorded::Void(this_match.members().map(|member| self.fate(this_match, member)).collect()),
         }
     }
 
-    fn fate(&self, game: &Match, member: &Member) -> Fate {
+    fn fate(&self, this_match: &Match, member: &Member) -> Fate {
         match self.tickets.get(&member.ticket) {
             Some(Entry::Waiting(ticket, _)) => Fate::Free(ticket.clone()),
-            Some(Entry::Over(_)) => Fate::Over,
-            None => Fate::Free(game.ticket_of(member)),
+            Some(Entry::Finished(_)) => Fate::Finished,
+            None => Fate::Free(this_match.ticket_of(member)),
         }
     }
 
     /// Ends a ticket without a match, unless it has ended in one.
     fn end_alone(&mut self, ended: &EndedTicket) -> Recorded {
         match self.tickets.get(&ended.ticket) {
-            Some(Entry::Over(over)) if matches!(over.outcome, Outcome::Matched(_)) => Recorded::Over,
+            Some(Entry::Finished(finished)) if matches!(finished.outcome, Outcome::Matched(_)) => Recorded::Finished,
             Some(waiting @ Entry::Waiting(..)) if ![EVERY_LIFE, waiting.imported()].contains(&ended.imported) => {
                 Recorded::Done
             }
@@ -152,15 +152,15 @@ fn cancelled(ticket: &Ticket, reason: CancelReason, ended_ms: u64) -> EndedTicke
     }
 }
 
-fn matched(game: &Match, member: &Member) -> EndedTicket {
+fn matched(this_match: &Match, member: &Member) -> EndedTicket {
     EndedTicket {
         ticket: member.ticket.clone(),
         players: member.players.clone(),
         rating: member.rating,
         joined_ms: member.joined_ms,
         attempts: member.attempts,
-        outcome: Outcome::Matched(game.id.clone()),
-        ended_ms: game.created_ms,
+        outcome: Outcome::Matched(this_match.id.clone()),
+        ended_ms: this_match.created_ms,
         imported: member.imported,
         declined_by: None,
     }
@@ -171,7 +171,7 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
         let mut state = self.lock();
         match state.tickets.get(&ticket.id) {
             Some(Entry::Waiting(..)) => Ok(Joined::Before(Estimate::default())),
-            Some(Entry::Over(_)) => Ok(Joined::Ended),
+            Some(Entry::Finished(_)) => Ok(Joined::Ended),
             None => {
                 state.tickets.insert(ticket.id.clone(), Entry::Waiting(ticket.clone(), Mode::Fallback));
                 Ok(Joined::New(Estimate::default()))
@@ -179,11 +179,11 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
         }
     }
 
-    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
+    async fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
         let mut state = self.lock();
         match state.tickets.get(ticket) {
             Some(Entry::Waiting(..)) => Ok(Probe::Live),
-            Some(Entry::Over(_)) => Ok(Probe::Dead),
+            Some(Entry::Finished(_)) => Ok(Probe::Dead),
             None => {
                 state.end(EndedTicket {
                     ticket: ticket.clone(),
@@ -208,7 +208,7 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
                 Ok(Polled::Waiting { ticket: ticket.clone(), estimate: Estimate::default() })
             }
             Some(Entry::Waiting(..)) | None => Ok(Polled::Unknown),
-            Some(Entry::Over(over)) => Ok(Polled::Ended(state.ended(over))),
+            Some(Entry::Finished(finished)) => Ok(Polled::Ended(state.ended(finished))),
         }
     }
 
@@ -216,7 +216,7 @@ impl<C: Clock> Tickets for MemoryLedger<C> {
         let mut state = self.lock();
         match state.tickets.get(ticket) {
             None => Ok(Cancelled::Unknown),
-            Some(Entry::Over(over)) => Ok(Cancelled::Ended(state.ended(over))),
+            Some(Entry::Finished(finished)) => Ok(Cancelled::Ended(state.ended(finished))),
             Some(Entry::Waiting(found, _)) if !found.party.has(player) => Ok(Cancelled::Unknown),
             Some(Entry::Waiting(_, Mode::Normal)) => {
                 Err(StoreError::Unavailable(format!("{ticket} is in the store, which alone can cancel it")))
@@ -256,7 +256,7 @@ impl<C: Clock> Players for MemoryLedger<C> {
     }
 
     /// Blame is the store's alone: while it is away, nobody is kept out.
-    async fn blame(&self, _: &PlayerId, _: &TicketId, _: u64, _: u64) -> Result<(), StoreError> {
+    async fn penalize(&self, _: &PlayerId, _: &TicketId, _: u64, _: u64) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -291,8 +291,8 @@ impl<C: Clock> Connections for MemoryLedger<C> {
         Ok(players.iter().map(|player| state.connections.get(player).map(|(_, known)| known.clone())).collect())
     }
 
-    async fn unreached(&self, game: &MatchId, players: &[PlayerId]) -> Result<(), StoreError> {
-        self.lock().unreached.insert(game.clone(), players.to_vec());
+    async fn unreached(&self, this_match: &MatchId, players: &[PlayerId]) -> Result<(), StoreError> {
+        self.lock().unreached.insert(this_match.clone(), players.to_vec());
         Ok(())
     }
 }
@@ -301,7 +301,7 @@ impl<C: Clock> Ledger for MemoryLedger<C> {
     async fn note_join(&self, ticket: &Ticket) -> Result<Noted, StoreError> {
         let mut state = self.lock();
         match state.tickets.get(&ticket.id) {
-            Some(Entry::Over(_)) => return Ok(Noted::Over),
+            Some(Entry::Finished(_)) => return Ok(Noted::Finished),
             Some(Entry::Waiting(_, Mode::Normal)) => {}
             // A fallback ticket that joined the store by another try of the same join is the store's from here on.
             None | Some(Entry::Waiting(_, Mode::Fallback)) => {
@@ -323,15 +323,15 @@ impl<C: Clock> Ledger for MemoryLedger<C> {
         let mut state = self.lock();
         let recorded = events.iter().map(|event| match event {
             Event::Ended(ended) => state.end_alone(ended),
-            Event::Matched(game) => state.carry(game),
+            Event::Matched(this_match) => state.carry(this_match),
             // Kept for the stream alone; nobody reads it here.
             Event::Asked(_) | Event::Dropped(_) => Recorded::Done,
         });
         Ok(recorded.collect())
     }
 
-    async fn decide(&self, game: &Match) -> Result<Recorded, StoreError> {
-        Ok(self.lock().carry(game))
+    async fn decide(&self, this_match: &Match) -> Result<Recorded, StoreError> {
+        Ok(self.lock().carry(this_match))
     }
 
     async fn imported(&self, ticket: &Ticket) -> Result<Option<u32>, StoreError> {
@@ -343,7 +343,7 @@ impl<C: Clock> Ledger for MemoryLedger<C> {
                 }
                 Ok(Some(found.imported))
             }
-            Some(Entry::Over(_)) | None => Ok(None),
+            Some(Entry::Finished(_)) | None => Ok(None),
         }
     }
 

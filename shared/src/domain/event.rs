@@ -21,7 +21,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DroppedMatch {
     /// The match.
-    pub game: Match,
+    pub this_match: Match,
     /// Who ended with it, and why: the declined, the silent, the unreachable.
     pub verdicts: Vec<(TicketId, CancelReason)>,
 }

@@ -171,7 +171,7 @@ impl MatchState {
 
 /// What a party says to a match that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Word {
+pub enum PlayerResponse {
     /// Its phone is there: the answer to a ping, while the match is checking.
     Pong,
     /// It wants to play, while the match is proposed.
@@ -180,7 +180,7 @@ pub enum Word {
     Decline,
 }
 
-impl Word {
+impl PlayerResponse {
     /// The word's stable text.
     pub fn as_str(self) -> &'static str {
         match self {

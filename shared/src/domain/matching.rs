@@ -15,7 +15,7 @@
 //! again.
 //!
 //! **Nobody starves.** Of the lifted tickets, the one that is earliest in line is in a group of this very tick if any
-//! group with it may be formed at all (`lifted`).
+//! group with it may be formed at all (`past_deadline`).
 //!
 //! **Priority.** A ticket whose matches fell through counts as having waited longer ([`Ticket::order`]) wherever
 //! tickets compete: in the price, in the line, in who is served first. Its window does not: a declined match is no
@@ -25,7 +25,7 @@
 //! more term of `price`.
 
 mod interval;
-mod lifted;
+mod past_deadline;
 mod pool;
 mod price;
 mod shapes;
@@ -46,7 +46,7 @@ pub struct Candidate {
     /// The ticket.
     pub ticket: Ticket,
     /// When its party was last heard of.
-    pub seen_ms: u64,
+    pub last_seen_ms: u64,
 }
 
 /// Tickets that should play together: teams of indices into the candidates.
@@ -72,7 +72,7 @@ pub fn form(candidates: &[Candidate], rules: &Rules, now_ms: u64) -> Vec<Group> 
     let shapes = Shapes::of(rules.teams, rules.team_size, &mut waiting);
     price::put(&mut waiting, rules, now_ms);
     let mut groups: Vec<(u64, Group)> =
-        lifted::plan(&waiting, &shapes).into_iter().filter_map(|members| split(members, rules)).collect();
+        past_deadline::plan(&waiting, &shapes).into_iter().filter_map(|members| split(members, rules)).collect();
     // Stable, and the groups came in the order of their ratings: ties are the same for any order of the candidates.
     groups.sort_by_key(|(order, _)| *order);
     groups.into_iter().map(|(_, group)| group).collect()

@@ -19,7 +19,7 @@ pub mod window;
 pub use event::{DroppedMatch, EndedTicket, Event};
 pub use ids::{MatchId, PlayerId, PoolId, QueueName, Region, TicketId, Unique};
 pub use lobby::LobbyCode;
-pub use matches::{Match, MatchState, Member, Word};
+pub use matches::{Match, MatchState, Member, PlayerResponse};
 pub use party::Party;
 pub use queue::{Cooldown, Ping, Queue, Queues, Rules};
 pub use ticket::{CancelReason, Outcome, Ticket, TicketState};

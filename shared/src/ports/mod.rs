@@ -20,8 +20,8 @@ pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
 pub use rulebook::{Put, Rulebook, RulesVersion};
 pub use store::{
-    Answer, Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Lately, Matches, Page, Pinged,
-    Players, Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Removed, Reserved, StoreError, Terms,
+    Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Lately, Matches, Page, Pinged, Players,
+    Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Removed, Reserved, StoreError, StoreResult, Terms,
     Tickets, Totals, Upkeep,
 };
 pub use system::{Clock, Ids, Step};

@@ -4,43 +4,43 @@
 use super::connections::Connections;
 use super::ledger::{Ledger, Noted, Recorded};
 use super::rulebook::{Put, Rulebook, RulesVersion};
-use super::store::{Answer, Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
+use super::store::{Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, StoreResult, Terms, Tickets};
 use crate::domain::{Event, Match, MatchId, PlayerId, Ticket, TicketId};
 
-fn away<T>() -> Answer<T> {
+fn away<T>() -> StoreResult<T> {
     Err(StoreError::Unavailable("no ledger is configured".into()))
 }
 
 impl<L: Ledger> Ledger for Option<L> {
-    async fn note_join(&self, ticket: &Ticket) -> Answer<Noted> {
+    async fn note_join(&self, ticket: &Ticket) -> StoreResult<Noted> {
         match self {
             Some(ledger) => ledger.note_join(ticket).await,
             None => Ok(Noted::Waits),
         }
     }
 
-    async fn record(&self, events: &[Event]) -> Answer<Vec<Recorded>> {
+    async fn record(&self, events: &[Event]) -> StoreResult<Vec<Recorded>> {
         match self {
             Some(ledger) => ledger.record(events).await,
             None => Ok(vec![Recorded::Done; events.len()]),
         }
     }
 
-    async fn decide(&self, game: &Match) -> Answer<Recorded> {
+    async fn decide(&self, this_match: &Match) -> StoreResult<Recorded> {
         match self {
-            Some(ledger) => ledger.decide(game).await,
+            Some(ledger) => ledger.decide(this_match).await,
             None => Ok(Recorded::Done),
         }
     }
 
-    async fn imported(&self, ticket: &Ticket) -> Answer<Option<u32>> {
+    async fn imported(&self, ticket: &Ticket) -> StoreResult<Option<u32>> {
         match self {
             Some(ledger) => ledger.imported(ticket).await,
             None => Ok(Some(0)),
         }
     }
 
-    async fn reachable(&self) -> Answer<()> {
+    async fn reachable(&self) -> StoreResult<()> {
         match self {
             Some(ledger) => ledger.reachable().await,
             None => away(),
@@ -49,35 +49,35 @@ impl<L: Ledger> Ledger for Option<L> {
 }
 
 impl<L: Tickets> Tickets for Option<L> {
-    async fn join(&self, ticket: &Ticket, now_ms: u64) -> Answer<Joined> {
+    async fn join(&self, ticket: &Ticket, now_ms: u64) -> StoreResult<Joined> {
         match self {
             Some(ledger) => ledger.join(ticket, now_ms).await,
             None => away(),
         }
     }
 
-    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Answer<Probe> {
+    async fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> StoreResult<Probe> {
         match self {
-            Some(ledger) => ledger.bury(ticket, now_ms).await,
+            Some(ledger) => ledger.tombstone(ticket, now_ms).await,
             None => away(),
         }
     }
 
-    async fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Answer<Polled> {
+    async fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> StoreResult<Polled> {
         match self {
             Some(ledger) => ledger.poll(ticket, player, now_ms).await,
             None => Ok(Polled::Unknown),
         }
     }
 
-    async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> Answer<Cancelled> {
+    async fn cancel(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> StoreResult<Cancelled> {
         match self {
             Some(ledger) => ledger.cancel(ticket, player, now_ms).await,
             None => away(),
         }
     }
 
-    async fn find_match(&self, id: &MatchId) -> Answer<Option<Match>> {
+    async fn find_match(&self, id: &MatchId) -> StoreResult<Option<Match>> {
         match self {
             Some(ledger) => ledger.find_match(id).await,
             None => Ok(None),
@@ -92,21 +92,21 @@ impl<L: Players> Players for Option<L> {
         ticket: &TicketId,
         dead: Option<&TicketId>,
         terms: &Terms,
-    ) -> Answer<Reserved> {
+    ) -> StoreResult<Reserved> {
         match self {
             Some(ledger) => ledger.reserve(player, ticket, dead, terms).await,
             None => away(),
         }
     }
 
-    async fn blame(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Answer<()> {
+    async fn penalize(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> StoreResult<()> {
         match self {
-            Some(ledger) => ledger.blame(player, ticket, at_ms, keep_ms).await,
+            Some(ledger) => ledger.penalize(player, ticket, at_ms, keep_ms).await,
             None => Ok(()),
         }
     }
 
-    async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Answer<()> {
+    async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> StoreResult<()> {
         match self {
             Some(ledger) => ledger.unreserve(player, ticket).await,
             None => away(),
@@ -115,51 +115,51 @@ impl<L: Players> Players for Option<L> {
 }
 
 impl<L: Connections> Connections for Option<L> {
-    async fn connect(&self, player: &PlayerId, connection: &str, since_ms: u64) -> Answer<()> {
+    async fn connect(&self, player: &PlayerId, connection: &str, since_ms: u64) -> StoreResult<()> {
         match self {
             Some(ledger) => ledger.connect(player, connection, since_ms).await,
             None => Ok(()),
         }
     }
 
-    async fn disconnect(&self, player: &PlayerId, connection: &str) -> Answer<()> {
+    async fn disconnect(&self, player: &PlayerId, connection: &str) -> StoreResult<()> {
         match self {
             Some(ledger) => ledger.disconnect(player, connection).await,
             None => Ok(()),
         }
     }
 
-    async fn connections_of(&self, players: &[PlayerId]) -> Answer<Vec<Option<String>>> {
+    async fn connections_of(&self, players: &[PlayerId]) -> StoreResult<Vec<Option<String>>> {
         match self {
             Some(ledger) => ledger.connections_of(players).await,
             None => Ok(vec![None; players.len()]),
         }
     }
 
-    async fn unreached(&self, game: &MatchId, players: &[PlayerId]) -> Answer<()> {
+    async fn unreached(&self, this_match: &MatchId, players: &[PlayerId]) -> StoreResult<()> {
         match self {
-            Some(ledger) => ledger.unreached(game, players).await,
+            Some(ledger) => ledger.unreached(this_match, players).await,
             None => Ok(()),
         }
     }
 }
 
 impl<L: Rulebook> Rulebook for Option<L> {
-    async fn current_rules(&self) -> Answer<Option<RulesVersion>> {
+    async fn current_rules(&self) -> StoreResult<Option<RulesVersion>> {
         match self {
             Some(ledger) => ledger.current_rules().await,
             None => Ok(None),
         }
     }
 
-    async fn put_rules(&self, rules: &RulesVersion) -> Answer<Put> {
+    async fn put_rules(&self, rules: &RulesVersion) -> StoreResult<Put> {
         match self {
             Some(ledger) => ledger.put_rules(rules).await,
             None => away(),
         }
     }
 
-    async fn rules_version(&self, version: u64) -> Answer<Option<RulesVersion>> {
+    async fn rules_version(&self, version: u64) -> StoreResult<Option<RulesVersion>> {
         match self {
             Some(ledger) => ledger.rules_version(version).await,
             None => Ok(None),

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 
-use super::store::Answer;
+use super::store::StoreResult;
 use crate::domain::Event;
 
 /// A bus that others listen to.
 pub trait Publisher: Send + Sync {
     /// Publishes events, at least once each. The answer says for each whether the bus took it.
-    fn publish(&self, events: &[Event]) -> impl Future<Output = Answer<Vec<bool>>> + Send;
+    fn publish(&self, events: &[Event]) -> impl Future<Output = StoreResult<Vec<bool>>> + Send;
 }

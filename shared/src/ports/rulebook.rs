@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use super::store::Answer;
+use super::store::StoreResult;
 
 /// A version of the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +34,11 @@ pub enum Put {
 /// The rules, by version.
 pub trait Rulebook: Send + Sync {
     /// The newest version; none if no operator has put one.
-    fn current_rules(&self) -> impl Future<Output = Answer<Option<RulesVersion>>> + Send;
+    fn current_rules(&self) -> impl Future<Output = StoreResult<Option<RulesVersion>>> + Send;
 
     /// Puts a version that follows the newest, which was read before. Of several that follow the same one, exactly one is done.
-    fn put_rules(&self, rules: &RulesVersion) -> impl Future<Output = Answer<Put>> + Send;
+    fn put_rules(&self, rules: &RulesVersion) -> impl Future<Output = StoreResult<Put>> + Send;
 
     /// A version of long ago, or the newest.
-    fn rules_version(&self, version: u64) -> impl Future<Output = Answer<Option<RulesVersion>>> + Send;
+    fn rules_version(&self, version: u64) -> impl Future<Output = StoreResult<Option<RulesVersion>>> + Send;
 }

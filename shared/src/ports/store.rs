@@ -5,7 +5,8 @@ use std::future::Future;
 use super::leadership::{Bid, JobRun, Led, Resigned};
 use crate::domain::matching::Candidate;
 use crate::domain::{
-    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Word,
+    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PlayerResponse, PoolId, Rules, Ticket,
+    TicketId,
 };
 
 /// Why a store could not do what it was asked. Expected negatives are values, not errors.
@@ -26,7 +27,7 @@ pub enum StoreError {
 }
 
 /// The answer of every call.
-pub type Answer<T> = Result<T, StoreError>;
+pub type StoreResult<T> = Result<T, StoreError>;
 
 /// What a newcomer may expect to wait, from the pool's recent matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,7 +95,7 @@ pub enum Polled {
         /// The ticket.
         ticket: Ticket,
         /// The match.
-        held_by: Match,
+        this_match: Match,
         /// Until when the match holds it.
         lease_ms: u64,
         /// What the pool's recent matches promise.
@@ -103,7 +104,7 @@ pub enum Polled {
     /// In a match that is confirmed, and that the ledger has yet to hear of: lost, should the store be lost right now.
     Settling {
         /// What it is.
-        over: Ended,
+        finished: Ended,
         /// When it was matched.
         since_ms: u64,
         /// The entry of the outbox that tells the ledger.
@@ -118,14 +119,14 @@ pub enum Polled {
 impl Polled {
     /// Whether the ticket was buried: whose it was, and how it ended, only the ledger knows.
     pub fn is_tombstone(&self) -> bool {
-        matches!(self, Self::Ended(over) if over.is_tombstone())
+        matches!(self, Self::Ended(finished) if finished.is_tombstone())
     }
 
     /// As if the ledger had heard of it.
     #[must_use]
     pub fn settled(self) -> Self {
         match self {
-            Self::Settling { over, .. } => Self::Ended(over),
+            Self::Settling { finished, .. } => Self::Ended(finished),
             polled => polled,
         }
     }
@@ -353,14 +354,19 @@ pub struct Pinged {
 /// A phone's side of a pool.
 pub trait Tickets: Send + Sync {
     /// Lets a ticket wait, heard of at `now_ms`. Doing it again changes nothing.
-    fn join(&self, ticket: &Ticket, now_ms: u64) -> impl Future<Output = Answer<Joined>> + Send;
+    fn join(&self, ticket: &Ticket, now_ms: u64) -> impl Future<Output = StoreResult<Joined>> + Send;
 
     /// Asks whether a ticket lives; an unknown one can never begin to wait from here on. A ticket in a match that the ledger
     /// has yet to hear of lives: the match may prove void.
-    fn bury(&self, ticket: &TicketId, now_ms: u64) -> impl Future<Output = Answer<Probe>> + Send;
+    fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> impl Future<Output = StoreResult<Probe>> + Send;
 
     /// Reads where a ticket is, as one of its players, and remembers that the player was heard of.
-    fn poll(&self, ticket: &TicketId, player: &PlayerId, now_ms: u64) -> impl Future<Output = Answer<Polled>> + Send;
+    fn poll(
+        &self,
+        ticket: &TicketId,
+        player: &PlayerId,
+        now_ms: u64,
+    ) -> impl Future<Output = StoreResult<Polled>> + Send;
 
     /// Takes a ticket back, as one of its players.
     fn cancel(
@@ -368,10 +374,10 @@ pub trait Tickets: Send + Sync {
         ticket: &TicketId,
         player: &PlayerId,
         now_ms: u64,
-    ) -> impl Future<Output = Answer<Cancelled>> + Send;
+    ) -> impl Future<Output = StoreResult<Cancelled>> + Send;
 
     /// Reads a match.
-    fn find_match(&self, id: &MatchId) -> impl Future<Output = Answer<Option<Match>>> + Send;
+    fn find_match(&self, id: &MatchId) -> impl Future<Output = StoreResult<Option<Match>>> + Send;
 }
 
 /// One ticket a player, across all pools.
@@ -383,36 +389,36 @@ pub trait Players: Send + Sync {
         ticket: &TicketId,
         dead: Option<&TicketId>,
         terms: &Terms,
-    ) -> impl Future<Output = Answer<Reserved>> + Send;
+    ) -> impl Future<Output = StoreResult<Reserved>> + Send;
 
     /// Remembers for `keep_ms` that a player refused a match with this ticket at `at_ms`. The same ticket counts once.
-    fn blame(
+    fn penalize(
         &self,
         player: &PlayerId,
         ticket: &TicketId,
         at_ms: u64,
         keep_ms: u64,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = StoreResult<()>> + Send;
 
     /// Takes a reservation back, if it is this ticket's.
-    fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> impl Future<Output = Answer<()>> + Send;
+    fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> impl Future<Output = StoreResult<()>> + Send;
 }
 
 /// A matcher's side of a pool. Each list of matches belongs to one pool and holds at most
 /// [`crate::domain::limits::CLAIM_BATCH_TICKETS`] tickets; the answer has one element for each.
 pub trait Matches: Send + Sync {
     /// Those who wait, first in line first, a page at a time. Claims nothing.
-    fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> impl Future<Output = Answer<Page>> + Send;
+    fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> impl Future<Output = StoreResult<Page>> + Send;
 
     /// Claims and confirms in one step. All or nothing for each match.
-    fn match_now(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
+    fn match_now(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = StoreResult<Vec<Claim>>> + Send;
 
     /// Claims until `lease_ms`. All or nothing for each match. All are in one state: forming, or one that asks; then the
     /// lease is the time to answer.
-    fn claim(&self, matches: &[Match], lease_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
+    fn claim(&self, matches: &[Match], lease_ms: u64) -> impl Future<Output = StoreResult<Vec<Claim>>> + Send;
 
     /// Confirms matches whose leases hold at `now_ms`.
-    fn confirm(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send;
+    fn confirm(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = StoreResult<Vec<Claim>>> + Send;
 
     /// Gives a match up whose lease holds at `now_ms`; tickets with a verdict will end instead of waiting again.
     fn drop_match(
@@ -420,10 +426,10 @@ pub trait Matches: Send + Sync {
         id: &MatchId,
         verdicts: &[(TicketId, CancelReason)],
         now_ms: u64,
-    ) -> impl Future<Output = Answer<Dropped>> + Send;
+    ) -> impl Future<Output = StoreResult<Dropped>> + Send;
 
     /// Leads the pool from now on if the bid's reach allows it; says what is there in any case.
-    fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> impl Future<Output = Answer<Led>> + Send;
+    fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> impl Future<Output = StoreResult<Led>> + Send;
 
     /// Leads no more; with `if_idle`, unless there is work. `ran` is remembered.
     fn resign(
@@ -432,11 +438,11 @@ pub trait Matches: Send + Sync {
         token: &str,
         if_idle: bool,
         ran: Option<&JobRun>,
-    ) -> impl Future<Output = Answer<Resigned>> + Send;
+    ) -> impl Future<Output = StoreResult<Resigned>> + Send;
 
     /// Remembers how long matched tickets waited, in milliseconds; the latest
     /// [`crate::domain::limits::RECENT_WAITS_MAX`] count.
-    fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = Answer<()>> + Send;
+    fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = StoreResult<()>> + Send;
 }
 
 /// The parties' side of a match.
@@ -447,13 +453,13 @@ pub trait Proposals: Send + Sync {
         &self,
         id: &MatchId,
         player: &PlayerId,
-        word: Word,
+        word: PlayerResponse,
         now_ms: u64,
         proposed_until_ms: Option<u64>,
-    ) -> impl Future<Output = Answer<Answered>> + Send;
+    ) -> impl Future<Output = StoreResult<Answered>> + Send;
 
     /// The match that meets in a lobby.
-    fn find_lobby(&self, pool: &PoolId, number: u32) -> impl Future<Output = Answer<Option<Match>>> + Send;
+    fn find_lobby(&self, pool: &PoolId, number: u32) -> impl Future<Output = StoreResult<Option<Match>>> + Send;
 }
 
 /// What keeps a pool honest, whatever crashed. Bounded calls: go on while they find something.
@@ -462,17 +468,17 @@ pub trait Upkeep: Send + Sync {
     ///
     /// Nobody is at fault who could be heard for less than half of the time to answer: a pause in upkeep of more than
     /// [`crate::domain::limits::UPKEEP_PAUSE_MS_MAX`] is one in which the store was away.
-    fn reclaim(&self, pool: &PoolId, now_ms: u64) -> impl Future<Output = Answer<Reclaimed>> + Send;
+    fn reclaim(&self, pool: &PoolId, now_ms: u64) -> impl Future<Output = StoreResult<Reclaimed>> + Send;
 
     /// Ends tickets that waited too long or fell silent, and forgets old outcomes.
     ///
     /// Nobody is called silent while nobody could be heard: after a gap in upkeep of more than
     /// [`crate::domain::limits::UPKEEP_GAP_MS_MAX`] everyone has a full `abandon_ms` to be heard of again.
-    fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = Answer<Expired>> + Send;
+    fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = StoreResult<Expired>> + Send;
 
     /// Removes a pool that the rules no longer name, with its counters and notes, if nothing is left in it that may matter to a
     /// player or to the outside. Whoever leads it goes on until the lead ends. A pool that is used again begins anew.
-    fn remove(&self, pool: &PoolId) -> impl Future<Output = Answer<Removed>> + Send;
+    fn remove(&self, pool: &PoolId) -> impl Future<Output = StoreResult<Removed>> + Send;
 }
 
 /// An operator's view.
@@ -483,8 +489,8 @@ pub trait Pools: Send + Sync {
         pool: &PoolId,
         now_ms: u64,
         ran: Option<&JobRun>,
-    ) -> impl Future<Output = Answer<PoolStatus>> + Send;
+    ) -> impl Future<Output = StoreResult<PoolStatus>> + Send;
 
     /// Whether the store answers, or the parts of it that do.
-    fn ping(&self) -> impl Future<Output = Answer<Pinged>> + Send;
+    fn ping(&self) -> impl Future<Output = StoreResult<Pinged>> + Send;
 }

@@ -9,7 +9,7 @@
 
 use super::settle::{Ask, settle};
 use super::view::View;
-use crate::domain::{MatchId, MatchState, PlayerId, Queues, Word};
+use crate::domain::{MatchId, MatchState, PlayerId, PlayerResponse, Queues};
 use crate::ports::{Answered, Clock, Ledger, Matches, Outbox, Proposals, Reclaimed, Step, StoreError, Tickets, Upkeep};
 
 /// How it went.
@@ -58,7 +58,7 @@ pub async fn answer(
     queues: &Queues,
     id: &MatchId,
     player: &PlayerId,
-    word: Word,
+    word: PlayerResponse,
 ) -> Result<Done, StoreError> {
     let now_ms = clock.now_ms();
     let rules = queues.rules(&id.pool);
@@ -74,12 +74,13 @@ pub async fn answer(
         }
         Answered::Noted(_) | Answered::Before(_) | Answered::TooLate => {}
     }
-    let game = store.find_match(id).await?;
-    if let (Answered::Noted(MatchState::Confirmed), Some(game)) = (answered, &game) {
-        done.waits_ms = game.members().map(|member| now_ms.saturating_sub(member.joined_ms)).collect();
+    let this_match = store.find_match(id).await?;
+    if let (Answered::Noted(MatchState::Confirmed), Some(this_match)) = (answered, &this_match) {
+        done.waits_ms = this_match.members().map(|member| now_ms.saturating_sub(member.joined_ms)).collect();
         store.note_waits(&id.pool, &done.waits_ms).await?;
     }
-    let own = game.as_ref().and_then(|game| game.member_of(player)).map(|member| member.ticket.clone());
+    let own =
+        this_match.as_ref().and_then(|this_match| this_match.member_of(player)).map(|member| member.ticket.clone());
     let view = match own {
         Some(ticket) => {
             let (polled, voids) = settle(store, ledger, (&ticket, player), rules, Ask::Now, now_ms).await?;

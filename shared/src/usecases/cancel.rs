@@ -2,11 +2,11 @@
 //!
 //! Round trips: two for a ticket in line (cancel, then its outcome), five for one that a match holds.
 
-use super::join::{bury, ended};
+use super::join::{ended, tombstone};
 use super::settle::{Ask, settle};
 use super::view::View;
 use crate::domain::limits::CANCEL_ROUNDS_MAX;
-use crate::domain::{CancelReason, Outcome, PlayerId, TicketId, Word};
+use crate::domain::{CancelReason, Outcome, PlayerId, PlayerResponse, TicketId};
 use crate::ports::{
     Answered, Cancelled, Ledger, Matches, Outbox, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
 };
@@ -46,7 +46,7 @@ pub async fn cancel(
             Cancelled::Done => changed.cancelled += 1, // the next round reads the outcome that is now written
             // A match was faster. The player hears of it once the ledger has decided, as everybody does; if it is void, the
             // ticket waits again, and this cancel has it after all.
-            Cancelled::Ended(over) if matches!(over.outcome, Outcome::Matched(_)) => {
+            Cancelled::Ended(finished) if matches!(finished.outcome, Outcome::Matched(_)) => {
                 let (polled, more) = settle(store, ledger, (id, player), None, Ask::Now, now_ms).await?;
                 voids += more;
                 if more == 0 && !polled.is_tombstone() {
@@ -56,11 +56,12 @@ pub async fn cancel(
             Cancelled::Ended(ended) if !ended.is_tombstone() => {
                 return Ok(Done { view: View::ended(id, ended, player), changed, voids });
             }
-            Cancelled::Claimed(game) => {
+            Cancelled::Claimed(this_match) => {
                 // To leave a match that asks is to decline it: otherwise nobody would ever decline.
-                if store.answer(&game, player, Word::Decline, now_ms, None).await? == Answered::TooLate {
+                if store.answer(&this_match, player, PlayerResponse::Decline, now_ms, None).await? == Answered::TooLate
+                {
                     // LeaseLost is fine, too: the match was confirmed or taken apart meanwhile, or is due for the latter.
-                    store.drop_match(&game, &[(id.clone(), CancelReason::Player)], now_ms).await?;
+                    store.drop_match(&this_match, &[(id.clone(), CancelReason::Player)], now_ms).await?;
                 }
                 let reclaimed = store.reclaim(&id.pool, now_ms).await?;
                 changed.matches += reclaimed.matches;
@@ -72,7 +73,7 @@ pub async fn cancel(
             Cancelled::Ended(_) | Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {
                 Polled::Waiting { ticket, .. } => {
                     // The store was emptied, or has yet to import it. From here on it cannot come back to life there.
-                    if bury(store, &ticket, now_ms).await? {
+                    if tombstone(store, &ticket, now_ms).await? {
                         let outcome = Outcome::Cancelled(CancelReason::Player);
                         ledger.record(&[ended(&ticket, outcome, now_ms)]).await?;
                         changed.cancelled += 1;
@@ -125,8 +126,9 @@ mod tests {
         }
         let own = teams[0][0].ticket.clone();
         let id = MatchId::new(pool, Unique::from_bits(9));
-        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
-        store.claim(&[game], T0 + 10_000).await.unwrap();
+        let this_match =
+            Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
+        store.claim(&[this_match], T0 + 10_000).await.unwrap();
 
         let ledger = None::<MemoryLedger<System>>;
         let first = cancel(&store, &ledger, &own, &players[0], T0 + 1).await.unwrap();

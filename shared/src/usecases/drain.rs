@@ -23,9 +23,9 @@ use crate::ports::{Clock, Ledger, Outbox, Players, Recorded, Step, StoreError, U
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drained {
     /// Entries that the ledger took.
-    pub told: usize,
+    pub acknowledged: usize,
     /// Entries put aside.
-    pub aside: usize,
+    pub dead_lettered: usize,
     /// Entries put off for a later version.
     pub put_off: usize,
     /// Matches that the ledger called void.
@@ -38,8 +38,8 @@ pub struct Drained {
 
 impl std::ops::AddAssign for Drained {
     fn add_assign(&mut self, other: Self) {
-        self.told += other.told;
-        self.aside += other.aside;
+        self.acknowledged += other.acknowledged;
+        self.dead_lettered += other.dead_lettered;
         self.put_off += other.put_off;
         self.voids += other.voids;
         self.failures += other.failures;
@@ -180,7 +180,7 @@ pub async fn run(
                     None => {}
                 }
                 let more = matches!(round.look, Some(Some(_)));
-                if more || carried.told + carried.aside + carried.put_off + carried.voids > 0 {
+                if more || carried.acknowledged + carried.dead_lettered + carried.put_off + carried.voids > 0 {
                     pauses.insert(pool.clone(), pause_ms);
                     let look = round.look.clone();
                     steps.push(Either::Left(carry(pool, look)));
@@ -224,7 +224,7 @@ pub async fn drain(
         return Ok(Drained::default());
     }
     let now_ms = clock.now_ms();
-    let (mut ids, mut events, mut put_off, mut aside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut events, mut put_off, mut unreadable) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
         match entry.event {
             Ok(event) => {
@@ -232,7 +232,7 @@ pub async fn drain(
                 events.push(event);
             }
             Err(Unreadable::Unknown) => put_off.push(entry.id),
-            Err(Unreadable::Corrupt) => aside.push(entry.id),
+            Err(Unreadable::Corrupt) => unreadable.push(entry.id),
         }
     }
     clock.reached(Step::Taken).await;
@@ -242,7 +242,7 @@ pub async fn drain(
     if let Some(cooldown) = rules.cooldown {
         try_join_all(
             refusals(&events)
-                .map(|(player, ended)| store.blame(player, &ended.ticket, ended.ended_ms, cooldown.for_ms)),
+                .map(|(player, ended)| store.penalize(player, &ended.ticket, ended.ended_ms, cooldown.for_ms)),
         )
         .await?;
     }
@@ -250,24 +250,24 @@ pub async fn drain(
         return Ok(Drained { ledger_failures: 1, ..drained });
     };
     clock.reached(Step::Recorded).await;
-    let mut told = Vec::new();
+    let mut acknowledged = Vec::new();
     for (((id, deliveries), event), answer) in ids.into_iter().zip(&events).zip(answers) {
         match (answer, event) {
             // What follows from a decision comes with the end of the entry: until then no player of it can join anew. And only
             // there does the entry go: a store that has failed over since would lose it without the rest.
-            (Recorded::Void(fates), Event::Matched(game)) => {
-                void(store, ledger, (game, &id), &fates, Some(rules), now_ms).await?;
+            (Recorded::Void(fates), Event::Matched(this_match)) => {
+                void(store, ledger, (this_match, &id), &fates, Some(rules), now_ms).await?;
                 drained.voids += 1;
-                drained.told += 1;
+                drained.acknowledged += 1;
                 continue;
             }
-            (Recorded::Over, Event::Ended(ended)) => {
+            (Recorded::Finished, Event::Ended(ended)) => {
                 let_go(store, pool, &ended.ticket, Some(&id), now_ms).await?;
-                drained.told += 1;
+                drained.acknowledged += 1;
                 continue;
             }
             (Recorded::Refused, _) if deliveries >= OUTBOX_DELIVERIES_MAX => {
-                aside.push(id);
+                unreadable.push(id);
                 continue;
             }
             // Stays taken, and is handed out again after OUTBOX_IDLE_MS.
@@ -276,14 +276,14 @@ pub async fn drain(
                 drained.ledger_failures += 1;
                 continue;
             }
-            (Recorded::Done | Recorded::Over | Recorded::Void(_), _) => {}
+            (Recorded::Done | Recorded::Finished | Recorded::Void(_), _) => {}
         }
-        told.push(id);
+        acknowledged.push(id);
     }
-    store.told(pool, &told).await?;
-    store.put_aside(pool, &aside).await?;
-    drained.told += told.len();
-    drained.aside = aside.len();
+    store.acknowledge(pool, &acknowledged).await?;
+    store.dead_letter(pool, &unreadable).await?;
+    drained.acknowledged += acknowledged.len();
+    drained.dead_lettered = unreadable.len();
     Ok(drained)
 }
 
@@ -318,9 +318,9 @@ mod tests {
 
     /// Time that moves only when somebody waits for it, a millisecond for each look.
     #[derive(Default)]
-    struct World(AtomicU64);
+    struct Env(AtomicU64);
 
-    impl Clock for World {
+    impl Clock for Env {
         fn now_ms(&self) -> u64 {
             self.0.load(Ordering::Relaxed)
         }
@@ -360,7 +360,7 @@ mod tests {
                 std::future::pending::<()>().await;
             }
             if self.brings {
-                untold(self.store, self.made.fetch_add(1, Ordering::Relaxed)).await;
+                pending(self.store, self.made.fetch_add(1, Ordering::Relaxed)).await;
             }
             Ok(vec![Recorded::Done; events.len()])
         }
@@ -375,7 +375,7 @@ mod tests {
     }
 
     /// A ticket that ends, of which the ledger has to hear.
-    async fn untold(store: &Memory, n: u64) {
+    async fn pending(store: &Memory, n: u64) {
         let (player, pool): (PlayerId, PoolId) = (format!("p{n}").parse().unwrap(), "duel.eu".parse().unwrap());
         let id = TicketId::new(pool, Unique::from_bits(u128::from(n)));
         let party = Party::solo(player.clone());
@@ -389,21 +389,21 @@ mod tests {
     async fn leaving(brings: bool, hangs: bool) -> (Drained, u64) {
         let queue =
             Queue { name: "duel".parse().unwrap(), regions: vec!["eu".parse().unwrap()], rules: Rules::default() };
-        let (store, queues, world) = (Memory::default(), Queues::new(vec![queue]).unwrap(), World::default());
-        untold(&store, 0).await;
+        let (store, queues, env) = (Memory::default(), Queues::new(vec![queue]).unwrap(), Env::default());
+        pending(&store, 0).await;
         let ledger = Flood { store: &store, made: AtomicU64::new(1), brings, hangs, heard: AtomicBool::new(false) };
         let (post, posts) = unbounded();
         post.unbounded_send(Post::Carry("duel.eu".parse().unwrap())).unwrap();
         drop(post);
-        let drained = run(&store, &ledger, &world, &queues, 60_000, posts).await;
+        let drained = run(&store, &ledger, &env, &queues, 60_000, posts).await;
         assert!(ledger.heard.load(Ordering::Relaxed));
-        (drained, world.now_ms())
+        (drained, env.now_ms())
     }
 
     #[tokio::test]
     async fn a_run_that_leaves_tells_what_is_left_and_waits_for_no_pause() {
         let (drained, took_ms) = leaving(false, false).await;
-        assert_eq!((drained.told, drained.failures), (1, 0));
+        assert_eq!((drained.acknowledged, drained.failures), (1, 0));
         assert!(took_ms < LEAVE_MS_MAX, "{took_ms}");
     }
 

@@ -1,7 +1,7 @@
 //! A party asks to play: at most one live ticket for each of its players, whatever is retried, raced or crashed.
 //!
 //! Two steps, because a player's key and a pool's keys live in different slots: reserve every player for the ticket, then let
-//! the ticket wait. What makes the pair safe is `bury`: whoever finds a player reserved for a ticket that does not wait makes
+//! the ticket wait. What makes the pair safe is `tombstone`: whoever finds a player reserved for a ticket that does not wait makes
 //! sure that it never will, before taking the player over. So at every moment at most one ticket of a player can be live.
 //!
 //! The ledger hears of the ticket side by side with the store. If the store is away, the ledger takes its place: the same
@@ -113,13 +113,13 @@ pub async fn join_queue<L: Ledger + Tickets + Players>(
 ) -> Result<Placed, StoreError> {
     let first = request.named().unwrap_or_else(|| ids.unique());
     let away = match place(store, ledger, ids, request, first).await {
-        Ok((Reply::Queued(view), Ok(Noted::Over))) => {
+        Ok((Reply::Queued(view), Ok(Noted::Finished))) => {
             // The store had forgotten how a ticket ended that this key has named before. It must not wait again.
             let Request { caller, rules, now_ms, .. } = *request;
             let_go(store, &request.pool, &view.ticket, None, now_ms).await?;
             let polled = ledger.poll(&view.ticket, caller, now_ms).await?;
-            if let Some(over) = View::of(&view.ticket, polled, caller, Some(rules), now_ms) {
-                return Ok(Placed { reply: Reply::Already(over), mode: Mode::Normal, ledger_failure: None });
+            if let Some(finished) = View::of(&view.ticket, polled, caller, Some(rules), now_ms) {
+                return Ok(Placed { reply: Reply::Already(finished), mode: Mode::Normal, ledger_failure: None });
             }
             // It never began to wait, so the key has named nothing.
             let (reply, noted) = place(store, ledger, ids, request, ids.unique()).await?;
@@ -203,7 +203,7 @@ async fn place(
                 if let Some(view) = View::of(&ticket.id, polled, caller, Some(rules), now_ms) {
                     return Ok((Reply::Already(view), noted));
                 }
-                if let Ok(Noted::Over) = noted {
+                if let Ok(Noted::Finished) = noted {
                     return Ok((
                         Reply::Queued(View::waiting(&ticket, Estimate::default(), Some(rules), now_ms)),
                         noted,
@@ -220,8 +220,8 @@ async fn place(
 
 /// Makes sure that a ticket never waits in the store. True if it never did: then how it ends is for the caller to say. False if
 /// it lives, or has an outcome of its own.
-pub(super) async fn bury(store: &impl Tickets, ticket: &Ticket, now_ms: u64) -> Result<bool, StoreError> {
-    if store.bury(&ticket.id, now_ms).await? == Probe::Live {
+pub(super) async fn tombstone(store: &impl Tickets, ticket: &Ticket, now_ms: u64) -> Result<bool, StoreError> {
+    if store.tombstone(&ticket.id, now_ms).await? == Probe::Live {
         return Ok(false);
     }
     Ok(store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?.is_tombstone())
@@ -280,7 +280,7 @@ async fn reserve_all(
                 break;
             }
         };
-        blocked = match store.bury(&other, now_ms).await? {
+        blocked = match store.tombstone(&other, now_ms).await? {
             Probe::Dead => match store.reserve(player, &ticket.id, Some(&other), &others).await? {
                 Reserved::Done => continue,
                 Reserved::Held(_) => Some(Blocked::Raced),
@@ -327,7 +327,7 @@ async fn same_again(
     let players = match &polled {
         Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. } => ticket.party.players(),
         // Matched, and the ledger has yet to say whether that holds.
-        Polled::Settling { over, .. } => &over.players,
+        Polled::Settling { finished, .. } => &finished.players,
         Polled::Ended(_) | Polled::Unknown => return Ok(None),
     };
     let same_party = players.len() == request.party.size() && players.iter().all(|player| request.party.has(player));

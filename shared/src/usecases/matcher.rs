@@ -26,7 +26,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
 use self::course::{Course, Next};
-use self::look::{Event, World};
+use self::look::{Env, Event};
 use self::seat::{Seat, Work};
 use super::drain::Post;
 use super::tick::{Pace, Ticked};
@@ -121,7 +121,7 @@ pub async fn run(
     superseded: impl Fn() -> bool,
     post: impl Fn(Post),
 ) -> Ran {
-    let world = World { store, ids, clock, token, plan };
+    let env = Env { store, ids, clock, token, plan };
     let began_ms = clock.now_ms();
     let ran =
         Ran { exit: Exit::Deadline, ticks: 0, total: Ticked::default(), led_max: 0, failures: 0, last_failure: None };
@@ -141,7 +141,7 @@ pub async fn run(
         let (due_ms, busy_ms, work) = (began_ms, began_ms, Work::Unknown);
         let (leading, left_over, pause_ms, renew_ms) = (false, false, 0, 0);
         let seat = Seat { pool, rules, leading, rung, due_ms, pause_ms, renew_ms, busy_ms, work, left_over, ran };
-        steps.push(Either::Left(Either::Left(world.wait(seat))));
+        steps.push(Either::Left(Either::Left(env.wait(seat))));
     }
     let mut stopped = pin!(clock.stopping());
     let mut late = pin!(clock.sleep_ms(plan.until_ms.saturating_sub(began_ms)));
@@ -156,7 +156,7 @@ pub async fn run(
         if superseded() {
             break Exit::Rules;
         }
-        if let Some(exit) = course.over(now_ms) {
+        if let Some(exit) = course.finished(now_ms) {
             break exit;
         }
         let leave = select(stopped.as_mut(), late.as_mut());
@@ -173,7 +173,7 @@ pub async fn run(
             Event::Due(seat) => {
                 let (reach, counted) = course.reach(&seat);
                 looking += 1;
-                steps.push(Either::Left(Either::Right(world.look(seat, reach, counted))));
+                steps.push(Either::Left(Either::Right(env.look(seat, reach, counted))));
                 continue;
             }
             Event::Seen(seat, seen, counted) => {
@@ -187,10 +187,10 @@ pub async fn run(
             }
         };
         match next {
-            Next::Wait(seat) => steps.push(Either::Left(Either::Left(world.wait(seat)))),
+            Next::Wait(seat) => steps.push(Either::Left(Either::Left(env.wait(seat)))),
             Next::LetGo(seat) => {
                 looking += 1;
-                steps.push(Either::Right(world.let_go(seat)));
+                steps.push(Either::Right(env.let_go(seat)));
             }
             Next::Nothing => {}
         }

@@ -5,7 +5,7 @@ pub mod cancel;
 pub mod drain;
 pub mod join;
 pub mod matcher;
-pub mod news;
+pub mod notifications;
 pub mod poll;
 pub mod pong;
 pub mod restore;

@@ -11,7 +11,7 @@ use super::restore::restore;
 use super::settle::{Ask, let_go, settle};
 use super::view::View;
 use crate::domain::limits::{DOUBT_MS, DOUBT_WINDOW_MS};
-use crate::domain::{LobbyCode, Match, MatchId, MatchState, PlayerId, Queues, Rules, Ticket, TicketId, Word};
+use crate::domain::{LobbyCode, Match, MatchId, MatchState, PlayerId, PlayerResponse, Queues, Rules, Ticket, TicketId};
 use crate::ports::{
     Clock, Expired, Ledger, Matches, Outbox, Players, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
 };
@@ -70,13 +70,13 @@ pub async fn poll(
     };
     let (rules, now_ms) = (queues.rules(&id.pool), clock.now_ms());
     let (mut polled, mut voids, source) = ask(store, ledger, &id, player, rules, now_ms).await?;
-    if let Polled::Claimed { held_by, .. } = &polled
-        && held_by.state == MatchState::Checking
-        && held_by.member_of(player).is_some_and(|member| member.awaits(player))
+    if let Polled::Claimed { this_match, .. } = &polled
+        && this_match.state == MatchState::Checking
+        && this_match.member_of(player).is_some_and(|member| member.awaits(player))
     {
         // Who asks is there: as good as an answer to the ping that is on its way.
         let Done { reply, changed, waits_ms, voids } =
-            answer(store, ledger, clock, queues, &held_by.id, player, Word::Pong).await?;
+            answer(store, ledger, clock, queues, &this_match.id, player, PlayerResponse::Pong).await?;
         return Ok(Seen { view: reply.view(), changed, waits_ms, voids, ..Seen::default() });
     }
     let mut ended = Expired::default();
@@ -127,11 +127,11 @@ async fn ask(
         Ok((polled, voids)) => {
             if let Polled::Waiting { ticket, .. } = &polled
                 && in_doubt(ticket, now_ms)
-                && let Ok(over @ Polled::Ended(_)) = ledger.poll(id, player, now_ms).await
+                && let Ok(finished @ Polled::Ended(_)) = ledger.poll(id, player, now_ms).await
             {
                 // The store has forgotten that, and must not match it once more.
                 let_go(store, &id.pool, id, None, now_ms).await?;
-                return Ok((over, voids, Source::Store));
+                return Ok((finished, voids, Source::Store));
             }
             return Ok((polled, voids, Source::Store));
         }
@@ -162,16 +162,16 @@ fn in_doubt(ticket: &Ticket, now_ms: u64) -> bool {
     waited_ms >= DOUBT_MS && waited_ms % DOUBT_MS < DOUBT_WINDOW_MS
 }
 
-fn own_ticket(game: Option<Match>, player: &PlayerId) -> Option<TicketId> {
-    game.as_ref()?.member_of(player).map(|member| member.ticket.clone())
+fn own_ticket(this_match: Option<Match>, player: &PlayerId) -> Option<TicketId> {
+    this_match.as_ref()?.member_of(player).map(|member| member.ticket.clone())
 }
 
 async fn find_match(store: &impl Tickets, ledger: &impl Tickets, id: &MatchId) -> Result<Option<Match>, StoreError> {
     match store.find_match(id).await {
-        Ok(Some(game)) => Ok(Some(game)),
+        Ok(Some(this_match)) => Ok(Some(this_match)),
         Ok(None) => ledger.find_match(id).await,
         Err(away) => match ledger.find_match(id).await {
-            Ok(Some(game)) => Ok(Some(game)),
+            Ok(Some(this_match)) => Ok(Some(this_match)),
             Ok(None) | Err(_) => Err(away),
         },
     }

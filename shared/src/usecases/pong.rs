@@ -8,7 +8,7 @@
 
 use super::answer::{Done, Reply, answer};
 use super::view::View;
-use crate::domain::{CancelReason, MatchId, MatchState, PlayerId, Queues, Word};
+use crate::domain::{CancelReason, MatchId, MatchState, PlayerId, PlayerResponse, Queues};
 use crate::ports::{Clock, Dropped, Ledger, Matches, Outbox, Proposals, Reclaimed, StoreError, Tickets, Upkeep};
 
 /// Takes the pong of a player who was pinged at `sent_ms`, by our clock.
@@ -29,14 +29,14 @@ pub async fn pong(
     let fit =
         rules.and_then(|rules| rules.ping).is_none_or(|ping| now_ms.saturating_sub(sent_ms) <= ping.round_trip_max_ms);
     if fit {
-        return answer(store, ledger, clock, queues, id, player, Word::Pong).await;
+        return answer(store, ledger, clock, queues, id, player, PlayerResponse::Pong).await;
     }
-    let game = store.find_match(id).await?;
-    let own = game.as_ref().and_then(|game| Some((game.state, game.member_of(player)?)));
+    let this_match = store.find_match(id).await?;
+    let own = this_match.as_ref().and_then(|this_match| Some((this_match.state, this_match.member_of(player)?)));
     let ticket = match own {
         Some((MatchState::Checking, member)) if member.awaits(player) => member.ticket.clone(),
         // This phone was heard before, or the match asks something else by now: then this one says nothing new.
-        _ => return answer(store, ledger, clock, queues, id, player, Word::Pong).await,
+        _ => return answer(store, ledger, clock, queues, id, player, PlayerResponse::Pong).await,
     };
     let dropped = store.drop_match(id, &[(ticket.clone(), CancelReason::Disconnected)], now_ms).await?;
     let changed = match dropped {
@@ -80,9 +80,9 @@ mod tests {
         }
         let (id, state) = (MatchId::new(pool, Unique::from_bits(9)), MatchState::Checking);
         let deadline_ms = Some(now_ms + 60_000);
-        let game = Match { id, state, created_ms: now_ms, teams, deadline_ms, lobby: None };
-        store.claim(std::slice::from_ref(&game), now_ms + 60_000).await.unwrap();
-        (store, queues, game, now_ms)
+        let this_match = Match { id, state, created_ms: now_ms, teams, deadline_ms, lobby: None };
+        store.claim(std::slice::from_ref(&this_match), now_ms + 60_000).await.unwrap();
+        (store, queues, this_match, now_ms)
     }
 
     fn status(done: &Done) -> Status {
@@ -94,45 +94,46 @@ mod tests {
 
     #[tokio::test]
     async fn pongs_in_time_confirm_the_match() {
-        let (store, queues, game, now_ms) = checking().await;
+        let (store, queues, this_match, now_ms) = checking().await;
         let (ann, bob) = ("ann".parse().unwrap(), "bob".parse().unwrap());
         let clock = System::default();
-        let first = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
+        let first = pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &ann, now_ms).await.unwrap();
         assert_eq!(status(&first), Status::Waiting);
-        let last = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &bob, now_ms).await.unwrap();
+        let last = pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &bob, now_ms).await.unwrap();
         assert_eq!((status(&last), last.waits_ms.len()), (Status::Matched, 2));
     }
 
     #[tokio::test]
     async fn a_pong_that_took_too_long_ends_its_ticket_and_the_other_waits_again() {
-        let (store, queues, game, now_ms) = checking().await;
+        let (store, queues, this_match, now_ms) = checking().await;
         let (ann, bob): (PlayerId, PlayerId) = ("ann".parse().unwrap(), "bob".parse().unwrap());
         let clock = System::default();
-        pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
-        let late = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &bob, now_ms - PING.round_trip_max_ms - 1)
+        pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &ann, now_ms).await.unwrap();
+        let late = pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &bob, now_ms - PING.round_trip_max_ms - 1)
             .await
             .unwrap();
         assert_eq!(status(&late), Status::Cancelled(CancelReason::Disconnected));
         assert_eq!(late.changed, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
-        let own = &game.teams[0][0].ticket;
+        let own = &this_match.teams[0][0].ticket;
         let polled = store.poll(own, &ann, now_ms).await.unwrap();
         let view = View::of(own, polled, &ann, None, now_ms).unwrap();
         assert_eq!((view.status, view.version > 1), (Status::Waiting, true));
         // Said again, it is too late, and changes nothing.
-        let again = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &bob, 0).await.unwrap();
+        let again = pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &bob, 0).await.unwrap();
         assert!(matches!(again.reply, Reply::TooLate(Some(_))), "{again:?}");
         assert_eq!(again.changed, Reclaimed::default());
     }
 
     #[tokio::test]
     async fn a_slow_second_phone_of_a_party_whose_first_was_heard_ends_nothing() {
-        let (store, queues, game, now_ms) = checking().await;
+        let (store, queues, this_match, now_ms) = checking().await;
         let ann: PlayerId = "ann".parse().unwrap();
         let clock = System::default();
-        pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, now_ms).await.unwrap();
-        let slow = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &ann, 0).await.unwrap();
+        pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &ann, now_ms).await.unwrap();
+        let slow = pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &ann, 0).await.unwrap();
         assert_eq!((status(&slow), slow.changed), (Status::Waiting, Reclaimed::default()));
-        let stranger = pong(&store, &NO_LEDGER, &clock, &queues, &game.id, &"eve".parse().unwrap(), 0).await.unwrap();
+        let stranger =
+            pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &"eve".parse().unwrap(), 0).await.unwrap();
         assert_eq!(stranger.reply, Reply::Unknown);
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::limits::PLAYER_GRACE_MS;
 use crate::domain::{Outcome, Rules, Ticket};
 use crate::ports::{Joined, Ledger, Players, Polled, Probe, Reserved, StoreError, Terms, Tickets};
 
-use super::join::{bury, ended, superseded};
+use super::join::{ended, superseded, tombstone};
 
 /// Lets a ticket wait that waits in the ledger and that the store does not know; or ends it, if it is too old or one of its
 /// players has another ticket by now. A ticket that is over by now, in either, is left alone.
@@ -28,7 +28,7 @@ pub async fn restore(
 ) -> Result<(), StoreError> {
     if ticket.expires_ms <= now_ms {
         // Nobody may let it wait after this, also not a slow restorer with an older clock.
-        if bury(store, ticket, now_ms).await? {
+        if tombstone(store, ticket, now_ms).await? {
             ledger.record(&[ended(ticket, Outcome::Expired, now_ms)]).await?;
         }
         return Ok(());
@@ -36,12 +36,12 @@ pub async fn restore(
     for player in ticket.party.players() {
         let terms = Terms::lasting(rules.ttl_ms + PLAYER_GRACE_MS);
         let Reserved::Held(other) = store.reserve(player, &ticket.id, None, &terms).await? else { continue };
-        let taken = match store.bury(&other, now_ms).await? {
+        let taken = match store.tombstone(&other, now_ms).await? {
             Probe::Live => true,
             Probe::Dead => store.reserve(player, &ticket.id, Some(&other), &terms).await? != Reserved::Done,
         };
         if taken {
-            if bury(store, ticket, now_ms).await? {
+            if tombstone(store, ticket, now_ms).await? {
                 ledger.record(&[superseded(ticket, now_ms)]).await?;
             }
             return Ok(());
@@ -55,12 +55,12 @@ pub async fn restore(
     }
     // Over in the store: buried by somebody who died before telling the ledger, or by an outcome, of which the ledger may
     // take the news for those of an earlier life.
-    if bury(store, ticket, now_ms).await? {
+    if tombstone(store, ticket, now_ms).await? {
         ledger.record(&[superseded(ticket, now_ms)]).await?;
-    } else if let Polled::Ended(over) = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?
-        && !matches!(over.outcome, Outcome::Matched(_))
+    } else if let Polled::Ended(finished) = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?
+        && !matches!(finished.outcome, Outcome::Matched(_))
     {
-        ledger.record(&[ended(ticket, over.outcome, now_ms)]).await?;
+        ledger.record(&[ended(ticket, finished.outcome, now_ms)]).await?;
     }
     Ok(())
 }

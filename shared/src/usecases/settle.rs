@@ -31,30 +31,30 @@ pub async fn settle(
     now_ms: u64,
 ) -> Result<(Polled, usize), StoreError> {
     let polled = store.poll(ticket, player, now_ms).await?;
-    let Polled::Settling { over, since_ms, entry } = &polled else { return Ok((polled, 0)) };
+    let Polled::Settling { finished, since_ms, entry } = &polled else { return Ok((polled, 0)) };
     let late = now_ms >= since_ms + SETTLE_MS_MAX;
     if ask == Ask::Late && !late {
         return Ok((polled, 0));
     }
-    let decided = match &over.played {
-        Some(game) => ledger.decide(game).await.map(|decided| (game, decided)),
+    let decided = match &finished.played {
+        Some(this_match) => ledger.decide(this_match).await.map(|decided| (this_match, decided)),
         None => Err(StoreError::Unavailable(format!("{ticket}: its match is forgotten"))),
     };
     match decided {
         Ok((_, Recorded::Done)) => {
             // Should this fail, the entry is carried once more, which changes nothing.
-            let _ = store.told(&ticket.pool, std::slice::from_ref(entry)).await;
-            Ok((Polled::Ended(over.clone()), 0))
+            let _ = store.acknowledge(&ticket.pool, std::slice::from_ref(entry)).await;
+            Ok((Polled::Ended(finished.clone()), 0))
         }
-        Ok((game, Recorded::Void(fates))) => {
-            void(store, ledger, (game, entry), &fates, rules, now_ms).await?;
+        Ok((this_match, Recorded::Void(fates))) => {
+            void(store, ledger, (this_match, entry), &fates, rules, now_ms).await?;
             Ok((store.poll(ticket, player, now_ms).await?, 1))
         }
-        Ok((_, Recorded::Over | Recorded::Refused | Recorded::Later)) | Err(_) if late => {
+        Ok((_, Recorded::Finished | Recorded::Refused | Recorded::Later)) | Err(_) if late => {
             store.stands(ticket).await?;
-            Ok((Polled::Ended(over.clone()), 0))
+            Ok((Polled::Ended(finished.clone()), 0))
         }
-        Ok((_, Recorded::Over | Recorded::Refused | Recorded::Later)) | Err(_) => Ok((polled, 0)),
+        Ok((_, Recorded::Finished | Recorded::Refused | Recorded::Later)) | Err(_) => Ok((polled, 0)),
     }
 }
 
@@ -65,27 +65,27 @@ pub async fn settle(
 pub async fn void(
     store: &impl Outbox,
     ledger: &impl Ledger,
-    (game, entry): (&Match, &str),
+    (this_match, entry): (&Match, &str),
     fates: &[Fate],
     rules: Option<&Rules>,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let (mut free, mut over) = (Vec::new(), Vec::new());
-    for (member, fate) in game.members().zip(fates) {
+    let (mut free, mut finished) = (Vec::new(), Vec::new());
+    for (member, fate) in this_match.members().zip(fates) {
         match fate {
             // One more match fell through under it: that moves it forward, and its version grows.
             Fate::Free(ticket) => {
                 free.push(Ticket { joined_ms: member.joined_ms, attempts: member.attempts + 1, ..ticket.clone() })
             }
-            Fate::Over => over.push(member.ticket.clone()),
+            Fate::Finished => finished.push(member.ticket.clone()),
         }
     }
-    store.void(&game.id.pool, Some(&game.id), &free, &over, Some(entry), now_ms).await?;
+    store.void(&this_match.id.pool, Some(&this_match.id), &free, &finished, Some(entry), now_ms).await?;
     if rules.is_some_and(|rules| rules.acceptance_ms.is_some()) {
         // Its players were asked, so they hear that they wait again.
-        let verdicts = over.into_iter().map(|ticket| (ticket, CancelReason::Superseded)).collect();
-        let game = Match { state: MatchState::Dropped, ..game.clone() };
-        let _ = ledger.record(&[Event::Dropped(DroppedMatch { game, verdicts })]).await;
+        let verdicts = finished.into_iter().map(|ticket| (ticket, CancelReason::Superseded)).collect();
+        let this_match = Match { state: MatchState::Dropped, ..this_match.clone() };
+        let _ = ledger.record(&[Event::Dropped(DroppedMatch { this_match, verdicts })]).await;
     }
     Ok(())
 }

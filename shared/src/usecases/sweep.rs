@@ -42,7 +42,7 @@ pub struct Standing {
     /// How long the first in line has waited, of the pool where that is longest, in milliseconds.
     pub oldest_ticket_ms: u64,
     /// Entries that the outside has not heard of yet.
-    pub untold: usize,
+    pub pending: usize,
     /// How long the oldest of them has waited, of the pool where that is longest, in milliseconds.
     pub outbox_lag_ms: u64,
 }
@@ -185,7 +185,7 @@ fn sum<'a>(all: impl Iterator<Item = &'a PoolStatus> + Clone, now_ms: u64) -> St
     Standing {
         waiting: all.clone().map(|status| status.waiting).sum(),
         claimed: all.clone().map(|status| status.claimed).sum(),
-        untold: all.clone().map(|status| status.outbox).sum(),
+        pending: all.clone().map(|status| status.outbox).sum(),
         oldest_ticket_ms: all.clone().map(|status| since(status.oldest_joined_ms)).max().unwrap_or_default(),
         outbox_lag_ms: all.map(|status| since(status.outbox_oldest_ms)).max().unwrap_or_default(),
     }
@@ -275,9 +275,9 @@ mod tests {
     }
 
     /// Time that moves only when somebody waits.
-    struct World(AtomicU64);
+    struct Env(AtomicU64);
 
-    impl Clock for World {
+    impl Clock for Env {
         fn now_ms(&self) -> u64 {
             self.0.load(Ordering::Relaxed)
         }
@@ -287,7 +287,7 @@ mod tests {
         }
     }
 
-    impl Ids for World {
+    impl Ids for Env {
         fn unique(&self) -> Unique {
             Unique::from_bits(u128::from(self.now_ms()))
         }
@@ -302,9 +302,9 @@ mod tests {
         let plan = Plan { until_ms: T0 + 10_000, sweep_ms: 1_000, pace: Pace::default() };
         let (its_store, its_queues) = (&store, &queues);
         let sweeps_until = |superseded_ms| async move {
-            let world = World(AtomicU64::new(T0));
-            let superseded = || world.now_ms() >= superseded_ms;
-            run(its_store, &world, &world, its_queues, "ours", plan, superseded, drop).await.looks
+            let env = Env(AtomicU64::new(T0));
+            let superseded = || env.now_ms() >= superseded_ms;
+            run(its_store, &env, &env, its_queues, "ours", plan, superseded, drop).await.looks
         };
         let sweeps = || sweeps_until(u64::MAX);
         assert_eq!(sweeps().await, 1);
@@ -313,8 +313,8 @@ mod tests {
         assert_eq!(sweeps_until(T0 + 3_000).await, 4, "a run with newer rules takes over");
         store.cancel(&alone.id, &alone.party.players()[0], T0).await.unwrap();
         assert_eq!(sweeps().await, 10, "the ledger has not heard");
-        let untold = store.take(&pool, 10, 0).await.unwrap();
-        store.told(&pool, &untold.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>()).await.unwrap();
+        let pending = store.take(&pool, 10, 0).await.unwrap();
+        store.acknowledge(&pool, &pending.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>()).await.unwrap();
         assert_eq!(sweeps().await, 1);
     }
 
@@ -330,13 +330,13 @@ mod tests {
         for pool in &pools {
             let alone = joined(&store, pool, 1, T0 + 60_000).await;
             store.cancel(&alone.id, &alone.party.players()[0], T0).await.unwrap();
-            let untold = store.take(pool, 10, 0).await.unwrap();
-            store.told(pool, &[untold[0].id.clone()]).await.unwrap();
+            let pending = store.take(pool, 10, 0).await.unwrap();
+            store.acknowledge(pool, &[pending[0].id.clone()]).await.unwrap();
         }
         let joined_after = async |now_ms| {
-            let world = World(AtomicU64::new(now_ms));
+            let env = Env(AtomicU64::new(now_ms));
             let plan = Plan { until_ms: now_ms + 2_000, sweep_ms: 1_000, pace: Pace::default() };
-            run(&store, &world, &world, &queues, "ours", plan, || false, drop).await;
+            run(&store, &env, &env, &queues, "ours", plan, || false, drop).await;
             let mut joined = Vec::new();
             for pool in &pools {
                 let status = store.status(pool, now_ms, None).await.unwrap();
@@ -373,10 +373,11 @@ mod tests {
         }
         let teams = held.iter().map(|ticket| vec![Member::of(ticket)]).collect();
         let id = MatchId::new(pools[1].clone(), Unique::from_bits(9));
-        let game = Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
-        store.claim(&[game], T0 + 60_000).await.unwrap();
+        let this_match =
+            Match { id, state: MatchState::Forming, created_ms: T0, teams, deadline_ms: None, lobby: None };
+        store.claim(&[this_match], T0 + 60_000).await.unwrap();
 
-        let expected = Standing { waiting: 4, claimed: 2, untold: 2, oldest_ticket_ms: 10_000, outbox_lag_ms: 6_000 };
+        let expected = Standing { waiting: 4, claimed: 2, pending: 2, oldest_ticket_ms: 10_000, outbox_lag_ms: 6_000 };
         assert_eq!(look(T0 + 10_000).await, expected);
     }
 }

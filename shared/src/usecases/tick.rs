@@ -127,7 +127,7 @@ pub async fn tick(
 
     let groups = matching::form(&candidates, rules, now_ms);
     let batches = batches(groups, &candidates, ids, pool, rules, pace.claim_batch_tickets, now_ms);
-    let plays = batches.map(|(asks, games)| play(store, clock, rules, pace, asks, games));
+    let plays = batches.map(|(asks, matches)| play(store, clock, rules, pace, asks, matches));
     let mut played = stream::iter(plays).buffered(CALLS_UNDER_WAY_MAX);
     while let Some(batch) = played.next().await {
         match batch {
@@ -194,18 +194,18 @@ async fn snapshot(store: &impl Matches, pool: &PoolId) -> Result<Page, StoreErro
 /// Matches for one call.
 #[derive(Default)]
 struct Batch {
-    games: Vec<Match>,
+    matches: Vec<Match>,
     tickets: usize,
 }
 
 impl Batch {
     /// Adds a match; what was there before, if there is no room for it beside that.
-    fn add(&mut self, game: Match, tickets_max: usize) -> Option<Vec<Match>> {
-        let size = game.members().count();
-        let full = self.tickets + size > tickets_max && !self.games.is_empty();
-        let before = full.then(|| std::mem::take(self).games);
+    fn add(&mut self, this_match: Match, tickets_max: usize) -> Option<Vec<Match>> {
+        let size = this_match.members().count();
+        let full = self.tickets + size > tickets_max && !self.matches.is_empty();
+        let before = full.then(|| std::mem::take(self).matches);
         self.tickets += size;
-        self.games.push(game);
+        self.matches.push(this_match);
         before
     }
 }
@@ -230,16 +230,17 @@ fn batches<'a>(
     std::iter::from_fn(move || {
         for group in groups.by_ref() {
             let asks = question(&group, candidates, rules);
-            let game = game(&group, candidates, rules, MatchId::new(pool.clone(), ids.unique()), asks, now_ms);
+            let this_match =
+                this_match(&group, candidates, rules, MatchId::new(pool.clone(), ids.unique()), asks, now_ms);
             let at = open.iter().position(|(question, _)| *question == asks).unwrap_or_else(|| {
                 open.push((asks, Batch::default()));
                 open.len() - 1
             });
-            if let Some(full) = open[at].1.add(game, tickets_max) {
+            if let Some(full) = open[at].1.add(this_match, tickets_max) {
                 return Some((asks, full));
             }
         }
-        open.pop().map(|(asks, rest)| (asks, rest.games))
+        open.pop().map(|(asks, rest)| (asks, rest.matches))
     })
 }
 
@@ -252,7 +253,14 @@ fn question(group: &Group, candidates: &[Candidate], rules: &Rules) -> Question 
 }
 
 /// A match as it begins; if it checks phones, a ticket whose phones need not be heard is ready.
-fn game(group: &Group, candidates: &[Candidate], rules: &Rules, id: MatchId, asks: Question, now_ms: u64) -> Match {
+fn this_match(
+    group: &Group,
+    candidates: &[Candidate],
+    rules: &Rules,
+    id: MatchId,
+    asks: Question,
+    now_ms: u64,
+) -> Match {
     let state = asks.map_or(MatchState::Forming, |(state, _)| state);
     let member = |i: &usize| {
         let ticket = &candidates[*i].ticket;
@@ -270,27 +278,30 @@ async fn play(
     rules: &Rules,
     pace: Pace,
     asks: Question,
-    mut games: Vec<Match>,
+    mut matches: Vec<Match>,
 ) -> Result<Ticked, StoreError> {
-    let formed = games.len();
+    let formed = matches.len();
     if let Some((_, answer_ms)) = asks {
         let deadline_ms = clock.now_ms() + answer_ms;
-        games.iter_mut().for_each(|game| game.deadline_ms = Some(deadline_ms));
-        let claims = store.claim(&games, deadline_ms).await?;
-        let asked = held(games, &claims).len();
+        matches.iter_mut().for_each(|this_match| this_match.deadline_ms = Some(deadline_ms));
+        let claims = store.claim(&matches, deadline_ms).await?;
+        let asked = held(matches, &claims).len();
         clock.reached(Step::Claimed).await;
         return Ok(Ticked { asked, lost: formed - asked, ..Ticked::default() });
     }
     if rules.claim_first {
-        let claims = store.claim(&games, clock.now_ms() + pace.lease_ms).await?;
-        games = held(games, &claims);
+        let claims = store.claim(&matches, clock.now_ms() + pace.lease_ms).await?;
+        matches = held(matches, &claims);
         clock.reached(Step::Claimed).await;
     }
-    games.iter_mut().for_each(|game| game.state = MatchState::Confirmed);
+    matches.iter_mut().for_each(|this_match| this_match.state = MatchState::Confirmed);
     let now_ms = clock.now_ms();
-    let claims =
-        if rules.claim_first { store.confirm(&games, now_ms).await? } else { store.match_now(&games, now_ms).await? };
-    let confirmed = held(games, &claims);
+    let claims = if rules.claim_first {
+        store.confirm(&matches, now_ms).await?
+    } else {
+        store.match_now(&matches, now_ms).await?
+    };
+    let confirmed = held(matches, &claims);
     clock.reached(Step::Confirmed).await;
     let waits_ms: Vec<u64> =
         confirmed.iter().flat_map(Match::members).map(|member| now_ms.saturating_sub(member.joined_ms)).collect();
@@ -303,6 +314,11 @@ async fn play(
     })
 }
 
-fn held(games: Vec<Match>, claims: &[Claim]) -> Vec<Match> {
-    games.into_iter().zip(claims).filter(|(_, claim)| **claim == Claim::Held).map(|(game, _)| game).collect()
+fn held(matches: Vec<Match>, claims: &[Claim]) -> Vec<Match> {
+    matches
+        .into_iter()
+        .zip(claims)
+        .filter(|(_, claim)| **claim == Claim::Held)
+        .map(|(this_match, _)| this_match)
+        .collect()
 }

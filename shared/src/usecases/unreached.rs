@@ -17,10 +17,10 @@ pub async fn unreached(
     players: &[PlayerId],
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let game = store.find_match(id).await?.filter(|game| game.state == MatchState::Checking);
-    let verdicts: Vec<(TicketId, CancelReason)> = game
+    let this_match = store.find_match(id).await?.filter(|this_match| this_match.state == MatchState::Checking);
+    let verdicts: Vec<(TicketId, CancelReason)> = this_match
         .iter()
-        .flat_map(|game| game.members())
+        .flat_map(|this_match| this_match.members())
         .filter(|member| players.iter().any(|player| member.awaits(player)))
         .map(|member| (member.ticket.clone(), CancelReason::NotificationFailed))
         .collect();
@@ -34,7 +34,7 @@ pub async fn unreached(
 mod tests {
     use super::*;
     use crate::adapters::memory::Memory;
-    use crate::domain::{Match, Member, Outcome, Party, PoolId, Ticket, Unique, Word};
+    use crate::domain::{Match, Member, Outcome, Party, PlayerResponse, PoolId, Ticket, Unique};
     use crate::ports::{Polled, Proposals, Reclaimed, Upkeep};
 
     const T0: u64 = 1_800_000_000_000;
@@ -53,31 +53,31 @@ mod tests {
             teams.push(vec![Member::of(&ticket)]);
         }
         let (id, deadline_ms) = (MatchId::new(pool, Unique::from_bits(9)), Some(T0 + 2_000));
-        let game = Match { id, state: MatchState::Checking, created_ms: T0, teams, deadline_ms, lobby: None };
-        store.claim(std::slice::from_ref(&game), T0 + 2_000).await.unwrap();
-        (store, game, players)
+        let this_match = Match { id, state: MatchState::Checking, created_ms: T0, teams, deadline_ms, lobby: None };
+        store.claim(std::slice::from_ref(&this_match), T0 + 2_000).await.unwrap();
+        (store, this_match, players)
     }
 
     #[tokio::test]
     async fn a_match_whose_phone_could_not_be_told_is_dropped_at_once() {
-        let (store, game, [ann, bob]) = checking().await;
-        let own = game.teams[0][0].ticket.clone();
-        unreached(&store, &game.id, std::slice::from_ref(&ann), T0 + 1).await.unwrap();
-        let reclaimed = store.reclaim(&game.id.pool, T0 + 1).await.unwrap();
+        let (store, this_match, [ann, bob]) = checking().await;
+        let own = this_match.teams[0][0].ticket.clone();
+        unreached(&store, &this_match.id, std::slice::from_ref(&ann), T0 + 1).await.unwrap();
+        let reclaimed = store.reclaim(&this_match.id.pool, T0 + 1).await.unwrap();
         assert_eq!(reclaimed, Reclaimed { matches: 1, requeued: 1, cancelled: 1, crashed: 0 });
-        let Polled::Ended(over) = store.poll(&own, &ann, T0 + 1).await.unwrap() else { panic!("expected an end") };
-        assert_eq!(over.outcome, Outcome::Cancelled(CancelReason::NotificationFailed));
-        let other = store.poll(&game.teams[1][0].ticket, &bob, T0 + 1).await.unwrap();
+        let Polled::Ended(finished) = store.poll(&own, &ann, T0 + 1).await.unwrap() else { panic!("expected an end") };
+        assert_eq!(finished.outcome, Outcome::Cancelled(CancelReason::NotificationFailed));
+        let other = store.poll(&this_match.teams[1][0].ticket, &bob, T0 + 1).await.unwrap();
         assert!(matches!(other, Polled::Waiting { .. }), "{other:?}");
     }
 
     #[tokio::test]
     async fn a_match_that_has_heard_the_phone_meanwhile_goes_on() {
-        let (store, game, [ann, _]) = checking().await;
+        let (store, this_match, [ann, _]) = checking().await;
         // Amy's phone has yet to be heard, and nothing says that it cannot be told.
-        store.answer(&game.id, &ann, Word::Pong, T0 + 1, None).await.unwrap();
-        unreached(&store, &game.id, &[ann], T0 + 1).await.unwrap();
-        assert_eq!(store.find_match(&game.id).await.unwrap().unwrap().state, MatchState::Checking);
-        assert_eq!(store.reclaim(&game.id.pool, T0 + 1).await.unwrap(), Reclaimed::default());
+        store.answer(&this_match.id, &ann, PlayerResponse::Pong, T0 + 1, None).await.unwrap();
+        unreached(&store, &this_match.id, &[ann], T0 + 1).await.unwrap();
+        assert_eq!(store.find_match(&this_match.id).await.unwrap().unwrap().state, MatchState::Checking);
+        assert_eq!(store.reclaim(&this_match.id.pool, T0 + 1).await.unwrap(), Reclaimed::default());
     }
 }

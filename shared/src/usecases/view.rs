@@ -27,7 +27,7 @@ pub struct View {
     /// What its match asks; none while nobody is asked.
     pub proposal: Option<Proposal>,
     /// The match, once it is confirmed.
-    pub game: Option<Match>,
+    pub this_match: Option<Match>,
 }
 
 /// A match that asks its players, as one of them sees it: how many, not who.
@@ -146,9 +146,9 @@ impl View {
     }
 
     /// A member of a match that asks its players.
-    pub fn proposed(game: &Match, member: &Member, rules: Option<&Rules>, now_ms: u64) -> Self {
+    pub fn proposed(this_match: &Match, member: &Member, rules: Option<&Rules>, now_ms: u64) -> Self {
         let mut view = Self::in_line(InLine::of(member), Estimate::default(), rules, now_ms);
-        view.propose(game, (member.imported, member.attempts), now_ms);
+        view.propose(this_match, (member.imported, member.attempts), now_ms);
         view
     }
 
@@ -165,20 +165,20 @@ impl View {
             waited_ms: Some(waited_ms),
             estimate,
             proposal: None,
-            game: None,
+            this_match: None,
         }
     }
 
-    fn propose(&mut self, game: &Match, round: (u32, u32), now_ms: u64) {
-        let deadline_ms = game.deadline_ms.unwrap_or(now_ms);
+    fn propose(&mut self, this_match: &Match, round: (u32, u32), now_ms: u64) {
+        let deadline_ms = this_match.deadline_ms.unwrap_or(now_ms);
         let left_ms = deadline_ms.saturating_sub(now_ms);
-        let (parties, accepted) = (game.members().count(), game.accepted());
-        let answered = game.members().any(|member| member.ticket == self.ticket && member.ready);
+        let (parties, accepted) = (this_match.members().count(), this_match.accepted());
+        let answered = this_match.members().any(|member| member.ticket == self.ticket && member.ready);
         self.status = Status::Proposed;
         self.version = version(round, Status::Proposed, accepted);
         // Not before the deadline is over: until then nothing but an answer can change anything.
         self.retry_after_ms = Some(PROPOSED_RETRY_MS.min(left_ms + 1));
-        self.proposal = Some(Proposal { id: game.id.clone(), parties, accepted, answered, deadline_ms, left_ms });
+        self.proposal = Some(Proposal { id: this_match.id.clone(), parties, accepted, answered, deadline_ms, left_ms });
     }
 
     /// A ticket that is over, as one of its players sees it; none for anybody else.
@@ -200,7 +200,7 @@ impl View {
             waited_ms: None,
             estimate: Estimate::default(),
             proposal: None,
-            game: ended.played,
+            this_match: ended.played,
         })
     }
 
@@ -208,19 +208,19 @@ impl View {
     /// taken back, should the store be lost. None for whom it is not.
     fn settling(
         id: &TicketId,
-        over: Ended,
+        finished: Ended,
         player: &PlayerId,
         rules: Option<&Rules>,
         since_ms: u64,
         now_ms: u64,
     ) -> Option<Self> {
-        let Some(game) = &over.played else { return Self::ended(id, over, player) };
-        let member = game.members().find(|member| member.ticket == *id && member.players.contains(player))?;
+        let Some(this_match) = &finished.played else { return Self::ended(id, finished, player) };
+        let member = this_match.members().find(|member| member.ticket == *id && member.players.contains(player))?;
         let mut view = Self::in_line(InLine::of(member), Estimate::default(), rules, now_ms);
         if rules.is_some_and(|rules| rules.acceptance_ms.is_some()) {
             // All have said yes, or it would not be confirmed.
-            let parties = game.members().count();
-            let (id, deadline_ms) = (game.id.clone(), now_ms);
+            let parties = this_match.members().count();
+            let (id, deadline_ms) = (this_match.id.clone(), now_ms);
             view.status = Status::Proposed;
             view.version = version((member.imported, member.attempts), Status::Proposed, parties);
             view.proposal = Some(Proposal { id, parties, accepted: parties, answered: true, deadline_ms, left_ms: 0 });
@@ -237,15 +237,17 @@ impl View {
     pub fn of(id: &TicketId, polled: Polled, player: &PlayerId, rules: Option<&Rules>, now_ms: u64) -> Option<Self> {
         match polled {
             Polled::Waiting { ticket, estimate } => Some(Self::waiting(&ticket, estimate, rules, now_ms)),
-            Polled::Claimed { ticket, held_by, estimate, .. } => {
+            Polled::Claimed { ticket, this_match, estimate, .. } => {
                 let mut view = Self::waiting(&ticket, estimate, rules, now_ms);
-                if held_by.state == MatchState::Proposed {
-                    view.propose(&held_by, (ticket.imported, ticket.attempts), now_ms);
+                if this_match.state == MatchState::Proposed {
+                    view.propose(&this_match, (ticket.imported, ticket.attempts), now_ms);
                 }
                 Some(view)
             }
-            Polled::Settling { over, since_ms, .. } => Self::settling(id, over, player, rules, since_ms, now_ms),
-            Polled::Ended(over) => Self::ended(id, over, player),
+            Polled::Settling { finished, since_ms, .. } => {
+                Self::settling(id, finished, player, rules, since_ms, now_ms)
+            }
+            Polled::Ended(finished) => Self::ended(id, finished, player),
             Polled::Unknown => None,
         }
     }

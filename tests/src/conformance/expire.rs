@@ -5,7 +5,7 @@ use muster::domain::{CancelReason, Outcome, Rules, Ticket};
 use muster::ports::{Claim, Expired, Polled, Totals};
 
 use super::Store;
-use super::world::World;
+use super::env::Env;
 use crate::samples::{T0, forming, ticket_id};
 
 fn ttl_ms() -> u64 {
@@ -25,13 +25,13 @@ fn abandoned(abandoned: usize) -> Expired {
 }
 
 /// Keeps tickets from falling silent.
-async fn all_heard_of<S: Store>(w: &World<'_, S>, tickets: &[Ticket], now_ms: u64) {
+async fn all_heard_of<S: Store>(w: &Env<'_, S>, tickets: &[Ticket], now_ms: u64) {
     for ticket in tickets {
         w.poll(&ticket.id, ticket.party.players()[0].as_str(), now_ms).await;
     }
 }
 
-pub(super) async fn a_ticket_expires_at_its_time_and_not_before<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_ticket_expires_at_its_time_and_not_before<S: Store>(w: &Env<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     let at_ms = T0 + ttl_ms();
     w.poll(&ann.id, "ann", at_ms - 1).await;
@@ -42,7 +42,7 @@ pub(super) async fn a_ticket_expires_at_its_time_and_not_before<S: Store>(w: &Wo
     assert_eq!(w.status().await.totals, Totals { joined: 1, expired: 1, ..Totals::default() });
 }
 
-pub(super) async fn a_silent_ticket_is_abandoned_at_its_time_and_not_before<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_silent_ticket_is_abandoned_at_its_time_and_not_before<S: Store>(w: &Env<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     let at_ms = T0 + abandon_ms();
     w.kept_until(at_ms - 1).await;
@@ -52,7 +52,7 @@ pub(super) async fn a_silent_ticket_is_abandoned_at_its_time_and_not_before<S: S
     assert_eq!(w.status().await.totals, Totals { joined: 1, cancelled: 1, ..Totals::default() });
 }
 
-pub(super) async fn a_poll_keeps_a_ticket_from_being_abandoned<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_poll_keeps_a_ticket_from_being_abandoned<S: Store>(w: &Env<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     w.poll(&ann.id, "ann", T0 + 1).await;
     w.kept_until(T0 + abandon_ms()).await;
@@ -61,7 +61,7 @@ pub(super) async fn a_poll_keeps_a_ticket_from_being_abandoned<S: Store>(w: &Wor
 }
 
 /// Redis was away: nobody could be heard of, so nobody was silent.
-pub(super) async fn after_a_gap_everyone_has_time_to_be_heard_of<S: Store>(w: &World<'_, S>) {
+pub(super) async fn after_a_gap_everyone_has_time_to_be_heard_of<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     w.kept_until(T0 + 20_000).await;
     let back_ms = T0 + 100_000;
@@ -75,7 +75,7 @@ pub(super) async fn after_a_gap_everyone_has_time_to_be_heard_of<S: Store>(w: &W
     assert_eq!(w.line().await, [ann.id]);
 }
 
-pub(super) async fn a_pause_of_upkeep_at_its_bound_is_no_gap<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_pause_of_upkeep_at_its_bound_is_no_gap<S: Store>(w: &Env<'_, S>) {
     w.waiting(1, "ann").await;
     w.kept_until(T0 + abandon_ms() - UPKEEP_GAP_MS_MAX).await;
     w.expire(T0 + abandon_ms() - UPKEEP_GAP_MS_MAX).await;
@@ -87,13 +87,13 @@ pub(super) async fn a_pause_of_upkeep_at_its_bound_is_no_gap<S: Store>(w: &World
     assert_eq!(w.line().await, [bob.id]);
 }
 
-pub(super) async fn a_gap_spares_nobody_who_is_late<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_gap_spares_nobody_who_is_late<S: Store>(w: &Env<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     assert_eq!(w.expire(T0 + ttl_ms()).await, expired(1), "in the very first look after the pool");
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Expired);
 }
 
-pub(super) async fn who_is_late_and_silent_has_expired<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_ticket_that_is_late_and_silent_has_expired<S: Store>(w: &Env<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     w.poll(&ann.id, "ann", T0 + ttl_ms() - abandon_ms()).await;
     w.kept_until(T0 + ttl_ms()).await;
@@ -101,7 +101,7 @@ pub(super) async fn who_is_late_and_silent_has_expired<S: Store>(w: &World<'_, S
     assert_eq!(w.ended(&ann.id, "ann").await.outcome, Outcome::Expired);
 }
 
-pub(super) async fn held_tickets_are_left_alone<S: Store>(w: &World<'_, S>) {
+pub(super) async fn held_tickets_are_left_alone<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     w.claimed(1, &ann, &bob, T0 + ttl_ms() + 10).await;
     w.kept_until(T0 + abandon_ms()).await;
@@ -110,7 +110,7 @@ pub(super) async fn held_tickets_are_left_alone<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.status().await.claimed, 2);
 }
 
-pub(super) async fn a_held_ticket_expires_once_it_waits_again<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_held_ticket_expires_once_it_waits_again<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     let at_ms = T0 + ttl_ms() + 10;
     w.claimed(1, &ann, &bob, at_ms).await;
@@ -119,7 +119,7 @@ pub(super) async fn a_held_ticket_expires_once_it_waits_again<S: Store>(w: &Worl
     assert_eq!(w.ended(&ann.id, "ann").await.attempts, 1);
 }
 
-pub(super) async fn standing_in_front_does_not_shorten_a_life<S: Store>(w: &World<'_, S>) {
+pub(super) async fn standing_in_front_does_not_shorten_a_life<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
     w.claimed(1, &ann, &bob, T0 + 10).await;
     w.reclaim(T0 + 10).await;
@@ -130,7 +130,7 @@ pub(super) async fn standing_in_front_does_not_shorten_a_life<S: Store>(w: &Worl
 }
 
 /// So many that one call's worth of them stands in front of somebody who is late: whoever looks only there sees nobody.
-pub(super) async fn urgent_tickets_do_not_hide_the_late<S: Store>(w: &World<'_, S>) {
+pub(super) async fn urgent_tickets_do_not_hide_the_late<S: Store>(w: &Env<'_, S>) {
     let late = w.waiting_since(9_999, "late", T0 - 1).await;
     let crowd = w.crowd(EXPIRE_BATCH + 20).await;
     for (n, pair) in crowd.chunks(2).enumerate() {
@@ -144,11 +144,11 @@ pub(super) async fn urgent_tickets_do_not_hide_the_late<S: Store>(w: &World<'_, 
     assert_eq!(w.ended(&late.id, "late").await.outcome, Outcome::Expired);
 }
 
-pub(super) async fn held_tickets_do_not_hide_the_silent<S: Store>(w: &World<'_, S>) {
+pub(super) async fn held_tickets_do_not_hide_the_silent<S: Store>(w: &Env<'_, S>) {
     let crowd = w.crowd(EXPIRE_BATCH + 20).await;
     for (n, pair) in crowd.chunks(2).enumerate() {
-        let game = forming(&w.pool, n, &[&[&pair[0]], &[&pair[1]]], T0);
-        assert_eq!(w.claim(&[game], T0 + ttl_ms()).await, [Claim::Held]);
+        let this_match = forming(&w.pool, n, &[&[&pair[0]], &[&pair[1]]], T0);
+        assert_eq!(w.claim(&[this_match], T0 + ttl_ms()).await, [Claim::Held]);
     }
     let silent = w.waiting_since(9_999, "silent", T0 + 1).await;
     w.kept_until(T0 + 1 + abandon_ms()).await;
@@ -156,7 +156,7 @@ pub(super) async fn held_tickets_do_not_hide_the_silent<S: Store>(w: &World<'_, 
     assert_eq!(w.ended(&silent.id, "silent").await.outcome, Outcome::Cancelled(CancelReason::Abandoned));
 }
 
-pub(super) async fn a_call_ends_a_batch_the_first_in_line_first<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_call_ends_a_batch_the_first_in_line_first<S: Store>(w: &Env<'_, S>) {
     let crowd = w.crowd(EXPIRE_BATCH + 3).await;
     let at_ms = T0 + ttl_ms();
     all_heard_of(w, &crowd, at_ms).await;
@@ -167,7 +167,7 @@ pub(super) async fn a_call_ends_a_batch_the_first_in_line_first<S: Store>(w: &Wo
     assert_eq!(w.expire(at_ms).await, expired(0));
 }
 
-pub(super) async fn a_call_abandons_a_batch_the_longest_silent_first<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_call_abandons_a_batch_the_longest_silent_first<S: Store>(w: &Env<'_, S>) {
     let crowd = w.crowd(EXPIRE_BATCH + 3).await;
     // The first three in line were heard of last.
     all_heard_of(w, &crowd[..3], T0 + 5).await;

@@ -1,7 +1,7 @@
 //! One suite of cases for every store. Each case has a pool of its own and asserts exact values; afterwards everything that
 //! the store tells of that pool is written down, so that two stores can also be compared where no case looks.
 //!
-//! - [`world`]: the ports as a case uses them; remembers who was named and which words were answered.
+//! - [`env`]: the ports as a case uses them; remembers who was named and which words were answered.
 //! - the other modules: the cases, a file for each part of a ticket's life.
 
 #![allow(clippy::cloned_ref_to_slice_refs, reason = "a list of one reads like the longer lists beside it")]
@@ -10,8 +10,8 @@ mod cancel;
 mod claim;
 mod confirm;
 mod drop;
+pub mod env;
 mod expire;
-mod forget;
 mod join;
 mod leader;
 mod match_now;
@@ -22,8 +22,8 @@ mod poll;
 mod pool;
 mod proposals;
 mod reclaim;
+mod retention;
 mod snapshot;
-pub mod world;
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,7 @@ use futures::future::LocalBoxFuture;
 use muster::domain::PoolId;
 use muster::ports::{Matches, Outbox, Players, Pools, Proposals, Tickets, Upkeep};
 
-use world::World;
+use env::Env;
 
 /// What every store is.
 pub trait Store: Tickets + Players + Matches + Proposals + Upkeep + Outbox + Pools {}
@@ -44,7 +44,7 @@ impl<T: Tickets + Players + Matches + Proposals + Upkeep + Outbox + Pools> Store
 pub struct Case<'a, S> {
     /// The fact, with its part of a ticket's life in front.
     pub name: &'static str,
-    run: for<'w> fn(&'w World<'a, S>) -> LocalBoxFuture<'w, ()>,
+    run: for<'w> fn(&'w Env<'a, S>) -> LocalBoxFuture<'w, ()>,
 }
 
 macro_rules! cases {
@@ -53,7 +53,7 @@ macro_rules! cases {
         pub fn all<'a, S: Store>() -> Vec<Case<'a, S>> {
             vec![$($(Case {
                 name: concat!(stringify!($module), "::", stringify!($name)),
-                run: |world| Box::pin($module::$name(world)),
+                run: |env| Box::pin($module::$name(env)),
             }),+),+]
         }
     };
@@ -66,9 +66,9 @@ cases! {
         a_claimed_ticket_is_there_already
         an_ended_ticket_does_not_come_back
         a_matched_ticket_does_not_come_back
-        burying_a_live_ticket_leaves_it_alone
+        a_tombstone_leaves_a_live_ticket_alone
         a_buried_ticket_never_begins_to_wait
-        burying_an_ended_ticket_keeps_its_outcome
+        a_tombstone_leaves_an_ended_ticket_its_outcome
         a_newcomer_learns_what_to_expect
         pools_are_apart
         a_restored_ticket_keeps_its_place_and_is_heard_of_now
@@ -152,7 +152,7 @@ cases! {
         any_player_speaks_for_the_party
         one_no_drops_the_match_and_spares_everyone_else
         who_says_nothing_until_the_deadline_is_cancelled
-        who_could_not_be_heard_waits_again_without_blame
+        players_who_could_not_be_heard_wait_again_without_penalty
         who_could_be_heard_for_half_of_the_time_is_at_fault
         a_no_counts_however_long_the_store_was_away
         an_answer_at_the_deadline_comes_too_late
@@ -205,7 +205,7 @@ cases! {
         after_a_gap_everyone_has_time_to_be_heard_of
         a_pause_of_upkeep_at_its_bound_is_no_gap
         a_gap_spares_nobody_who_is_late
-        who_is_late_and_silent_has_expired
+        a_ticket_that_is_late_and_silent_has_expired
         held_tickets_are_left_alone
         a_held_ticket_expires_once_it_waits_again
         standing_in_front_does_not_shorten_a_life
@@ -214,7 +214,7 @@ cases! {
         a_call_ends_a_batch_the_first_in_line_first
         a_call_abandons_a_batch_the_longest_silent_first
     }
-    forget {
+    retention {
         outcomes_are_forgotten_at_their_time_and_not_before
         a_match_is_forgotten_with_its_tickets
         a_dropped_match_is_forgotten
@@ -236,10 +236,10 @@ cases! {
         what_one_reader_took_is_not_handed_to_another
         what_was_never_finished_is_handed_out_again
         what_was_left_comes_before_what_is_new
-        what_was_told_goes
-        the_oldest_untold_entry_says_since_when
-        what_cannot_be_told_is_put_aside
-        what_was_put_aside_can_be_told_after_all
+        acknowledged_entries_go
+        the_oldest_pending_entry_says_since_when
+        an_entry_that_cannot_be_recorded_becomes_a_dead_letter
+        a_dead_letter_is_redriven
         what_was_put_off_is_out_of_the_way_until_it_is_recalled
         pools_tell_of_themselves
         a_pool_is_not_removed_while_the_outside_has_not_heard_all_of_it
@@ -250,7 +250,7 @@ cases! {
         a_dead_ticket_gives_way_only_if_it_is_the_one
         only_the_holder_gives_back
         players_do_not_know_pools
-        who_refused_too_often_waits_outside
+        a_player_who_declined_too_often_cools_down
         a_player_already_spoken_for_is_not_asked_for_a_cooldown
         the_same_refusal_counts_once
         a_burst_of_asks_is_lawful_and_then_one_for_each_interval
@@ -307,18 +307,18 @@ pub async fn run<S: Store>(kind: &str, store: &S, tells: bool) -> Report {
         if !tells && case.name.starts_with("outbox::") {
             continue;
         }
-        let world = World::new(store, number, tells);
+        let env = Env::new(store, number, tells);
         let ran = AssertUnwindSafe(async {
-            (case.run)(&world).await;
-            world.evidence().await
+            (case.run)(&env).await;
+            env.evidence().await
         });
         match ran.catch_unwind().await {
             Ok(evidence) => drop(report.evidence.insert(case.name, evidence)),
             Err(panic) => report.failures.push(format!("{} on {kind}: {}", case.name, message(&*panic))),
         }
         report.cases += 1;
-        report.words.extend(world.words());
-        report.pools.extend(world.pools());
+        report.words.extend(env.words());
+        report.pools.extend(env.pools());
     }
     report
 }

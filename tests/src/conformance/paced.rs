@@ -3,8 +3,8 @@
 
 use std::fmt::Debug;
 
-use muster::domain::{MatchState, PoolId, Word};
-use muster::ports::{Answer, Answered, Cancelled, Polled, Rate, StoreError};
+use muster::domain::{MatchState, PlayerResponse, PoolId};
+use muster::ports::{Answered, Cancelled, Polled, Rate, StoreError, StoreResult};
 
 use super::Store;
 use crate::samples::{T0, forming, player, pool, proposed, ticket};
@@ -15,7 +15,7 @@ pub const RATE: Rate = Rate { burst: 4, every_ms: 100 };
 /// Words that only these cases are answered.
 pub const WORDS: [(&str, &str); 3] = [("poll", "RATE_LIMITED"), ("cancel", "RATE_LIMITED"), ("answer", "RATE_LIMITED")];
 
-fn refused<T: Debug>(answer: Answer<T>, expected_ms: u64) {
+fn refused<T: Debug>(answer: StoreResult<T>, expected_ms: u64) {
     assert!(
         matches!(answer, Err(StoreError::RateLimited { retry_ms }) if retry_ms == expected_ms),
         "expected to be refused for {expected_ms} ms, found {answer:?}"
@@ -42,7 +42,7 @@ async fn polls<S: Store>(store: &S, pool: &PoolId) {
     refused(store.poll(&both.id, &ann, T0).await, 100);
     refused(store.poll(&both.id, &ann, T0 + 1).await, 99);
     // Who is refused is heard of all the same.
-    assert_eq!(store.snapshot(pool, 0, 1).await.unwrap().candidates[0].seen_ms, T0 + 1);
+    assert_eq!(store.snapshot(pool, 0, 1).await.unwrap().candidates[0].last_seen_ms, T0 + 1);
     // Each player for themselves, and also where there is nothing to be found.
     assert!(matches!(store.poll(&both.id, &bob, T0 + 1).await, Ok(Polled::Waiting { .. })));
     let nobodys = ticket(pool, 9, &["eve"], T0).id;
@@ -76,16 +76,19 @@ async fn answers<S: Store>(store: &S, pool: &PoolId) {
     for ticket in [&one, &two] {
         store.join(ticket, T0).await.unwrap();
     }
-    let game = proposed(&forming(pool, 1, &[&[&one], &[&two]], T0), T0 + 10_000);
-    store.claim(std::slice::from_ref(&game), T0 + 10_000).await.unwrap();
+    let this_match = proposed(&forming(pool, 1, &[&[&one], &[&two]], T0), T0 + 10_000);
+    store.claim(std::slice::from_ref(&this_match), T0 + 10_000).await.unwrap();
     for _ in 0..RATE.burst {
         store.poll(&one.id, &ann, T0).await.unwrap();
     }
-    for word in [Word::Accept, Word::Decline] {
-        refused(store.answer(&game.id, &ann, word, T0, None).await, 100);
+    for word in [PlayerResponse::Accept, PlayerResponse::Decline] {
+        refused(store.answer(&this_match.id, &ann, word, T0, None).await, 100);
     }
     let state = MatchState::Proposed;
-    let pong = store.answer(&game.id, &ann, Word::Pong, T0, None).await;
+    let pong = store.answer(&this_match.id, &ann, PlayerResponse::Pong, T0, None).await;
     assert_eq!(pong, Ok(Answered::Before(state)), "a pong was asked for, and is not counted");
-    assert_eq!(store.answer(&game.id, &ann, Word::Accept, T0 + 100, None).await, Ok(Answered::Noted(state)));
+    assert_eq!(
+        store.answer(&this_match.id, &ann, PlayerResponse::Accept, T0 + 100, None).await,
+        Ok(Answered::Noted(state))
+    );
 }

@@ -4,14 +4,14 @@ use muster::domain::Cooldown;
 use muster::ports::{Rate, Reserved, Terms};
 
 use super::Store;
-use super::world::World;
+use super::env::Env;
 use crate::samples::{T0, ticket_id};
 
-fn name<S: Store>(w: &World<'_, S>, player: &str) -> String {
+fn name<S: Store>(w: &Env<'_, S>, player: &str) -> String {
     format!("{}:{player}", w.pool)
 }
 
-pub(super) async fn a_player_is_spoken_for_once<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_player_is_spoken_for_once<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (name(w, "ann"), name(w, "bob"));
     let (one, two) = (ticket_id(&w.pool, 1), ticket_id(&w.pool, 2));
     assert_eq!(w.reserve(&ann, &one, None).await, Reserved::Done);
@@ -20,7 +20,7 @@ pub(super) async fn a_player_is_spoken_for_once<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.reserve(&ann, &two, None).await, Reserved::Held(one), "refusing changed nothing");
 }
 
-pub(super) async fn asking_again_for_the_same_ticket_is_lawful<S: Store>(w: &World<'_, S>) {
+pub(super) async fn asking_again_for_the_same_ticket_is_lawful<S: Store>(w: &Env<'_, S>) {
     let ann = name(w, "ann");
     let one = ticket_id(&w.pool, 1);
     assert_eq!(w.reserve(&ann, &one, None).await, Reserved::Done);
@@ -28,7 +28,7 @@ pub(super) async fn asking_again_for_the_same_ticket_is_lawful<S: Store>(w: &Wor
     assert_eq!(w.reserve(&ann, &one, Some(&ticket_id(&w.pool, 2))).await, Reserved::Done);
 }
 
-pub(super) async fn a_dead_ticket_gives_way_only_if_it_is_the_one<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_dead_ticket_gives_way_only_if_it_is_the_one<S: Store>(w: &Env<'_, S>) {
     let ann = name(w, "ann");
     let [one, two, three] = [1, 2, 3].map(|n| ticket_id(&w.pool, n));
     w.reserve(&ann, &one, None).await;
@@ -37,7 +37,7 @@ pub(super) async fn a_dead_ticket_gives_way_only_if_it_is_the_one<S: Store>(w: &
     assert_eq!(w.reserve(&ann, &three, Some(&one)).await, Reserved::Held(two), "somebody was faster");
 }
 
-pub(super) async fn only_the_holder_gives_back<S: Store>(w: &World<'_, S>) {
+pub(super) async fn only_the_holder_gives_back<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (name(w, "ann"), name(w, "bob"));
     let (one, two) = (ticket_id(&w.pool, 1), ticket_id(&w.pool, 2));
     w.unreserve(&bob, &one).await;
@@ -48,7 +48,7 @@ pub(super) async fn only_the_holder_gives_back<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.reserve(&ann, &two, None).await, Reserved::Done);
 }
 
-pub(super) async fn players_do_not_know_pools<S: Store>(w: &World<'_, S>) {
+pub(super) async fn players_do_not_know_pools<S: Store>(w: &Env<'_, S>) {
     let ann = name(w, "ann|@+=-_.");
     let (here, there) = (ticket_id(&w.pool, 1), ticket_id(&w.other_pool, 1));
     assert_eq!(w.reserve(&ann, &here, None).await, Reserved::Done);
@@ -57,15 +57,15 @@ pub(super) async fn players_do_not_know_pools<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.reserve(&ann, &here, None).await, Reserved::Held(there));
 }
 
-pub(super) async fn who_refused_too_often_waits_outside<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_player_who_declined_too_often_cools_down<S: Store>(w: &Env<'_, S>) {
     let name = name(w, "ann");
     let (one, two, three) = (ticket_id(&w.pool, 1), ticket_id(&w.pool, 2), ticket_id(&w.pool, 3));
     let cooldown = Cooldown { after: 2, for_ms: 60_000 };
     let at = |now_ms| Terms { now_ms, cooldown: Some(cooldown), ..Terms::lasting(600_000) };
-    w.blame(&name, &one, T0, 60_000).await;
+    w.penalize(&name, &one, T0, 60_000).await;
     assert_eq!(w.reserve_on(&name, &three, None, &at(T0 + 1)).await, Reserved::Done, "once is no habit");
     w.unreserve(&name, &three).await;
-    w.blame(&name, &two, T0 + 10_000, 60_000).await;
+    w.penalize(&name, &two, T0 + 10_000, 60_000).await;
     let until_ms = T0 + 70_000;
     let refused = w.reserve_on(&name, &three, None, &at(T0 + 59_999)).await;
     assert_eq!(refused, Reserved::CoolingDown { until_ms });
@@ -75,28 +75,28 @@ pub(super) async fn who_refused_too_often_waits_outside<S: Store>(w: &World<'_, 
     assert_eq!(forgiven, Reserved::Done, "the first refusal no longer counts");
 }
 
-pub(super) async fn a_player_already_spoken_for_is_not_asked_for_a_cooldown<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_player_already_spoken_for_is_not_asked_for_a_cooldown<S: Store>(w: &Env<'_, S>) {
     let name = name(w, "ann");
     let (one, two) = (ticket_id(&w.pool, 1), ticket_id(&w.pool, 2));
     let terms = Terms { now_ms: T0, cooldown: Some(Cooldown { after: 1, for_ms: 60_000 }), ..Terms::lasting(600_000) };
     assert_eq!(w.reserve_on(&name, &one, None, &terms).await, Reserved::Done);
-    w.blame(&name, &two, T0, 60_000).await;
+    w.penalize(&name, &two, T0, 60_000).await;
     assert_eq!(w.reserve_on(&name, &one, None, &terms).await, Reserved::Done, "a retried join is no new one");
     let taking_over = w.reserve_on(&name, &two, Some(&one), &terms).await;
     assert_eq!(taking_over, Reserved::CoolingDown { until_ms: T0 + 60_000 });
 }
 
-pub(super) async fn the_same_refusal_counts_once<S: Store>(w: &World<'_, S>) {
+pub(super) async fn the_same_refusal_counts_once<S: Store>(w: &Env<'_, S>) {
     let name = name(w, "ann");
     let (one, two) = (ticket_id(&w.pool, 1), ticket_id(&w.pool, 2));
     for _ in 0..3 {
-        w.blame(&name, &one, T0, 60_000).await;
+        w.penalize(&name, &one, T0, 60_000).await;
     }
     let terms = Terms { now_ms: T0, cooldown: Some(Cooldown { after: 2, for_ms: 60_000 }), ..Terms::lasting(600_000) };
     assert_eq!(w.reserve_on(&name, &two, None, &terms).await, Reserved::Done);
 }
 
-pub(super) async fn a_burst_of_asks_is_lawful_and_then_one_for_each_interval<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_burst_of_asks_is_lawful_and_then_one_for_each_interval<S: Store>(w: &Env<'_, S>) {
     let name = name(w, "ann");
     let ticket = ticket_id(&w.pool, 1);
     let at = |now_ms| {

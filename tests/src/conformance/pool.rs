@@ -4,14 +4,14 @@ use muster::domain::limits::{KEEP_MS, LATELY_MS, RECENT_WAITS_MAX};
 use muster::ports::{Estimate, Job, JobRun, Lately, PoolStatus, Reach, Removed, Totals};
 
 use super::Store;
-use super::world::World;
+use super::env::Env;
 use crate::samples::{T0, confirmed, dropped, forming, match_id, played, ticket_id};
 
-pub(super) async fn an_unknown_pool_is_empty<S: Store>(w: &World<'_, S>) {
+pub(super) async fn an_unknown_pool_is_empty<S: Store>(w: &Env<'_, S>) {
     assert_eq!(w.status().await, PoolStatus::default());
 }
 
-pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &World<'_, S>) {
+pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &Env<'_, S>) {
     let t = w.crowd(12).await;
     w.claimed(1, &t[0], &t[1], T0 + 10_000).await;
     let played = confirmed(&w.claimed(2, &t[2], &t[3], T0 + 10_000).await);
@@ -39,7 +39,7 @@ pub(super) async fn everyone_is_counted_where_they_are<S: Store>(w: &World<'_, S
     assert_eq!(w.whole_status(&w.pool, T0, None).await.remembered, 6);
 }
 
-pub(super) async fn the_oldest_is_who_waits_longest_not_who_stands_first<S: Store>(w: &World<'_, S>) {
+pub(super) async fn the_oldest_is_who_waits_longest_not_who_stands_first<S: Store>(w: &Env<'_, S>) {
     w.waiting_since(1, "old", T0).await;
     let (ann, bob) = (w.waiting_since(2, "ann", T0 + 5_000).await, w.waiting_since(3, "bob", T0 + 5_000).await);
     assert_eq!(w.status().await.oldest_joined_ms, Some(T0));
@@ -49,7 +49,7 @@ pub(super) async fn the_oldest_is_who_waits_longest_not_who_stands_first<S: Stor
     assert_eq!(w.status().await.oldest_joined_ms, Some(T0), "and the first of all still waits longest");
 }
 
-pub(super) async fn percentiles_go_by_nearest_rank<S: Store>(w: &World<'_, S>) {
+pub(super) async fn percentiles_go_by_nearest_rank<S: Store>(w: &Env<'_, S>) {
     // Waits so far, and the ranks of half, nine tenths and 99 of 100 among them.
     let steps: [(Vec<u64>, [u64; 3]); 5] = [
         (vec![7], [7, 7, 7]),
@@ -67,7 +67,7 @@ pub(super) async fn percentiles_go_by_nearest_rank<S: Store>(w: &World<'_, S>) {
     }
 }
 
-pub(super) async fn only_the_latest_waits_count<S: Store>(w: &World<'_, S>) {
+pub(super) async fn only_the_latest_waits_count<S: Store>(w: &Env<'_, S>) {
     let half = RECENT_WAITS_MAX / 2;
     w.note_waits(&vec![1_000; RECENT_WAITS_MAX]).await;
     w.note_waits(&vec![2_000; half - 1]).await;
@@ -80,7 +80,7 @@ pub(super) async fn only_the_latest_waits_count<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.status().await.estimate.p50_ms, Some(100 + half as u64 - 1));
 }
 
-pub(super) async fn noting_nothing_changes_nothing<S: Store>(w: &World<'_, S>) {
+pub(super) async fn noting_nothing_changes_nothing<S: Store>(w: &Env<'_, S>) {
     w.note_waits(&[]).await;
     assert_eq!(w.status().await, PoolStatus::default());
     w.note_waits(&[5]).await;
@@ -88,7 +88,7 @@ pub(super) async fn noting_nothing_changes_nothing<S: Store>(w: &World<'_, S>) {
     assert_eq!(w.status().await.wait_p99_ms, Some(5));
 }
 
-pub(super) async fn what_jobs_did_is_remembered_and_the_last_failure_stays<S: Store>(w: &World<'_, S>) {
+pub(super) async fn what_jobs_did_is_remembered_and_the_last_failure_stays<S: Store>(w: &Env<'_, S>) {
     let ran = |job, at_ms| JobRun { job, at_ms, tick_ms: 3, tick_ms_max: 7, failed: None };
     let failed = JobRun { failed: Some((T0, "away".to_owned())), ..ran(Job::Matcher, T0) };
     w.bid(&w.pool, "m1", Reach::Any, T0, Some(&failed)).await;
@@ -100,7 +100,7 @@ pub(super) async fn what_jobs_did_is_remembered_and_the_last_failure_stays<S: St
     assert_eq!(status.sweeper, Some(ran(Job::Sweeper, T0 + 3)));
 }
 
-pub(super) async fn rates_are_those_since_the_minute_before<S: Store>(w: &World<'_, S>) {
+pub(super) async fn rates_are_those_since_the_minute_before<S: Store>(w: &Env<'_, S>) {
     let lately = async |now_ms| w.whole_status(&w.pool, now_ms, None).await.lately;
     let note = async |now_ms| {
         let ran = JobRun { at_ms: now_ms, ..JobRun::default() };
@@ -120,30 +120,30 @@ pub(super) async fn rates_are_those_since_the_minute_before<S: Store>(w: &World<
     assert_eq!(lately(T0 + 2 * LATELY_MS).await, Lately { for_ms: LATELY_MS, joined: 1, ..Lately::default() });
 }
 
-pub(super) async fn a_match_reads_back_in_each_of_its_states<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_match_reads_back_in_each_of_its_states<S: Store>(w: &Env<'_, S>) {
     let t = w.crowd(4).await;
     assert_eq!(w.find_match(&match_id(&w.pool, 1)).await, None);
-    let game = w.claimed(1, &t[0], &t[1], T0 + 10).await;
-    assert_eq!(w.find_match(&game.id).await, Some(game.clone()));
-    w.confirm(&[confirmed(&game)], T0 + 1).await;
-    assert_eq!(w.find_match(&game.id).await, Some(played(&game, 1)));
+    let this_match = w.claimed(1, &t[0], &t[1], T0 + 10).await;
+    assert_eq!(w.find_match(&this_match.id).await, Some(this_match.clone()));
+    w.confirm(&[confirmed(&this_match)], T0 + 1).await;
+    assert_eq!(w.find_match(&this_match.id).await, Some(played(&this_match, 1)));
     let fallen = w.claimed(2, &t[2], &t[3], T0 + 10).await;
     w.reclaim(T0 + 10).await;
     assert_eq!(w.find_match(&fallen.id).await, Some(dropped(&fallen)));
 }
 
 /// Every entry is told of.
-async fn hear_all<S: Store>(w: &World<'_, S>) {
+async fn hear_all<S: Store>(w: &Env<'_, S>) {
     let entries = w.take(100, 0).await;
     if !entries.is_empty() {
-        w.told(&entries.iter().collect::<Vec<_>>()).await;
+        w.acknowledge(&entries.iter().collect::<Vec<_>>()).await;
     }
 }
 
-pub(super) async fn an_empty_pool_is_removed_with_its_counters_and_begins_anew<S: Store>(w: &World<'_, S>) {
+pub(super) async fn an_empty_pool_is_removed_with_its_counters_and_begins_anew<S: Store>(w: &Env<'_, S>) {
     let t = w.crowd(3).await;
-    let game = forming(&w.pool, 1, &[&[&t[0]], &[&t[1]]], T0);
-    w.match_now(&[confirmed(&game)], T0).await;
+    let this_match = forming(&w.pool, 1, &[&[&t[0]], &[&t[1]]], T0);
+    w.match_now(&[confirmed(&this_match)], T0).await;
     w.note_waits(&[5]).await;
     w.cancel(&t[2].id, "p2", T0).await;
     let ran = JobRun { at_ms: T0, ..JobRun::default() };
@@ -162,13 +162,13 @@ pub(super) async fn an_empty_pool_is_removed_with_its_counters_and_begins_anew<S
     assert_eq!(w.line().await, [ann.id]);
 }
 
-pub(super) async fn a_pool_that_is_removed_twice_is_removed<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_pool_that_is_removed_twice_is_removed<S: Store>(w: &Env<'_, S>) {
     w.note_waits(&[5]).await;
     assert_eq!([w.remove().await, w.remove().await], [Removed::Done; 2]);
     assert_eq!(w.status().await, PoolStatus::default());
 }
 
-pub(super) async fn a_pool_is_not_removed_while_anything_in_it_may_be_asked_for<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_pool_is_not_removed_while_anything_in_it_may_be_asked_for<S: Store>(w: &Env<'_, S>) {
     let kept = async |what: &str| {
         let before = w.status().await;
         assert_eq!(w.remove().await, Removed::InUse, "{what}");
@@ -176,9 +176,9 @@ pub(super) async fn a_pool_is_not_removed_while_anything_in_it_may_be_asked_for<
     };
     let t = w.crowd(2).await;
     kept("two wait").await;
-    let game = w.claimed(1, &t[0], &t[1], T0 + 10).await;
+    let this_match = w.claimed(1, &t[0], &t[1], T0 + 10).await;
     kept("a match holds them").await;
-    w.confirm(&[confirmed(&game)], T0 + 1).await;
+    w.confirm(&[confirmed(&this_match)], T0 + 1).await;
     hear_all(w).await;
     kept("they may ask for their match").await;
     w.expire(T0 + 1 + KEEP_MS).await;
@@ -202,13 +202,13 @@ pub(super) async fn a_pool_is_not_removed_while_anything_in_it_may_be_asked_for<
     w.expire(T0 + 20 + KEEP_MS).await;
     assert_eq!(w.remove().await, Removed::Done);
 
-    w.bury(&ticket_id(&w.pool, 9), T0).await;
+    w.tombstone(&ticket_id(&w.pool, 9), T0).await;
     kept("a ticket must not begin").await;
     w.expire(T0 + KEEP_MS).await;
     assert_eq!(w.remove().await, Removed::Done);
 }
 
-pub(super) async fn the_store_answers<S: Store>(w: &World<'_, S>) {
+pub(super) async fn the_store_answers<S: Store>(w: &Env<'_, S>) {
     let pinged = w.ping().await;
     assert!(pinged.nodes > 0 && pinged.nodes_away == 0, "{pinged:?}");
     if let Some((used, _limit)) = pinged.memory {

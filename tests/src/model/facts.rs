@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster::domain::{CancelReason, MatchState, PlayerId, PoolId, TicketState, Unique, Word};
+use muster::domain::{CancelReason, MatchState, PlayerId, PlayerResponse, PoolId, TicketState, Unique};
 
 use super::seen::{Seen, SeenMatch, SeenTicket};
 
@@ -13,7 +13,7 @@ pub enum Deed {
     Join(Vec<PlayerId>),
     Poll(Unique, PlayerId),
     Cancel(Unique, PlayerId),
-    Answer(Unique, PlayerId, Word),
+    Answer(Unique, PlayerId, PlayerResponse),
     Unplug(Unique, Unique),
     Tick,
     Sweep,
@@ -50,9 +50,9 @@ impl Facts {
     /// Somebody begins to do something in a pool.
     pub fn begins(&mut self, pool: &PoolId, deed: &Deed) {
         match deed {
-            Deed::Answer(game, player, word) => {
-                if let Some(ticket) = self.ticket_of(pool, *game, player) {
-                    self.said.insert((*game, ticket, word.as_str()));
+            Deed::Answer(this_match, player, word) => {
+                if let Some(ticket) = self.ticket_of(pool, *this_match, player) {
+                    self.said.insert((*this_match, ticket, word.as_str()));
                 }
             }
             Deed::Poll(ticket, _) => drop(self.polled.insert(*ticket)),
@@ -62,8 +62,8 @@ impl Facts {
         }
     }
 
-    fn ticket_of(&self, pool: &PoolId, game: Unique, player: &PlayerId) -> Option<Unique> {
-        let members = &self.pools.get(pool)?.matches.get(&game)?.members;
+    fn ticket_of(&self, pool: &PoolId, this_match: Unique, player: &PlayerId) -> Option<Unique> {
+        let members = &self.pools.get(pool)?.matches.get(&this_match)?.members;
         let has = |ticket: &&Unique| {
             self.born.get(&(pool.clone(), **ticket)).is_some_and(|born| born.players.contains(player))
         };
@@ -87,8 +87,8 @@ impl Facts {
         for id in before.tickets.keys().filter(|id| !seen.tickets.contains_key(id)) {
             wrong.push(format!("ticket {id} is lost"));
         }
-        for (id, game) in &seen.matches {
-            self.a_match_goes_on(*id, before.matches.get(id), game, asks, &seen, &mut wrong);
+        for (id, this_match) in &seen.matches {
+            self.a_match_goes_on(*id, before.matches.get(id), this_match, asks, &seen, &mut wrong);
         }
         for id in before.matches.keys().filter(|id| !seen.matches.contains_key(id)) {
             wrong.push(format!("match {id} is lost"));
@@ -146,14 +146,16 @@ impl Facts {
             let falls = u32::from(was.state == TicketState::Claimed && is.state == TicketState::Waiting);
             need(is.attempts == was.attempts + falls, "every match that falls through counts, and nothing else");
         }
-        let held = was.game.and_then(|game| Some((game, before.matches.get(&game)?)));
+        let held = was.this_match.and_then(|this_match| Some((this_match, before.matches.get(&this_match)?)));
         let silent_in = |state| {
-            held.is_some_and(|(_, game)| {
-                let lease_ms = game.lease_ms.unwrap_or_default();
-                game.state == state && lease_ms <= now_ms && !game.members.get(&id).copied().unwrap_or_default()
+            held.is_some_and(|(_, this_match)| {
+                let lease_ms = this_match.lease_ms.unwrap_or_default();
+                this_match.state == state
+                    && lease_ms <= now_ms
+                    && !this_match.members.get(&id).copied().unwrap_or_default()
             })
         };
-        let said = |word| held.is_some_and(|(game, _)| self.said.contains(&(game, id, word)));
+        let said = |word| held.is_some_and(|(this_match, _)| self.said.contains(&(this_match, id, word)));
         match is.reason {
             Some(CancelReason::Player) => need(self.cancelled.contains(&id), "nobody cancelled it"),
             Some(CancelReason::Declined) => {
@@ -210,7 +212,7 @@ impl Facts {
         if is.state == Confirmed {
             let whole = |ticket: &Unique| {
                 let found = seen.tickets.get(ticket);
-                found.is_some_and(|found| found.state == TicketState::Matched && found.game == Some(id))
+                found.is_some_and(|found| found.state == TicketState::Matched && found.this_match == Some(id))
             };
             need(is.members.keys().all(whole), "a confirmed match is the outcome of all its tickets");
             need(is.lobby.is_some(), "whoever plays meets in a lobby");
@@ -224,7 +226,7 @@ impl Facts {
                 "a lost lease",
             );
         } else {
-            let matched = seen.tickets.values().any(|t| t.state == TicketState::Matched && t.game == Some(id));
+            let matched = seen.tickets.values().any(|t| t.state == TicketState::Matched && t.this_match == Some(id));
             need(!matched, "somebody is matched in a match that is not confirmed");
         }
     }

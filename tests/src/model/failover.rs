@@ -45,7 +45,7 @@ struct Told {
     /// Tickets that a join was answered with, and one of their players each.
     let_in: BTreeMap<TicketId, PlayerId>,
     /// Matches.
-    games: BTreeMap<TicketId, MatchId>,
+    matches: BTreeMap<TicketId, MatchId>,
 }
 
 impl Told {
@@ -54,23 +54,24 @@ impl Told {
             self.let_in.entry(view.ticket.clone()).or_insert(player);
         }
         if view.status == Status::Matched {
-            let game = view.game.as_ref().unwrap_or_else(|| panic!("{}: expected its match, found none", view.ticket));
-            let before = self.games.entry(view.ticket.clone()).or_insert_with(|| game.id.clone());
-            assert_eq!(*before, game.id, "{}: told of one match, and then of another", view.ticket);
+            let this_match =
+                view.this_match.as_ref().unwrap_or_else(|| panic!("{}: expected its match, found none", view.ticket));
+            let before = self.matches.entry(view.ticket.clone()).or_insert_with(|| this_match.id.clone());
+            assert_eq!(*before, this_match.id, "{}: told of one match, and then of another", view.ticket);
         }
     }
 
     /// No ticket is in two matches that are played, and whoever was told of one is in it.
     fn check(&self, ledger: &MemoryLedger<VirtualClock>) {
         let mut booked = BTreeMap::new();
-        for game in ledger.played() {
-            for member in game.members() {
-                let before = booked.insert(member.ticket.clone(), game.id.clone());
+        for this_match in ledger.played() {
+            for member in this_match.members() {
+                let before = booked.insert(member.ticket.clone(), this_match.id.clone());
                 assert_eq!(before, None, "{} is in two matches", member.ticket);
             }
         }
-        for (ticket, game) in &self.games {
-            assert_eq!(booked.get(ticket), Some(game), "what a phone was told of {ticket}");
+        for (ticket, this_match) in &self.matches {
+            assert_eq!(booked.get(ticket), Some(this_match), "what a phone was told of {ticket}");
         }
     }
 
@@ -82,7 +83,9 @@ impl Told {
             let there = ledger.poll(id, player, 0).now_or_never();
             let same = match (&here.status, &there) {
                 (_, Some(Ok(Polled::Ended(Ended { outcome, .. })))) => match (&here.status, outcome) {
-                    (Status::Matched, Outcome::Matched(game)) => here.game.as_ref().is_some_and(|own| own.id == *game),
+                    (Status::Matched, Outcome::Matched(this_match)) => {
+                        here.this_match.as_ref().is_some_and(|own| own.id == *this_match)
+                    }
                     (Status::Cancelled(reason), Outcome::Cancelled(other)) => reason == other,
                     (status, outcome) => *status == Status::Expired && *outcome == Outcome::Expired,
                 },

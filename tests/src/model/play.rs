@@ -8,8 +8,8 @@ use futures::FutureExt;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::domain::limits::{OUTBOX_TAKE_MAX, UPKEEP_GAP_MS_MAX};
 use muster::domain::{
-    CancelReason, Cooldown, Event, MatchId, MatchState, Party, Ping, PlayerId, PoolId, Queue, Queues, Rules, TicketId,
-    Unique, Word,
+    CancelReason, Cooldown, Event, MatchId, MatchState, Party, Ping, PlayerId, PlayerResponse, PoolId, Queue, Queues,
+    Rules, TicketId, Unique,
 };
 use muster::ports::{Clock, Ledger, Matches, Players, Polled, Tickets, Upkeep};
 use muster::usecases::answer::answer;
@@ -99,7 +99,7 @@ impl<'a, S: Store, L: Ledger + Tickets + Players> Stage<'a, S, L> {
         Box::pin(async move {
             let rules = queues.rules(&pool).unwrap_or_else(|| panic!("{pool} is a pool"));
             let ticket = |unique: Unique| TicketId::new(pool.clone(), unique);
-            let game = |unique: Unique| MatchId::new(pool.clone(), unique);
+            let this_match = |unique: Unique| MatchId::new(pool.clone(), unique);
             let told = |player: &PlayerId, view: Option<View>| {
                 let joins = matches!(deed, Deed::Join(_));
                 views.borrow_mut().extend(view.map(|view| (player.clone(), view, joins)));
@@ -128,13 +128,13 @@ impl<'a, S: Store, L: Ledger + Tickets + Players> Stage<'a, S, L> {
                     format!("{done:?}")
                 }
                 Deed::Answer(id, player, word) => {
-                    let done = answer(store, ledger, clock, queues, &game(*id), player, *word).await;
+                    let done = answer(store, ledger, clock, queues, &this_match(*id), player, *word).await;
                     told(player, done.as_ref().ok().and_then(|done| done.reply.clone().view()));
                     format!("{done:?}")
                 }
                 Deed::Unplug(id, member) => {
                     let verdict = (ticket(*member), CancelReason::Disconnected);
-                    let dropped = store.drop_match(&game(*id), &[verdict], now_ms).await;
+                    let dropped = store.drop_match(&this_match(*id), &[verdict], now_ms).await;
                     format!("{dropped:?} {:?}", store.reclaim(&pool, now_ms).await)
                 }
                 Deed::Tick => format!("{:?}", tick(store, ids, clock, &pool, rules, Pace::default()).await),
@@ -168,7 +168,9 @@ pub(super) fn any_deed(rng: &mut Rng, facts: &Facts, pool: &PoolId) -> Option<De
     let open: Vec<Unique> = seen
         .into_iter()
         .flat_map(|seen| &seen.matches)
-        .filter(|(_, game)| game.state.asks() || (game.state != MatchState::Forming && rng.u8(..8) == 0))
+        .filter(|(_, this_match)| {
+            this_match.state.asks() || (this_match.state != MatchState::Forming && rng.u8(..8) == 0)
+        })
         .map(|(id, _)| *id)
         .collect();
     match rng.u8(..100) {
@@ -181,25 +183,25 @@ pub(super) fn any_deed(rng: &mut Rng, facts: &Facts, pool: &PoolId) -> Option<De
         22..34 => any(rng, recent).map(|ticket| Deed::Poll(ticket, of(rng, ticket))),
         34..37 => any(rng, recent).map(|ticket| Deed::Cancel(ticket, of(rng, ticket))),
         37..74 => {
-            let game = any(rng, &open)?;
-            let found = seen?.matches.get(&game)?;
+            let this_match = any(rng, &open)?;
+            let found = seen?.matches.get(&this_match)?;
             // Mostly somebody who has yet to answer.
             let again = rng.u8(..5) == 0;
             let members = found.members.iter().filter(|(_, ready)| again || !**ready);
             let members: Vec<Unique> = members.map(|(ticket, _)| *ticket).collect();
             let ticket = any(rng, &members)?;
             let word = match (found.state, rng.u8(..10)) {
-                (MatchState::Checking, 0..9) => Word::Pong,
-                (_, 0) => Word::Decline,
-                (_, 1) => Word::Pong,
-                _ => Word::Accept,
+                (MatchState::Checking, 0..9) => PlayerResponse::Pong,
+                (_, 0) => PlayerResponse::Decline,
+                (_, 1) => PlayerResponse::Pong,
+                _ => PlayerResponse::Accept,
             };
-            Some(Deed::Answer(game, of(rng, ticket), word))
+            Some(Deed::Answer(this_match, of(rng, ticket), word))
         }
         74..76 => {
-            let game = any(rng, &open)?;
-            let members: Vec<Unique> = seen?.matches.get(&game)?.members.keys().copied().collect();
-            any(rng, &members).map(|ticket| Deed::Unplug(game, ticket))
+            let this_match = any(rng, &open)?;
+            let members: Vec<Unique> = seen?.matches.get(&this_match)?.members.keys().copied().collect();
+            any(rng, &members).map(|ticket| Deed::Unplug(this_match, ticket))
         }
         76..91 => Some(Deed::Tick),
         91..96 => Some(Deed::Sweep),
@@ -328,7 +330,7 @@ fn tell<S: Store>(
         let events: Vec<Event> = entries.into_iter().filter_map(|entry| entry.event.ok()).collect();
         assert_eq!(events.len(), ids.len(), "{pool}: an entry cannot be read");
         on(None, stage.ledger.record(&events)).unwrap_or_else(|error| panic!("{error}"));
-        on(runtime, store.told(pool, &ids)).unwrap_or_else(|error| panic!("{error}"));
+        on(runtime, store.acknowledge(pool, &ids)).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Seen {
 pub struct SeenTicket {
     pub state: TicketState,
     /// The match that holds it, or that it was matched in.
-    pub game: Option<Unique>,
+    pub this_match: Option<Unique>,
     pub reason: Option<CancelReason>,
     pub players: Vec<PlayerId>,
     pub joined_ms: u64,
@@ -51,12 +51,12 @@ pub trait Look {
 }
 
 fn over(outcome: &Outcome) -> SeenTicket {
-    let (game, reason) = match outcome {
+    let (this_match, reason) = match outcome {
         Outcome::Matched(id) => (Some(id.unique), None),
         Outcome::Cancelled(reason) => (None, Some(*reason)),
         Outcome::Expired => (None, None),
     };
-    SeenTicket { state: outcome.state(), game, reason, players: Vec::new(), joined_ms: 0, attempts: 0 }
+    SeenTicket { state: outcome.state(), this_match, reason, players: Vec::new(), joined_ms: 0, attempts: 0 }
 }
 
 fn now<T>(call: impl Future<Output = Result<T, muster::ports::StoreError>>) -> T {
@@ -78,9 +78,9 @@ impl Look for &Memory {
         }
         let mut leases: BTreeMap<Unique, u64> = BTreeMap::new();
         for (id, player) in players {
-            let live = |ticket: muster::domain::Ticket, state, game| SeenTicket {
+            let live = |ticket: muster::domain::Ticket, state, this_match| SeenTicket {
                 state,
-                game,
+                this_match,
                 reason: None,
                 players: ticket.party.players().to_vec(),
                 joined_ms: ticket.joined_ms,
@@ -88,21 +88,21 @@ impl Look for &Memory {
             };
             let found = match now(self.poll(&TicketId::new(pool.clone(), id), &player, 0)) {
                 Polled::Waiting { ticket, .. } => live(ticket, TicketState::Waiting, None),
-                Polled::Claimed { ticket, held_by, lease_ms, .. } => {
-                    leases.insert(held_by.id.unique, lease_ms);
-                    live(ticket, TicketState::Claimed, Some(held_by.id.unique))
+                Polled::Claimed { ticket, this_match, lease_ms, .. } => {
+                    leases.insert(this_match.id.unique, lease_ms);
+                    live(ticket, TicketState::Claimed, Some(this_match.id.unique))
                 }
-                Polled::Settling { over: ended, .. } | Polled::Ended(ended) => over(&ended.outcome),
+                Polled::Settling { finished: ended, .. } | Polled::Ended(ended) => over(&ended.outcome),
                 Polled::Unknown => continue,
             };
             seen.tickets.insert(id, found);
         }
-        let games = seen.tickets.values().filter_map(|ticket| ticket.game);
-        for id in games.chain(before.matches.keys().copied()).collect::<Vec<_>>() {
-            let Some(game) = now(self.find_match(&MatchId::new(pool.clone(), id))) else { continue };
-            let members = game.members().map(|member| (member.ticket.unique, member.ready)).collect();
+        let matches = seen.tickets.values().filter_map(|ticket| ticket.this_match);
+        for id in matches.chain(before.matches.keys().copied()).collect::<Vec<_>>() {
+            let Some(this_match) = now(self.find_match(&MatchId::new(pool.clone(), id))) else { continue };
+            let members = this_match.members().map(|member| (member.ticket.unique, member.ready)).collect();
             let lease_ms = leases.get(&id).copied();
-            seen.matches.insert(id, SeenMatch { state: game.state, members, lease_ms, lobby: game.lobby });
+            seen.matches.insert(id, SeenMatch { state: this_match.state, members, lease_ms, lobby: this_match.lobby });
         }
         seen
     }
@@ -123,17 +123,18 @@ impl Look for RedisLook<'_> {
         let unique = |text: &str| -> Unique { text.parse().unwrap_or_else(|error| panic!("{error}")) };
         let mut seen = Seen::default();
         for (id, record) in &raw.tickets {
-            let game = raw.claims.get(id).map(|game| unique(game));
-            let state = if game.is_some() { TicketState::Claimed } else { TicketState::Waiting };
+            let this_match = raw.claims.get(id).map(|this_match| unique(this_match));
+            let state = if this_match.is_some() { TicketState::Claimed } else { TicketState::Waiting };
             let players = record.players.iter().map(|name| crate::samples::player(name)).collect();
             let (joined_ms, attempts) = (record.joined_ms, record.attempts);
-            seen.tickets.insert(unique(id), SeenTicket { state, game, reason: None, players, joined_ms, attempts });
+            seen.tickets
+                .insert(unique(id), SeenTicket { state, this_match, reason: None, players, joined_ms, attempts });
         }
         for (id, outcome) in raw.results.iter().filter(|(_, outcome)| !outcome.is_buried()) {
             let state = TicketState::from_text(&outcome.status).unwrap_or_else(|| panic!("{id}: {}", outcome.status));
-            let (game, reason) = (outcome.game.as_deref().map(unique), outcome.reason.as_deref());
+            let (this_match, reason) = (outcome.this_match.as_deref().map(unique), outcome.reason.as_deref());
             let reason = reason.and_then(CancelReason::from_text);
-            let ended = SeenTicket { state, game, reason, players: Vec::new(), joined_ms: 0, attempts: 0 };
+            let ended = SeenTicket { state, this_match, reason, players: Vec::new(), joined_ms: 0, attempts: 0 };
             seen.tickets.insert(unique(id), ended);
         }
         for (id, record) in &raw.matches {

@@ -59,25 +59,29 @@ impl RawPool {
 
     /// A claim belongs to a match under a lease, and such a match holds all its tickets.
     fn claims_are_whole(&self, faults: &mut Vec<String>) {
-        for (ticket, game) in &self.claims {
-            if !self.leases.contains_key(game) {
-                faults.push(format!("{ticket} is claimed by {game}, which has no lease"));
+        for (ticket, this_match) in &self.claims {
+            if !self.leases.contains_key(this_match) {
+                faults.push(format!("{ticket} is claimed by {this_match}, which has no lease"));
             }
         }
-        for (game, lease_ms) in &self.leases {
-            let Some(record) = self.matches.get(game) else {
-                faults.push(format!("{game} has a lease, but no record"));
+        for (this_match, lease_ms) in &self.leases {
+            let Some(record) = self.matches.get(this_match) else {
+                faults.push(format!("{this_match} has a lease, but no record"));
                 continue;
             };
             let given_up = record.state == "dropped";
             if record.state == "confirmed" || given_up != (*lease_ms == 0) {
-                faults.push(format!("{game} is {}, but has a lease until {lease_ms}", record.state));
+                faults.push(format!("{this_match} is {}, but has a lease until {lease_ms}", record.state));
             }
             let members: BTreeSet<&str> = record.tickets().collect();
-            let held: BTreeSet<&str> =
-                self.claims.iter().filter(|(_, holder)| *holder == game).map(|(ticket, _)| ticket.as_str()).collect();
+            let held: BTreeSet<&str> = self
+                .claims
+                .iter()
+                .filter(|(_, holder)| *holder == this_match)
+                .map(|(ticket, _)| ticket.as_str())
+                .collect();
             if members != held {
-                faults.push(format!("{game} has a lease and the members {members:?}, but holds {held:?}"));
+                faults.push(format!("{this_match} has a lease and the members {members:?}, but holds {held:?}"));
             }
         }
     }
@@ -85,20 +89,20 @@ impl RawPool {
     /// A ticket is in at most one confirmed match, and a confirmed match is the outcome of all its tickets.
     fn confirmed_matches_are_whole(&self, faults: &mut Vec<String>) {
         let mut played: BTreeMap<&str, &str> = BTreeMap::new();
-        for (game, record) in self.confirmed() {
+        for (this_match, record) in self.confirmed() {
             for ticket in record.tickets() {
-                if let Some(other) = played.insert(ticket, game) {
-                    faults.push(format!("{ticket} is in two confirmed matches, {other} and {game}"));
+                if let Some(other) = played.insert(ticket, this_match) {
+                    faults.push(format!("{ticket} is in two confirmed matches, {other} and {this_match}"));
                 }
                 let outcome = self.results.get(ticket);
-                if outcome.and_then(|outcome| outcome.game.as_deref()) != Some(game) {
-                    faults.push(format!("{game} is confirmed, but its ticket {ticket} ended as {outcome:?}"));
+                if outcome.and_then(|outcome| outcome.this_match.as_deref()) != Some(this_match) {
+                    faults.push(format!("{this_match} is confirmed, but its ticket {ticket} ended as {outcome:?}"));
                 }
             }
         }
         for (ticket, outcome) in self.results.iter().filter(|(_, outcome)| outcome.status == "matched") {
-            if played.get(ticket.as_str()).copied() != outcome.game.as_deref() {
-                faults.push(format!("{ticket} is matched in {:?}, which does not have it", outcome.game));
+            if played.get(ticket.as_str()).copied() != outcome.this_match.as_deref() {
+                faults.push(format!("{ticket} is matched in {:?}, which does not have it", outcome.this_match));
             }
         }
     }
@@ -106,13 +110,13 @@ impl RawPool {
     /// No two live matches share a lobby.
     fn lobbies_are_those_of_confirmed_matches(&self, faults: &mut Vec<String>) {
         let meets: BTreeMap<String, u64> =
-            self.matches.iter().filter_map(|(game, record)| Some((game.clone(), record.lobby?))).collect();
+            self.matches.iter().filter_map(|(this_match, record)| Some((this_match.clone(), record.lobby?))).collect();
         if meets != self.lobbies {
             faults.push(format!("the lobbies are {:?}, but the matches say {meets:?}", self.lobbies));
         }
-        for (game, record) in self.matches.iter().filter(|(_, record)| record.lobby.is_some()) {
+        for (this_match, record) in self.matches.iter().filter(|(_, record)| record.lobby.is_some()) {
             if record.state != "confirmed" {
-                faults.push(format!("{game} is {}, but has a lobby", record.state));
+                faults.push(format!("{this_match} is {}, but has a lobby", record.state));
             }
         }
         if self.lobbies.values().collect::<BTreeSet<_>>().len() != self.lobbies.len() {
@@ -152,9 +156,11 @@ impl RawPool {
             return;
         }
         let ended = self.results.iter().filter(|(_, outcome)| outcome.status != "matched" && !outcome.is_buried());
-        let news: BTreeSet<&str> =
-            ended.map(|(ticket, _)| ticket.as_str()).chain(self.confirmed().map(|(game, _)| game)).collect();
-        for id in news.difference(&heard) {
+        let notifications: BTreeSet<&str> = ended
+            .map(|(ticket, _)| ticket.as_str())
+            .chain(self.confirmed().map(|(this_match, _)| this_match))
+            .collect();
+        for id in notifications.difference(&heard) {
             faults.push(format!("{id} is over, but the outbox says nothing of it"));
         }
     }
@@ -179,7 +185,7 @@ mod tests {
         }
     }
 
-    fn game(state: &str, tickets: &[&str]) -> MatchRecord {
+    fn this_match(state: &str, tickets: &[&str]) -> MatchRecord {
         let member = |ticket: &&str| MemberRecord {
             ticket: (*ticket).to_owned(),
             players: Vec::new(),
@@ -217,9 +223,9 @@ mod tests {
         for claimed in ["c1", "c2"] {
             pool.claims.insert(claimed.to_owned(), "open".to_owned());
         }
-        pool.matches.insert("open".to_owned(), game("forming", &["c1", "c2"]));
+        pool.matches.insert("open".to_owned(), this_match("forming", &["c1", "c2"]));
         pool.leases.insert("open".to_owned(), JOINED_MS + 1);
-        pool.matches.insert("played".to_owned(), game("confirmed", &["p1", "p2"]));
+        pool.matches.insert("played".to_owned(), this_match("confirmed", &["p1", "p2"]));
         for matched in ["p1", "p2"] {
             pool.results.insert(matched.to_owned(), outcome(r#"{"status":"matched","match":"played"}"#));
         }
@@ -276,32 +282,32 @@ mod tests {
                 p.matches.remove("open");
             }),
             ("open is confirmed, but has a lease", |p| {
-                p.matches.insert("open".into(), game("confirmed", &["c1", "c2"]));
+                p.matches.insert("open".into(), this_match("confirmed", &["c1", "c2"]));
             }),
             ("open is dropped, but has a lease until 1000001", |p| {
-                p.matches.insert("open".into(), game("dropped", &["c1", "c2"]));
+                p.matches.insert("open".into(), this_match("dropped", &["c1", "c2"]));
             }),
             ("but holds {\"c1\"}", |p| {
                 p.claims.remove("c2");
             }),
             ("p1 is in two confirmed matches, again and played", |p| {
-                p.matches.insert("again".into(), game("confirmed", &["p1"]));
+                p.matches.insert("again".into(), this_match("confirmed", &["p1"]));
             }),
             ("played is confirmed, but its ticket p2 ended as None", |p| {
                 p.results.remove("p2");
             }),
             ("p1 is matched in Some(\"played\"), which does not have it", |p| {
-                p.matches.insert("played".into(), game("confirmed", &["p2"]));
+                p.matches.insert("played".into(), this_match("confirmed", &["p2"]));
             }),
             ("the lobbies are {\"played\": 7}", |p| {
                 p.lobbies.insert("played".into(), 7);
             }),
             ("open is forming, but has a lobby", |p| {
-                p.matches.get_mut("open").into_iter().for_each(|game| game.lobby = Some(7));
+                p.matches.get_mut("open").into_iter().for_each(|this_match| this_match.lobby = Some(7));
                 p.lobbies.insert("open".into(), 7);
             }),
             ("two matches share a lobby", |p| {
-                p.matches.values_mut().for_each(|game| game.lobby = Some(7));
+                p.matches.values_mut().for_each(|this_match| this_match.lobby = Some(7));
                 p.lobbies = [("open".to_owned(), 7), ("played".to_owned(), 7)].into();
             }),
             ("x is either over and never forgotten", |p| {

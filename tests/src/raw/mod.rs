@@ -81,7 +81,7 @@ pub struct OutcomeRecord {
     pub status: String,
     pub reason: Option<String>,
     #[serde(rename = "match")]
-    pub game: Option<String>,
+    pub this_match: Option<String>,
     pub entry: Option<String>,
     pub ended_ms: Option<u64>,
     #[serde(default)]
@@ -143,7 +143,10 @@ impl RawPool {
 
     /// Matches that are played.
     pub fn confirmed(&self) -> impl Iterator<Item = (&str, &MatchRecord)> {
-        self.matches.iter().filter(|(_, game)| game.state == "confirmed").map(|(id, game)| (id.as_str(), game))
+        self.matches
+            .iter()
+            .filter(|(_, this_match)| this_match.state == "confirmed")
+            .map(|(id, this_match)| (id.as_str(), this_match))
     }
 
     /// Fails with every fault, a line each.

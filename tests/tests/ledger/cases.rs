@@ -16,7 +16,7 @@ use muster::ports::{
 };
 use muster::usecases::join::{Reply, Request, join_queue};
 
-use crate::samples::{Hands, NOW_MS, end, ended, game, match_id, player, pool, ticket, ticket_id};
+use crate::samples::{Hands, NOW_MS, end, ended, match_id, player, pool, this_match, ticket, ticket_id};
 
 /// A ledger in all its roles.
 pub trait AnyLedger: Ledger + Tickets + Players + Connections + Rulebook {}
@@ -71,8 +71,8 @@ pub async fn a_ticket_reads_back_whether_its_phones_are_told(ledger: impl AnyLed
 
 pub async fn a_ticket_that_was_buried_never_begins_to_wait(ledger: impl AnyLedger, _: Hands) {
     let buried = ticket(1, &["ann"]);
-    assert_eq!(ledger.bury(&buried.id, NOW_MS).await.unwrap(), Probe::Dead);
-    assert_eq!(ledger.bury(&buried.id, NOW_MS).await.unwrap(), Probe::Dead);
+    assert_eq!(ledger.tombstone(&buried.id, NOW_MS).await.unwrap(), Probe::Dead);
+    assert_eq!(ledger.tombstone(&buried.id, NOW_MS).await.unwrap(), Probe::Dead);
     assert_eq!(ledger.join(&buried, NOW_MS).await.unwrap(), Joined::Ended);
     ledger.note_join(&buried).await.unwrap();
     let tombstone = over(ledger.poll(&buried.id, &player("ann"), NOW_MS).await.unwrap());
@@ -81,16 +81,16 @@ pub async fn a_ticket_that_was_buried_never_begins_to_wait(ledger: impl AnyLedge
 
     let live = ticket(2, &["bob"]);
     ledger.join(&live, NOW_MS).await.unwrap();
-    assert_eq!(ledger.bury(&live.id, NOW_MS).await.unwrap(), Probe::Live);
+    assert_eq!(ledger.tombstone(&live.id, NOW_MS).await.unwrap(), Probe::Live);
     assert_eq!(ledger.poll(&live.id, &player("bob"), NOW_MS).await.unwrap(), waiting(&live));
     ledger.cancel(&live.id, &player("bob"), NOW_MS).await.unwrap();
-    assert_eq!(ledger.bury(&live.id, NOW_MS).await.unwrap(), Probe::Dead);
+    assert_eq!(ledger.tombstone(&live.id, NOW_MS).await.unwrap(), Probe::Dead);
 }
 
 pub async fn of_a_join_and_a_burial_exactly_one_happens(ledger: impl AnyLedger, _: Hands) {
     for number in 0..30 {
         let raced = ticket(number, &["ann"]);
-        let (joined, probe) = join(ledger.join(&raced, NOW_MS), ledger.bury(&raced.id, NOW_MS)).await;
+        let (joined, probe) = join(ledger.join(&raced, NOW_MS), ledger.tombstone(&raced.id, NOW_MS)).await;
         match (joined.unwrap(), probe.unwrap()) {
             (Joined::New(_), Probe::Live) | (Joined::Ended, Probe::Dead) => {}
             both => panic!("ticket {number}: expected one of the two, found {both:?}"),
@@ -153,7 +153,7 @@ pub async fn only_a_fallback_ticket_is_cancelled_here(ledger: impl AnyLedger, _:
     assert_eq!(ledger.cancel(&stores.id, &ann, NOW_MS).await.unwrap(), Cancelled::Unknown);
     assert!(is_unavailable(ledger.cancel(&stores.id, &player("bob"), NOW_MS).await));
     assert_eq!(ledger.poll(&stores.id, &player("bob"), NOW_MS).await.unwrap(), waiting(&stores));
-    let played = game(9, &[&stores]);
+    let played = this_match(9, &[&stores]);
     ledger.record(&[Event::Matched(played.clone())]).await.unwrap();
     match ledger.cancel(&stores.id, &player("bob"), NOW_MS).await.unwrap() {
         Cancelled::Ended(ended) => assert_eq!(ended.played, Some(played)),
@@ -174,11 +174,11 @@ pub async fn a_note_waits_as_the_stores_and_changes_nothing_after_the_outcome(le
     for (number, outcome) in (10..).zip(outcomes) {
         let late = ticket(number, &["cid"]);
         let event = match outcome {
-            Outcome::Matched(_) => Event::Matched(game(number, &[&late])),
+            Outcome::Matched(_) => Event::Matched(this_match(number, &[&late])),
             Outcome::Cancelled(_) | Outcome::Expired => end(&late, outcome.clone()),
         };
         ledger.record(&[event]).await.unwrap();
-        assert_eq!(ledger.note_join(&late).await.unwrap(), Noted::Over);
+        assert_eq!(ledger.note_join(&late).await.unwrap(), Noted::Finished);
         assert_eq!(over(ledger.poll(&late.id, &player("cid"), NOW_MS).await.unwrap()).outcome, outcome);
     }
     assert_eq!(ledger.poll(&noted.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&noted));
@@ -215,7 +215,7 @@ pub async fn a_match_is_recorded_with_its_tickets_and_three_times_is_once(ledger
     let (duo, solo) = (ticket(1, &["ann", "bob"]), ticket(2, &["cid"]));
     ledger.note_join(&duo).await.unwrap();
     ledger.join(&solo, NOW_MS).await.unwrap();
-    let played = game(9, &[&duo, &solo]);
+    let played = this_match(9, &[&duo, &solo]);
     assert_eq!(ledger.find_match(&played.id).await.unwrap(), None);
     let event = Event::Matched(played.clone());
     // Alone, then twice in one call.
@@ -257,8 +257,11 @@ pub async fn an_ended_ticket_is_recorded_whether_it_was_noted_or_not(ledger: imp
 
 pub async fn many_events_at_once_are_all_recorded(ledger: impl AnyLedger, _: Hands) {
     let tickets: Vec<Ticket> = (0..120).map(|number| ticket(number, &[&format!("p{number}")])).collect();
-    let mut events: Vec<Event> =
-        tickets[..60].chunks(2).zip(1_000..).map(|(two, id)| Event::Matched(game(id, &[&two[0], &two[1]]))).collect();
+    let mut events: Vec<Event> = tickets[..60]
+        .chunks(2)
+        .zip(1_000..)
+        .map(|(two, id)| Event::Matched(this_match(id, &[&two[0], &two[1]])))
+        .collect();
     events.extend(tickets[60..].iter().map(|ticket| end(ticket, Outcome::Expired)));
     assert_eq!(ledger.record(&events).await.unwrap(), vec![Recorded::Done; events.len()]);
     for (number, ticket) in tickets.iter().enumerate() {
@@ -270,18 +273,18 @@ pub async fn many_events_at_once_are_all_recorded(ledger: impl AnyLedger, _: Han
 /// Where its ledger says that a ticket is: its match, or none while it waits.
 async fn match_of(ledger: &impl AnyLedger, ticket: &Ticket) -> Option<MatchId> {
     match ledger.poll(&ticket.id, &ticket.party.players()[0], NOW_MS).await.unwrap() {
-        Polled::Ended(Ended { outcome: Outcome::Matched(game), played, .. }) => {
-            assert_eq!(played.map(|played| played.id).as_ref(), Some(&game), "who is matched sees the match");
-            Some(game)
+        Polled::Ended(Ended { outcome: Outcome::Matched(this_match), played, .. }) => {
+            assert_eq!(played.map(|played| played.id).as_ref(), Some(&this_match), "who is matched sees the match");
+            Some(this_match)
         }
         Polled::Waiting { .. } => None,
         other => panic!("expected a ticket that waits or is matched, found {other:?}"),
     }
 }
 
-async fn carried(ledger: &impl AnyLedger, game: &Match) -> Recorded {
-    let [answer] = ledger.record(&[Event::Matched(game.clone())]).await.unwrap().try_into().unwrap();
-    assert_eq!(ledger.decide(game).await.unwrap(), answer, "a decision does not change");
+async fn carried(ledger: &impl AnyLedger, this_match: &Match) -> Recorded {
+    let [answer] = ledger.record(&[Event::Matched(this_match.clone())]).await.unwrap().try_into().unwrap();
+    assert_eq!(ledger.decide(this_match).await.unwrap(), answer, "a decision does not change");
     answer
 }
 
@@ -290,15 +293,15 @@ pub async fn a_ticket_is_in_the_first_match_that_is_carried_and_any_other_is_voi
     for noted in [&ann, &bob, &cid] {
         ledger.note_join(noted).await.unwrap();
     }
-    let (first, second) = (game(8, &[&ann, &bob]), game(9, &[&cid, &bob]));
+    let (first, second) = (this_match(8, &[&ann, &bob]), this_match(9, &[&cid, &bob]));
     assert_eq!(carried(&ledger, &first).await, Recorded::Done);
-    assert_eq!(carried(&ledger, &second).await, Recorded::Void(vec![Fate::Free(cid.clone()), Fate::Over]));
+    assert_eq!(carried(&ledger, &second).await, Recorded::Void(vec![Fate::Free(cid.clone()), Fate::Finished]));
     assert_eq!(carried(&ledger, &first).await, Recorded::Done, "again, after the other");
     let found = [match_of(&ledger, &ann).await, match_of(&ledger, &bob).await, match_of(&ledger, &cid).await];
     assert_eq!(found, [Some(first.id.clone()), Some(first.id), None]);
     assert_eq!(ledger.find_match(&second.id).await.unwrap(), None, "nobody reads of a match that is void");
     // And it may be matched with somebody else.
-    let third = game(10, &[&cid, &ticket(4, &["dan"])]);
+    let third = this_match(10, &[&cid, &ticket(4, &["dan"])]);
     assert_eq!(carried(&ledger, &third).await, Recorded::Done, "also with one of whom the ledger has not heard");
     assert_eq!(match_of(&ledger, &cid).await, Some(third.id));
 }
@@ -313,17 +316,17 @@ pub async fn a_ticket_that_ended_is_in_no_match_and_a_matched_one_ends_in_no_oth
         ledger.record(&[end(&ann, outcome)]).await.unwrap();
     }
     assert_eq!(
-        carried(&ledger, &game(9, &[&ann, &bob])).await,
-        Recorded::Void(vec![Fate::Over, Fate::Free(bob.clone())])
+        carried(&ledger, &this_match(9, &[&ann, &bob])).await,
+        Recorded::Void(vec![Fate::Finished, Fate::Free(bob.clone())])
     );
     let found = over(ledger.poll(&ann.id, &player("ann"), NOW_MS).await.unwrap());
     assert_eq!(found.outcome, Outcome::Expired);
 
-    let played = game(10, &[&bob]);
+    let played = this_match(10, &[&bob]);
     assert_eq!(carried(&ledger, &played).await, Recorded::Done);
     let every_life = Event::Ended(EndedTicket { imported: EVERY_LIFE, ..ended(&bob, Outcome::Expired) });
     for late in [end(&bob, Outcome::Cancelled(CancelReason::Abandoned)), every_life] {
-        assert_eq!(ledger.record(&[late]).await.unwrap(), [Recorded::Over]);
+        assert_eq!(ledger.record(&[late]).await.unwrap(), [Recorded::Finished]);
     }
     assert_eq!(match_of(&ledger, &bob).await, Some(played.id));
 }
@@ -334,7 +337,7 @@ pub async fn a_late_write_of_a_lost_life_changes_nothing(ledger: impl AnyLedger,
     for noted in [&ann, &bob] {
         ledger.note_join(noted).await.unwrap();
     }
-    let lost = game(8, &[&ann, &bob]);
+    let lost = this_match(8, &[&ann, &bob]);
     assert_eq!(ledger.imported(&ann).await.unwrap(), Some(1));
     let back = Ticket { imported: 1, ..ann.clone() };
     assert_eq!(
@@ -345,7 +348,7 @@ pub async fn a_late_write_of_a_lost_life_changes_nothing(ledger: impl AnyLedger,
     assert_eq!(carried(&ledger, &lost).await, Recorded::Void(vec![Fate::Free(back.clone()), Fate::Free(bob.clone())]));
     assert_eq!(ledger.poll(&ann.id, &player("ann"), NOW_MS).await.unwrap(), waiting(&back));
 
-    let played = game(9, &[&back, &bob]);
+    let played = this_match(9, &[&back, &bob]);
     assert_eq!(carried(&ledger, &played).await, Recorded::Done, "the life that lives");
     assert_eq!(ledger.imported(&ann).await.unwrap(), None);
     // Whoever has made sure that it never waits again ends it in whatever life.
@@ -366,15 +369,15 @@ pub async fn of_matches_that_are_carried_at_once_each_ticket_is_in_at_most_one(l
             ledger.note_join(noted).await.unwrap();
         }
         // A ring: each is in two of them.
-        let games: Vec<Match> =
-            (0..5).map(|n| game(1_000 + round * 10 + n as u128, &[&tickets[n], &tickets[(n + 1) % 5]])).collect();
-        let answers = join_all(games.iter().map(|game| ledger.decide(game))).await;
+        let matches: Vec<Match> =
+            (0..5).map(|n| this_match(1_000 + round * 10 + n as u128, &[&tickets[n], &tickets[(n + 1) % 5]])).collect();
+        let answers = join_all(matches.iter().map(|this_match| ledger.decide(this_match))).await;
         let mut matched = BTreeMap::<TicketId, MatchId>::new();
-        for (game, answer) in games.iter().zip(answers) {
+        for (this_match, answer) in matches.iter().zip(answers) {
             if answer.unwrap() == Recorded::Done {
-                assert_eq!(ledger.find_match(&game.id).await.unwrap().as_ref(), Some(game));
-                for member in game.members() {
-                    let before = matched.insert(member.ticket.clone(), game.id.clone());
+                assert_eq!(ledger.find_match(&this_match.id).await.unwrap().as_ref(), Some(this_match));
+                for member in this_match.members() {
+                    let before = matched.insert(member.ticket.clone(), this_match.id.clone());
                     assert_eq!(before, None, "{} is in two matches", member.ticket);
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use muster::adapters::dynamodb::stream::{News, read_image};
+use muster::adapters::dynamodb::stream::{Image, read_image};
 use muster::adapters::dynamodb::{DynamoDb, RECORD_TIMEOUT_MS, Settings, TIMEOUT_MS};
 use muster::adapters::system::System;
 use muster::domain::limits::LEDGER_KEEP_MS;
@@ -15,7 +15,7 @@ use muster_tools::local::{self, DynamoDbApi, TABLE};
 use muster_tools::time::now;
 use serde_json::{Value, json};
 
-use crate::samples::{NOW_MS, end, ended, game, player, ticket};
+use crate::samples::{NOW_MS, end, ended, player, this_match, ticket};
 
 /// What a loaded machine may add to a limit.
 const SLACK: Duration = Duration::from_millis(500);
@@ -56,7 +56,7 @@ async fn all_unavailable(ledger: &DynamoDb) {
     let terms = Terms::lasting(1_000);
     futures::join!(
         unavailable("join", TIMEOUT_MS, ledger.join(&lost, NOW_MS)),
-        unavailable("bury", TIMEOUT_MS, ledger.bury(&lost.id, NOW_MS)),
+        unavailable("bury", TIMEOUT_MS, ledger.tombstone(&lost.id, NOW_MS)),
         unavailable("poll", TIMEOUT_MS, ledger.poll(&lost.id, &ann, NOW_MS)),
         unavailable("cancel", TIMEOUT_MS, ledger.cancel(&lost.id, &ann, NOW_MS)),
         unavailable("reserve", TIMEOUT_MS, ledger.reserve(&ann, &lost.id, None, &terms)),
@@ -137,7 +137,7 @@ async fn items_are_laid_out_as_documented() {
     assert_eq!(cancelled["reason"]["S"], "player");
     assert_eq!((&cancelled["ended_ms"], &cancelled["ttl"]), (&number(NOW_MS), &seconds(NOW_MS + LEDGER_KEEP_MS)));
 
-    let played = game(9, &[&duo]);
+    let played = this_match(9, &[&duo]);
     ledger.record(&[Event::Matched(played.clone())]).await.unwrap();
     let over = item(&api, key).await;
     let expected = json!({
@@ -158,7 +158,7 @@ async fn items_are_laid_out_as_documented() {
 async fn what_is_told_three_times_changes_the_items_once() {
     let (emulator, ledger) = ledger(System::default()).await;
     let (api, duo, solo) = (emulator.api(), ticket(1, &["ann", "bob"]), ticket(2, &["cid"]));
-    let events = [Event::Matched(game(9, &[&duo])), end(&solo, Outcome::Cancelled(CancelReason::Declined))];
+    let events = [Event::Matched(this_match(9, &[&duo])), end(&solo, Outcome::Cancelled(CancelReason::Declined))];
     for _ in 0..3 {
         ledger.record(&events).await.unwrap();
         ledger.note_join(&duo).await.unwrap();
@@ -177,24 +177,25 @@ async fn the_stream_tells_what_happened() {
     ledger.join(fallback, NOW_MS).await.unwrap();
     ledger.note_join(noted).await.unwrap();
     ledger.cancel(&fallback.id, &player("ann"), NOW_MS).await.unwrap();
-    let played = game(9, &[noted]);
+    let played = this_match(9, &[noted]);
     ledger.record(&[Event::Matched(played.clone())]).await.unwrap();
     ledger.record(&[end(expired, Outcome::Expired)]).await.unwrap();
 
     let records = stream(&emulator.api()).await;
-    let news = records.iter().map(|record| read_image(&record["dynamodb"]["NewImage"]).unwrap());
-    let mut news: Vec<News> = news.filter(|news| *news != News::Nothing).collect();
+    let notifications = records.iter().map(|record| read_image(&record["dynamodb"]["NewImage"]).unwrap());
+    let mut notifications: Vec<Image> =
+        notifications.filter(|notifications| *notifications != Image::Nothing).collect();
     let cancelled = ended(fallback, Outcome::Cancelled(CancelReason::Player));
     let mut expected = vec![
-        News::Waiting(fallback.clone(), Mode::Fallback),
-        News::Waiting(noted.clone(), Mode::Normal),
-        News::Event(Event::Ended(cancelled)),
-        News::Event(Event::Matched(played)),
-        News::Event(end(expired, Outcome::Expired)),
+        Image::Waiting(fallback.clone(), Mode::Fallback),
+        Image::Waiting(noted.clone(), Mode::Normal),
+        Image::Event(Event::Ended(cancelled)),
+        Image::Event(Event::Matched(played)),
+        Image::Event(end(expired, Outcome::Expired)),
     ];
-    assert_eq!(news.len(), expected.len(), "{news:?}");
-    assert_eq!(news.drain(..3).collect::<Vec<_>>(), expected.drain(..3).collect::<Vec<_>>());
-    assert_eq!(news, expected);
+    assert_eq!(notifications.len(), expected.len(), "{notifications:?}");
+    assert_eq!(notifications.drain(..3).collect::<Vec<_>>(), expected.drain(..3).collect::<Vec<_>>());
+    assert_eq!(notifications, expected);
 }
 
 /// DynamoDB refuses a whole call for one item over 400 kB, and does not say which it was.
@@ -204,7 +205,7 @@ async fn an_event_that_can_never_be_recorded_does_not_hold_up_the_others() {
     let (good, also_good, member) = (ticket(1, &["ann"]), ticket(2, &["bob"]), ticket(3, &["cid"]));
     // A match that is as large as no store lets it be.
     let teams = vec![vec![Member { players: vec![player(&"c".repeat(64)); 7_000], ..Member::of(&member) }]];
-    let vast = Event::Matched(Match { teams, ..game(9, &[]) });
+    let vast = Event::Matched(Match { teams, ..this_match(9, &[]) });
     let events = [end(&good, Outcome::Expired), vast, end(&also_good, Outcome::Expired)];
     let answers = ledger.record(&events).await.unwrap();
     assert_eq!(answers, [Recorded::Done, Recorded::Refused, Recorded::Done]);
@@ -247,12 +248,12 @@ async fn a_carrier_that_stops_at_any_step_is_followed_by_whoever_comes_next() {
         for noted in [&ann, &bob, &cid] {
             ledger.note_join(noted).await.unwrap();
         }
-        let (first, second) = (game(number + 8, &[&ann, &bob]), game(number + 9, &[&bob, &cid]));
+        let (first, second) = (this_match(number + 8, &[&ann, &bob]), this_match(number + 9, &[&bob, &cid]));
         let way = breaking(emulator.api(), after).await;
         let died = DynamoDb::with_clock(Settings::local(TABLE, way.url()), System::default());
         assert_eq!(died.decide(&first).await.is_ok(), after == STEPS);
 
-        let played = async |game: &Match| ledger.find_match(&game.id).await.unwrap().is_some();
+        let played = async |this_match: &Match| ledger.find_match(&this_match.id).await.unwrap().is_some();
         match next {
             // The same match, delivered again.
             0 => {
@@ -278,7 +279,7 @@ async fn a_carrier_that_stops_at_any_step_is_followed_by_whoever_comes_next() {
             // An end without a match.
             _ => {
                 let answer = ledger.record(&[end(&bob, Outcome::Expired)]).await.unwrap();
-                assert_eq!(answer == [Recorded::Over], after == STEPS, "after {after}: {answer:?}");
+                assert_eq!(answer == [Recorded::Finished], after == STEPS, "after {after}: {answer:?}");
                 let late = ledger.decide(&first).await.unwrap();
                 assert_eq!(late == Recorded::Done, after == STEPS, "after {after}: {late:?}");
             }

@@ -66,7 +66,7 @@ pub fn ticket(number: u128, players: &[&str]) -> Ticket {
 }
 
 /// A match of these tickets, each a team.
-pub fn game(number: u128, tickets: &[&Ticket]) -> Match {
+pub fn this_match(number: u128, tickets: &[&Ticket]) -> Match {
     let teams = tickets.iter().map(|ticket| vec![Member::of(ticket)]).collect();
     let (id, state) = (match_id(number), MatchState::Confirmed);
     Match { id, state, created_ms: NOW_MS - 10, teams, deadline_ms: None, lobby: Some(7) }

@@ -16,17 +16,17 @@ use super::pools::{LEADER_TTL_MS, TICK_MS};
 
 /// Makes matches until then; the most pools that it led.
 pub async fn run(store: &Redis, queues: &Queues, until_ms: u64) -> usize {
-    let world = System::default();
-    let (led_max, ()) = join(ticks(store, &world, queues, until_ms), drains(store, &world, queues, until_ms)).await;
+    let env = System::default();
+    let (led_max, ()) = join(ticks(store, &env, queues, until_ms), drains(store, &env, queues, until_ms)).await;
     led_max
 }
 
-async fn ticks(store: &Redis, world: &System, queues: &Queues, until_ms: u64) -> usize {
-    let token = world.unique();
+async fn ticks(store: &Redis, env: &System, queues: &Queues, until_ms: u64) -> usize {
+    let token = env.unique();
     let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
     let (mut led, mut led_max, mut renew_ms) = (BTreeSet::new(), 0, 0);
-    while world.now_ms() < until_ms {
-        let now_ms = world.now_ms();
+    while env.now_ms() < until_ms {
+        let now_ms = env.now_ms();
         let renew = now_ms >= renew_ms;
         let asked: Vec<&PoolId> =
             pools.iter().map(|(pool, _)| pool).filter(|pool| renew || !led.contains(*pool)).collect();
@@ -46,21 +46,22 @@ async fn ticks(store: &Redis, world: &System, queues: &Queues, until_ms: u64) ->
         }
         led_max = led_max.max(led.len());
         let ticked = pools.iter().filter(|(pool, _)| led.contains(pool));
-        join_all(ticked.map(|(pool, rules)| tick(store, world, world, pool, rules, Pace::default()))).await;
-        world.sleep_ms(TICK_MS).await;
+        join_all(ticked.map(|(pool, rules)| tick(store, env, env, pool, rules, Pace::default()))).await;
+        env.sleep_ms(TICK_MS).await;
     }
     join_all(led.iter().map(|pool| store.resign(pool, token.as_str(), false, None))).await;
     led_max
 }
 
-async fn drains(store: &Redis, world: &System, queues: &Queues, until_ms: u64) {
+async fn drains(store: &Redis, env: &System, queues: &Queues, until_ms: u64) {
     let ledger = None::<MemoryLedger<System>>;
     let pools: Vec<(PoolId, &Rules)> = queues.pools().collect();
-    while world.now_ms() < until_ms {
-        let round = pools.iter().map(|(pool, rules)| drain(store, &ledger, world, pool, rules));
-        let moved = join_all(round).await.into_iter().flatten().any(|drained| drained.told + drained.aside > 0);
+    while env.now_ms() < until_ms {
+        let round = pools.iter().map(|(pool, rules)| drain(store, &ledger, env, pool, rules));
+        let moved =
+            join_all(round).await.into_iter().flatten().any(|drained| drained.acknowledged + drained.dead_lettered > 0);
         if !moved {
-            world.sleep_ms(TICK_MS).await;
+            env.sleep_ms(TICK_MS).await;
         }
     }
 }

@@ -119,8 +119,8 @@ pub async fn run(plan: Plan) -> Result<Runs, Error> {
 impl Lab {
     async fn run(&mut self, design: Design, round: usize) -> Result<Run, Error> {
         let () = redis::cmd("FLUSHALL").arg("SYNC").query_async(&mut self.redis).await?;
-        let (world, seed) = (System::default(), SEED + round as u64);
-        let everyone = tickets::tickets(self.plan.tickets, seed, &self.pool, &world, world.now_ms())?;
+        let (env, seed) = (System::default(), SEED + round as u64);
+        let everyone = tickets::tickets(self.plan.tickets, seed, &self.pool, &env, env.now_ms())?;
         let mut run = match design {
             Design::Muster(setup) => self.muster(setup, &everyone).await?,
             Design::Published(calls) => self.published(calls, &everyone).await?,
@@ -158,8 +158,8 @@ impl Lab {
             connections.push(self.server.connect().await?);
         }
         redis_time::reset(&mut self.redis).await?;
-        let world = System::default();
-        let finish = published::run(connections, calls, world, world.now_ms(), everyone.len()).await?;
+        let env = System::default();
+        let finish = published::run(connections, calls, env, env.now_ms(), everyone.len()).await?;
         Ok(Run {
             took: finish.took()?,
             played: 0,

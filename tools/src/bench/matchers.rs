@@ -96,9 +96,9 @@ pub async fn run(
 }
 
 async fn one(store: &Watched, queues: &Queues) -> Ran {
-    let world = System::default();
+    let env = System::default();
     let plan = Plan {
-        until_ms: world.now_ms() + RUN_MS_MAX,
+        until_ms: env.now_ms() + RUN_MS_MAX,
         tick_ms: TICK_MS,
         idle_exit_ms: IDLE_EXIT_MS,
         pools_max: MATCHER_POOLS_DEFAULT,
@@ -106,7 +106,7 @@ async fn one(store: &Watched, queues: &Queues) -> Ran {
         leader_ttl_ms: LEADER_TTL_MS,
         pace: Pace::default(),
     };
-    matcher::run(store, &world, &world, queues, Begun::Schedule, world.unique().as_str(), plan, || false, drop).await
+    matcher::run(store, &env, &env, queues, Begun::Schedule, env.unique().as_str(), plan, || false, drop).await
 }
 
 /// The tickets of all matches, as Redis has them; and that nobody waits, and everybody can read an outcome.
@@ -124,11 +124,12 @@ pub async fn played(redis: &mut MultiplexedConnection, pool: &PoolId, everyone: 
     let records: Vec<String> = redis.hvals(Key::Matches.of_pool(pool)).await?;
     let mut played = Vec::new();
     for record in records {
-        let game: Value = serde_json::from_str(&record).map_err(|error| Error::Wrong(format!("{record}: {error}")))?;
-        if game["state"] != "confirmed" {
+        let this_match: Value =
+            serde_json::from_str(&record).map_err(|error| Error::Wrong(format!("{record}: {error}")))?;
+        if this_match["state"] != "confirmed" {
             return Err(Error::Wrong(format!("expected every match confirmed, found {record}")));
         }
-        let members = game["teams"].as_array().into_iter().flatten().flat_map(|team| team.as_array()).flatten();
+        let members = this_match["teams"].as_array().into_iter().flatten().flat_map(|team| team.as_array()).flatten();
         played.extend(members.filter_map(|member| member["ticket"].as_str().map(str::to_owned)));
     }
     Ok(played)

@@ -93,15 +93,15 @@ pub async fn run(plan: Plan, design: Design, matchers: usize) -> Result<Run, Err
     let mut redis = server.connect().await?;
     let queues = Arc::new(queues(plan.pools)?);
     let url = server.url();
-    let world = System::default();
-    let until_ms = world.now_ms() + u64::try_from(SETTLE.as_millis()).unwrap_or_default() + 1_000 * plan.seconds;
+    let env = System::default();
+    let until_ms = env.now_ms() + u64::try_from(SETTLE.as_millis()).unwrap_or_default() + 1_000 * plan.seconds;
     let pools: Vec<PoolId> = queues.pools().map(|(pool, _)| pool).collect();
     // Spread over all pools, so that no matcher finds them at the beginning of its list.
     let busy: Vec<PoolId> =
         (0..plan.busy).map(|n| pools[(2 * n + 1) * pools.len() / (2 * plan.busy)].clone()).collect();
     let phones = store(&url)?;
     for pool in &busy {
-        phones.join(&ticket(pool, &world, LONELY)?, world.now_ms()).await?;
+        phones.join(&ticket(pool, &env, LONELY)?, env.now_ms()).await?;
     }
     let mut tasks = Vec::new();
     for _ in 0..matchers {
@@ -135,7 +135,7 @@ pub async fn run(plan: Plan, design: Design, matchers: usize) -> Result<Run, Err
 
 /// A matcher as the function runs it, with the drain beside it.
 async fn one(store: &Redis, queues: &Queues, until_ms: u64) -> usize {
-    let world = System::default();
+    let env = System::default();
     let plan = matcher::Plan {
         until_ms,
         tick_ms: TICK_MS,
@@ -145,33 +145,33 @@ async fn one(store: &Redis, queues: &Queues, until_ms: u64) -> usize {
         pools_max: MATCHER_POOLS_DEFAULT,
         pace: Pace::default(),
     };
-    let (token, ledger) = (world.unique(), None::<MemoryLedger<System>>);
+    let (token, ledger) = (env.unique(), None::<MemoryLedger<System>>);
     let (post, posts) = mpsc::unbounded();
     let ran = async move {
         let post = |said| drop(post.unbounded_send(said));
-        matcher::run(store, &world, &world, queues, Begun::Schedule, token.as_str(), plan, || false, post).await
+        matcher::run(store, &env, &env, queues, Begun::Schedule, token.as_str(), plan, || false, post).await
     };
-    let drained = drain::run(store, &ledger, &world, queues, TICK_MS, posts);
+    let drained = drain::run(store, &ledger, &env, queues, TICK_MS, posts);
     join(ran, drained).await.0.led_max
 }
 
 /// Pairs that join a pool one after the other: how long the second of each waited.
 async fn play(store: &Redis, pool: &PoolId, until_ms: u64, calls: &AtomicUsize) -> Result<Vec<Duration>, Error> {
-    let world = System::default();
+    let env = System::default();
     let mut waits = Vec::new();
-    while world.now_ms() < until_ms {
-        let pair = [ticket(pool, &world, PAIRED)?, ticket(pool, &world, PAIRED)?];
+    while env.now_ms() < until_ms {
+        let pair = [ticket(pool, &env, PAIRED)?, ticket(pool, &env, PAIRED)?];
         for ticket in &pair {
-            store.join(ticket, world.now_ms()).await?;
+            store.join(ticket, env.now_ms()).await?;
         }
         let (began, player) = (now(), &pair[1].party.players()[0]);
         let mut asked = 2;
         loop {
             asked += 1;
-            if let Polled::Ended(_) | Polled::Settling { .. } = store.poll(&pair[1].id, player, world.now_ms()).await? {
+            if let Polled::Ended(_) | Polled::Settling { .. } = store.poll(&pair[1].id, player, env.now_ms()).await? {
                 break;
             }
-            if world.now_ms() >= until_ms {
+            if env.now_ms() >= until_ms {
                 calls.fetch_add(asked, Ordering::Relaxed);
                 return Ok(waits);
             }
@@ -206,8 +206,8 @@ fn queues(pools: usize) -> Result<Queues, Error> {
     Queues::new(queues).map_err(|problems| Error::Wrong(problems.join("; ")))
 }
 
-fn ticket(pool: &PoolId, world: &System, rating: f64) -> Result<Ticket, Error> {
-    let (unique, joined_ms) = (world.unique(), world.now_ms());
+fn ticket(pool: &PoolId, env: &System, rating: f64) -> Result<Ticket, Error> {
+    let (unique, joined_ms) = (env.unique(), env.now_ms());
     let party = Party::solo(format!("p-{unique}").parse().map_err(wrong)?);
     let (id, expires_ms) = (TicketId::new(pool.clone(), unique), joined_ms + 300_000);
     Ok(Ticket { id, party, rating, joined_ms, expires_ms, attempts: 0, push: false, imported: 0 })

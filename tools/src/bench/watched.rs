@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use muster::adapters::redis::Redis;
 use muster::domain::{CancelReason, Match, MatchId, PoolId, Rules, TicketId};
 use muster::ports::{
-    Answer, Bid, Claim, Dropped, Expired, JobRun, Led, Matches, Page, Reclaimed, Removed, Resigned, Role, Upkeep,
+    Bid, Claim, Dropped, Expired, JobRun, Led, Matches, Page, Reclaimed, Removed, Resigned, Role, StoreResult, Upkeep,
 };
 
 use super::finish::Finish;
@@ -83,7 +83,7 @@ impl Watched {
 }
 
 impl Matches for Watched {
-    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> Answer<Page> {
+    async fn snapshot(&self, pool: &PoolId, offset: usize, limit: usize) -> StoreResult<Page> {
         if self.finish.is_over() {
             return self.store.snapshot(pool, offset, limit).await;
         }
@@ -96,7 +96,7 @@ impl Matches for Watched {
         answer
     }
 
-    async fn match_now(&self, matches: &[Match], now_ms: u64) -> Answer<Vec<Claim>> {
+    async fn match_now(&self, matches: &[Match], now_ms: u64) -> StoreResult<Vec<Claim>> {
         {
             let (mut spans, at) = (self.spans(), now());
             if let Some(read) = spans.read.take() {
@@ -107,17 +107,17 @@ impl Matches for Watched {
         let answer = self.store.match_now(matches, now_ms).await;
         if let Ok(claims) = &answer {
             let held = matches.iter().zip(claims).filter(|(_, claim)| **claim == Claim::Held);
-            self.finish.count(held.map(|(game, _)| game.members().count()).sum());
+            self.finish.count(held.map(|(this_match, _)| this_match.members().count()).sum());
         }
         self.spans().matches.leave(now());
         answer
     }
 
-    fn claim(&self, matches: &[Match], lease_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send {
+    fn claim(&self, matches: &[Match], lease_ms: u64) -> impl Future<Output = StoreResult<Vec<Claim>>> + Send {
         self.store.claim(matches, lease_ms)
     }
 
-    fn confirm(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = Answer<Vec<Claim>>> + Send {
+    fn confirm(&self, matches: &[Match], now_ms: u64) -> impl Future<Output = StoreResult<Vec<Claim>>> + Send {
         self.store.confirm(matches, now_ms)
     }
 
@@ -126,11 +126,11 @@ impl Matches for Watched {
         id: &MatchId,
         verdicts: &[(TicketId, CancelReason)],
         now_ms: u64,
-    ) -> impl Future<Output = Answer<Dropped>> + Send {
+    ) -> impl Future<Output = StoreResult<Dropped>> + Send {
         self.store.drop_match(id, verdicts, now_ms)
     }
 
-    async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> Answer<Led> {
+    async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> StoreResult<Led> {
         let led = self.store.lead(pool, bid).await?;
         Ok(if self.leader_key { led } else { Led { role: Role::Leading, ..led } })
     }
@@ -141,25 +141,25 @@ impl Matches for Watched {
         token: &str,
         if_idle: bool,
         ran: Option<&JobRun>,
-    ) -> impl Future<Output = Answer<Resigned>> + Send {
+    ) -> impl Future<Output = StoreResult<Resigned>> + Send {
         self.store.resign(pool, token, if_idle, ran)
     }
 
-    fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = Answer<()>> + Send {
+    fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = StoreResult<()>> + Send {
         self.store.note_waits(pool, waits_ms)
     }
 }
 
 impl Upkeep for Watched {
-    fn reclaim(&self, pool: &PoolId, now_ms: u64) -> impl Future<Output = Answer<Reclaimed>> + Send {
+    fn reclaim(&self, pool: &PoolId, now_ms: u64) -> impl Future<Output = StoreResult<Reclaimed>> + Send {
         self.store.reclaim(pool, now_ms)
     }
 
-    fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = Answer<Expired>> + Send {
+    fn expire(&self, pool: &PoolId, rules: &Rules, now_ms: u64) -> impl Future<Output = StoreResult<Expired>> + Send {
         self.store.expire(pool, rules, now_ms)
     }
 
-    fn remove(&self, pool: &PoolId) -> impl Future<Output = Answer<Removed>> + Send {
+    fn remove(&self, pool: &PoolId) -> impl Future<Output = StoreResult<Removed>> + Send {
         self.store.remove(pool)
     }
 }

@@ -34,9 +34,10 @@ pub struct Arguments {
 enum Action {
     /// Print what was put aside: the pool, when, and the entry. Entries name players; messages of the queue do not.
     List(Target),
+    #[command(alias = "replay")]
     /// Put all of it back into the outbox, oldest first. What the ledger still refuses is put aside again. Of the queue, tell all
     /// of it again; what is not taken stays in the queue.
-    Replay(Target),
+    Redrive(Target),
 }
 
 #[derive(Debug, Args)]
@@ -68,14 +69,14 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             println!("{} messages", queue::print_all(&queue).await?);
             Ok(ExitCode::SUCCESS)
         }
-        Action::Replay(Target { queue: Some(queue), .. }) => replay_queue(&queue).await,
+        Action::Redrive(Target { queue: Some(queue), .. }) => redrive_queue(&queue).await,
         Action::List(target) => list(&target).await,
-        Action::Replay(target) => replay(&target).await,
+        Action::Redrive(target) => redrive(&target).await,
     }
 }
 
-async fn replay_queue(queue: &str) -> Result<ExitCode, Failure> {
-    let (told, left) = queue::replay_all(queue).await?;
+async fn redrive_queue(queue: &str) -> Result<ExitCode, Failure> {
+    let (told, left) = queue::redrive_all(queue).await?;
     println!("{told} messages told again and deleted, {} left", left.len());
     left.iter().for_each(|problem| eprintln!("muster: {problem}"));
     Ok(if left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -86,7 +87,7 @@ async fn list(target: &Target) -> Result<ExitCode, Failure> {
     let mut shown = 0;
     for pool in &pools {
         // One more than is shown tells whether there are more.
-        let entries = target.heard(store.aside(pool, OUTBOX_TAKE_MAX + 1).await)?;
+        let entries = target.heard(store.dead_letters(pool, OUTBOX_TAKE_MAX + 1).await)?;
         for (id, text) in entries.iter().take(OUTBOX_TAKE_MAX) {
             println!("{pool}  {}  {text}", put_aside_at(id));
             shown += 1;
@@ -99,13 +100,13 @@ async fn list(target: &Target) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn replay(target: &Target) -> Result<ExitCode, Failure> {
+async fn redrive(target: &Target) -> Result<ExitCode, Failure> {
     let (store, pools) = (target.store()?, target.pools()?);
     let mut total = 0;
     for pool in &pools {
         let mut moved = 0;
         loop {
-            let batch = target.heard(store.replay(pool, OUTBOX_TAKE_MAX).await)?;
+            let batch = target.heard(store.redrive(pool, OUTBOX_TAKE_MAX).await)?;
             moved += batch;
             if batch < OUTBOX_TAKE_MAX {
                 break;
@@ -154,7 +155,7 @@ impl Target {
     }
 
     /// What Redis answered, or where it did not: by its address alone, because the URL may hold a password.
-    fn heard<T>(&self, answer: muster::ports::Answer<T>) -> Result<T, Failure> {
+    fn heard<T>(&self, answer: muster::ports::StoreResult<T>) -> Result<T, Failure> {
         answer.map_err(|error| {
             let address = self.url().into_connection_info().map(|info| info.addr().to_string());
             format!("Redis at {}: expected an answer, found: {error}", address.unwrap_or_default()).into()

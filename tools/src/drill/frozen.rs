@@ -203,10 +203,10 @@ async fn follow(api: &Api, player: &str, ticket: Ticket, began: Instant, limit: 
 fn double_booked(seen: &[Seen]) -> Vec<String> {
     let mut booked = BTreeMap::<&str, &str>::new();
     let mut twice = Vec::new();
-    for game in seen.iter().filter_map(|seen| seen.end.as_ref().ok()?.game.as_ref()) {
-        for player in game.teams.iter().flatten().flat_map(|member| &member.players) {
-            let before = booked.insert(player, &game.match_id);
-            if before.is_some_and(|before| before != game.match_id) {
+    for this_match in seen.iter().filter_map(|seen| seen.end.as_ref().ok()?.this_match.as_ref()) {
+        for player in this_match.teams.iter().flatten().flat_map(|member| &member.players) {
+            let before = booked.insert(player, &this_match.match_id);
+            if before.is_some_and(|before| before != this_match.match_id) {
                 twice.push(player.clone());
             }
         }

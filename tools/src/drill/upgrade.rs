@@ -147,8 +147,8 @@ async fn turn(
 
 /// Starts again what has ended. Of the news only what was given up counts: processes end here on purpose.
 async fn look_after(deployment: &mut Deployment, given_up: &mut Vec<String>) {
-    let news = deployment.revive().await;
-    given_up.extend(news.into_iter().filter(|line| line.contains("given up") || line.contains("gave up")));
+    let notifications = deployment.revive().await;
+    given_up.extend(notifications.into_iter().filter(|line| line.contains("given up") || line.contains("gave up")));
 }
 
 /// The process whose turn it is to end: of the function that has had the fewest; where the part has one release, of the other one.
@@ -164,7 +164,7 @@ fn count(deployment: &Deployment, folder: &Path) -> usize {
 
 fn matches(record: &Record) -> impl Iterator<Item = &str> {
     record.lives.iter().flat_map(|life| &life.ends).filter_map(|end| match end {
-        End::Matched(game) => Some(game.match_id.as_str()),
+        End::Matched(this_match) => Some(this_match.match_id.as_str()),
         _ => None,
     })
 }

@@ -125,16 +125,16 @@ impl RedisPart {
             Self::Single(server) => std::slice::from_mut(server.as_mut()),
             Self::Cluster(cluster) => cluster.nodes(),
         };
-        let mut news = Vec::new();
+        let mut notifications = Vec::new();
         for node in nodes {
             let Some(ended) = node.process().ended() else { continue };
             let again = match node.restart_empty().await {
                 Ok(()) => "started again, empty".to_owned(),
                 Err(error) => format!("expected it to start again: {error}"),
             };
-            news.push(format!("{} ended by {ended}; {again}", node.process().what()));
+            notifications.push(format!("{} ended by {ended}; {again}", node.process().what()));
         }
-        news
+        notifications
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -319,15 +319,15 @@ impl Deployment {
     /// Starts Redis and the emulator again if they have ended, and says what happened since the last call: a line for each
     /// death, each run that failed, and each batch that was given up. Functions are started again without being asked for.
     pub async fn revive(&mut self) -> Vec<String> {
-        let mut news = self.lambda.news();
-        news.extend(self.redis.revive().await);
+        let mut notifications = self.lambda.notifications();
+        notifications.extend(self.redis.revive().await);
         if let Some(ledger) = &mut self.ledger {
-            news.extend(ledger.revive().await);
-            news.extend(ledger.pump.iter().flat_map(StreamPump::failures));
+            notifications.extend(ledger.revive().await);
+            notifications.extend(ledger.pump.iter().flat_map(StreamPump::failures));
         }
-        news.extend(self.schedules.iter().flat_map(Schedule::failures));
-        news.extend(self.websocket.failures());
-        news
+        notifications.extend(self.schedules.iter().flat_map(Schedule::failures));
+        notifications.extend(self.websocket.failures());
+        notifications
     }
 
     /// The ids of all processes: functions, Redis and the emulator.

@@ -93,7 +93,7 @@ pub struct Lambda {
 struct Shared {
     functions: Mutex<BTreeMap<String, Arc<Function>>>,
     sandboxes: AtomicU64,
-    news: Arc<Mutex<Vec<String>>>,
+    notifications: Arc<Mutex<Vec<String>>>,
 }
 
 impl Shared {
@@ -143,7 +143,7 @@ impl Lambda {
             return Err(Error::NotBuilt { path: setup.program.display().to_string(), remedy });
         }
         let name = setup.name.clone();
-        let function = Arc::new(Function::new(setup, self.url(), Arc::clone(&self.shared.news)));
+        let function = Arc::new(Function::new(setup, self.url(), Arc::clone(&self.shared.notifications)));
         // Known before a sandbox can ask for work.
         locked(&self.shared.functions).insert(name, Arc::clone(&function));
         if function.concurrency() > 0 {
@@ -207,8 +207,8 @@ impl Lambda {
     }
 
     /// What happened since the last call, a line each: deaths, timeouts, and events that were given up.
-    pub fn news(&self) -> Vec<String> {
-        std::mem::take(&mut locked(&self.shared.news))
+    pub fn notifications(&self) -> Vec<String> {
+        std::mem::take(&mut locked(&self.shared.notifications))
     }
 
     /// Asks every sandbox to end (SIGTERM), kills those that have not after `grace`, and starts none again.

@@ -30,7 +30,7 @@ pub struct Ticket {
     pub proposal: Option<Proposal>,
     /// The match, once there is one.
     #[serde(rename = "match")]
-    pub game: Option<Game>,
+    pub this_match: Option<Game>,
 }
 
 /// Where a ticket is.

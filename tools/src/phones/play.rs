@@ -209,7 +209,7 @@ impl Stage {
             seen.hears(last, player);
         }
         // The answer to a join or a cancel that came too late may not carry the match.
-        if seen.last.as_ref().is_ok_and(|last| last.status == Status::Matched && last.game.is_none()) {
+        if seen.last.as_ref().is_ok_and(|last| last.status == Status::Matched && last.this_match.is_none()) {
             seen.last = self.insist(|| self.api.poll(player, id)).await;
         }
         seen
@@ -252,12 +252,14 @@ impl Stage {
             for (number, end) in life.ends.iter().enumerate() {
                 let player = &party.players[number];
                 let (id, was_matched) = match end {
-                    End::Matched(game) => (game.match_id.as_str(), true),
+                    End::Matched(this_match) => (this_match.match_id.as_str(), true),
                     End::GaveUp | End::LeftOver => (life.ticket_id.as_str(), false),
                     _ => continue,
                 };
                 match self.insist(|| self.api.poll(player, id)).await {
-                    Ok(ticket) if was_matched || ticket.game.is_some() => life.last_looks[number] = ticket.game,
+                    Ok(ticket) if was_matched || ticket.this_match.is_some() => {
+                        life.last_looks[number] = ticket.this_match
+                    }
                     Ok(_) => {}
                     Err(error) => record.faults.push(format!("{player} cannot read {id} any more: {error}")),
                 }
@@ -378,10 +380,10 @@ fn end(last: Result<Ticket, ApiError>, wish: Option<&End>) -> End {
         Err(error) => return End::Lost(error.to_string()),
     };
     let reason = ticket.reason.as_deref().unwrap_or("no reason");
-    match (ticket.status, ticket.game, wish) {
+    match (ticket.status, ticket.this_match, wish) {
         (_, _, Some(End::Vanished(_))) => End::Vanished(String::new()),
         (Status::Waiting | Status::Proposed, ..) => End::StillWaiting,
-        (Status::Matched, Some(game), _) => End::Matched(game),
+        (Status::Matched, Some(this_match), _) => End::Matched(this_match),
         (Status::Matched, None, _) => End::Lost("matched, but the match is not in the answer".to_owned()),
         (Status::Cancelled, _, Some(wish)) if own(wish).contains(&reason) => wish.clone(),
         (status, ..) => End::Dropped(format!("{status:?}: {reason}").to_lowercase()),

@@ -111,8 +111,8 @@ fn count(parties: &[Party], records: &[&Record]) -> Tally {
     let lives = || records.iter().flat_map(|record| &record.lives);
     let ended = |wanted: fn(&End) -> bool| lives().flat_map(|life| &life.ends).filter(|end| wanted(end)).count();
     let without_ticket = records.iter().filter(|record| record.lives.is_empty());
-    let games: BTreeMap<&str, f64> =
-        lives().flat_map(games).map(|game| (game.match_id.as_str(), game.rating_gap)).collect();
+    let matches: BTreeMap<&str, f64> =
+        lives().flat_map(matches).map(|this_match| (this_match.match_id.as_str(), this_match.rating_gap)).collect();
     let mut wait_us = Histogram::new_with_bounds(1, WAIT_US_MAX, 3).unwrap_or_else(|_| unreachable!("lawful bounds"));
     for wait in lives().filter_map(|life| life.wait) {
         wait_us.saturating_record(micros(wait));
@@ -139,8 +139,8 @@ fn count(parties: &[Party], records: &[&Record]) -> Tally {
             + without_ticket.map(|record| parties[record.party].players.len()).sum::<usize>(),
         lost: ended(|end| matches!(end, End::Lost(_))),
         double_booked: 0,
-        matches: games.len(),
-        rating_gap_mean: games.values().sum::<f64>() / games.len().max(1) as f64,
+        matches: matches.len(),
+        rating_gap_mean: matches.values().sum::<f64>() / matches.len().max(1) as f64,
         wait_us,
     }
 }
@@ -158,9 +158,9 @@ fn ends<'a>(parties: &'a [Party], record: &'a Record) -> impl Iterator<Item = (&
 }
 
 /// Every match body that a life's players saw.
-fn games(life: &Life) -> impl Iterator<Item = &Game> {
+fn matches(life: &Life) -> impl Iterator<Item = &Game> {
     let first = life.ends.iter().filter_map(|end| match end {
-        End::Matched(game) => Some(game),
+        End::Matched(this_match) => Some(this_match),
         _ => None,
     });
     first.chain(life.last_looks.iter().flatten())
@@ -188,30 +188,30 @@ fn double_booked<'a>(
         let party = &parties[record.party];
         let players = || party.players.iter().map(String::as_str).collect::<Vec<_>>();
         for life in &record.lives {
-            let ids: BTreeSet<&str> = games(life).map(|game| game.match_id.as_str()).collect();
+            let ids: BTreeSet<&str> = matches(life).map(|this_match| this_match.match_id.as_str()).collect();
             if ids.len() > 1 {
                 blame(players(), format!("ticket {}: expected one match, seen in {ids:?}", life.ticket_id));
             }
-            for game in games(life) {
-                let body = *bodies.entry(&game.match_id).or_insert(game);
-                if body != game {
-                    blame(players(), format!("match {}: its players see different bodies of it", game.match_id));
+            for this_match in matches(life) {
+                let body = *bodies.entry(&this_match.match_id).or_insert(this_match);
+                if body != this_match {
+                    blame(players(), format!("match {}: its players see different bodies of it", this_match.match_id));
                 }
                 let mode = &scenario.modes[party.mode];
-                for line in misfits(game, life, &party.players, (mode.teams, mode.team_size)) {
+                for line in misfits(this_match, life, &party.players, (mode.teams, mode.team_size)) {
                     blame(players(), line);
                 }
             }
         }
     }
     // What a match says about a ticket must be what that ticket's phones say.
-    for (id, game) in &bodies {
-        for member in game.teams.iter().flatten() {
+    for (id, this_match) in &bodies {
+        for member in this_match.teams.iter().flatten() {
             let Some((record, life)) = own.get(member.ticket_id.as_str()) else {
                 faults.push(format!("match {id}: ticket {} is of no phone here", member.ticket_id));
                 continue;
             };
-            if !games(life).any(|seen| seen.match_id == *id) {
+            if !matches(life).any(|seen| seen.match_id == *id) {
                 let line = format!("match {id}: holds ticket {}, whose phones saw {:?}", member.ticket_id, life.ends);
                 found.extend(parties[record.party].players.iter().map(String::as_str));
                 faults.push(line);
@@ -222,19 +222,19 @@ fn double_booked<'a>(
 }
 
 /// What is wrong with a match in the eyes of one of its parties.
-fn misfits(game: &Game, life: &Life, players: &[String], (teams, team_size): (usize, usize)) -> Vec<String> {
+fn misfits(this_match: &Game, life: &Life, players: &[String], (teams, team_size): (usize, usize)) -> Vec<String> {
     let mut lines = Vec::new();
-    let id = &game.match_id;
+    let id = &this_match.match_id;
     let sizes: Vec<usize> =
-        game.teams.iter().map(|team| team.iter().map(|member| member.players.len()).sum()).collect();
+        this_match.teams.iter().map(|team| team.iter().map(|member| member.players.len()).sum()).collect();
     if sizes != vec![team_size; teams] {
         lines.push(format!("match {id}: expected {teams} teams of {team_size}, found {sizes:?}"));
     }
-    let everybody: Vec<&String> = game.teams.iter().flatten().flat_map(|member| &member.players).collect();
+    let everybody: Vec<&String> = this_match.teams.iter().flatten().flat_map(|member| &member.players).collect();
     if everybody.iter().collect::<BTreeSet<_>>().len() != everybody.len() {
         lines.push(format!("match {id}: a player is in it twice: {everybody:?}"));
     }
-    let mine: Vec<_> = game.teams.iter().flatten().filter(|member| member.ticket_id == life.ticket_id).collect();
+    let mine: Vec<_> = this_match.teams.iter().flatten().filter(|member| member.ticket_id == life.ticket_id).collect();
     let same = |a: &[String], b: &[String]| a.iter().collect::<BTreeSet<_>>() == b.iter().collect::<BTreeSet<_>>();
     if mine.len() != 1 || !same(&mine[0].players, players) {
         lines.push(format!("match {id}: expected ticket {} with {players:?} once, found {mine:?}", life.ticket_id));

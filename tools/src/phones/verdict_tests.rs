@@ -31,7 +31,7 @@ fn parties() -> Vec<Party> {
 }
 
 /// A match of one against one; the ticket of `ann` is `t-ann`.
-fn game(id: &str, players: [&str; 2]) -> Game {
+fn this_match(id: &str, players: [&str; 2]) -> Game {
     let member = |name: &str| Member { ticket_id: format!("t-{name}"), players: vec![name.to_owned()] };
     Game { match_id: id.to_owned(), teams: players.map(|name| vec![member(name)]).to_vec(), rating_gap: 10.0 }
 }
@@ -48,8 +48,8 @@ fn record(party: usize, name: &str, end: End, last_look: Option<Game>) -> Record
     Record { party, lives: vec![life], ..Record::default() }
 }
 
-fn matched(party: usize, name: &str, game: Game) -> Record {
-    record(party, name, End::Matched(game.clone()), Some(game))
+fn matched(party: usize, name: &str, this_match: Game) -> Record {
+    record(party, name, End::Matched(this_match.clone()), Some(this_match))
 }
 
 fn judge_all(records: &[Record]) -> Verdict {
@@ -58,8 +58,8 @@ fn judge_all(records: &[Record]) -> Verdict {
 
 fn good() -> Vec<Record> {
     vec![
-        matched(0, "ann", game("m1", ["ann", "bob"])),
-        matched(1, "bob", game("m1", ["ann", "bob"])),
+        matched(0, "ann", this_match("m1", ["ann", "bob"])),
+        matched(1, "bob", this_match("m1", ["ann", "bob"])),
         record(2, "cid", End::GaveUp, None),
         record(3, "dee", End::LeftOver, None),
     ]
@@ -77,7 +77,7 @@ fn a_play_in_which_every_promise_holds() {
 #[test]
 fn a_player_in_two_matches_is_double_booked_with_the_other_who_misses_them() {
     let mut records = good();
-    records[2] = matched(2, "cid", game("m2", ["cid", "ann"]));
+    records[2] = matched(2, "cid", this_match("m2", ["cid", "ann"]));
     let verdict = judge_all(&records);
     assert!(!verdict.holds());
     assert_eq!(verdict.all.double_booked, 1, "ann, who knows nothing of m2: {:?}", verdict.faults);
@@ -86,7 +86,7 @@ fn a_player_in_two_matches_is_double_booked_with_the_other_who_misses_them() {
 #[test]
 fn a_ticket_seen_in_another_match_later_is_double_booked() {
     let mut records = good();
-    records[0].lives[0].last_looks = vec![Some(game("m2", ["ann", "bob"]))];
+    records[0].lives[0].last_looks = vec![Some(this_match("m2", ["ann", "bob"]))];
     let verdict = judge_all(&records);
     assert!(!verdict.holds());
     assert!(verdict.all.double_booked >= 1);
@@ -95,7 +95,7 @@ fn a_ticket_seen_in_another_match_later_is_double_booked() {
 #[test]
 fn a_match_that_its_players_see_differently_double_books() {
     let mut records = good();
-    records[1] = matched(1, "bob", game("m1", ["cid", "bob"]));
+    records[1] = matched(1, "bob", this_match("m1", ["cid", "bob"]));
     assert!(judge_all(&records).all.double_booked >= 1);
 }
 
@@ -111,7 +111,7 @@ fn a_cancelled_ticket_in_a_match_double_books() {
 #[test]
 fn a_match_of_the_wrong_size_does_not_pass() {
     let mut records = good();
-    let mut crowd = game("m1", ["ann", "bob"]);
+    let mut crowd = this_match("m1", ["ann", "bob"]);
     crowd.teams[0].push(Member { ticket_id: "t-cid".into(), players: vec!["cid".into()] });
     for (index, name) in ["ann", "bob", "cid"].into_iter().enumerate() {
         records[index] = matched(index, name, crowd.clone());

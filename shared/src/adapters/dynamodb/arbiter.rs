@@ -28,11 +28,11 @@ use crate::ports::{Clock, Ended, Fate, Mode, Recorded, StoreError};
 const ROUNDS_MAX: usize = 5;
 
 /// A ticket, with what its mark is worth.
-pub(super) enum Known {
+pub(super) enum Existing {
     /// It waits; also under the mark of a match that is void or undecided.
     Waiting(Ticket),
     /// It is over, and was in this match if it was matched.
-    Over(Ended),
+    Finished(Ended),
 }
 
 fn state(state: TicketState) -> aws_sdk_dynamodb::types::AttributeValue {
@@ -48,36 +48,38 @@ impl<C: Clock> DynamoDb<C> {
     /// The match with this id, if it is played.
     pub(super) async fn get_match(&self, id: &MatchId) -> Result<Option<Match>, StoreError> {
         Ok(match self.decision(id).await? {
-            Some(Decision::Confirmed(game)) => Some(game),
+            Some(Decision::Confirmed(this_match)) => Some(this_match),
             Some(Decision::Void) | None => None,
         })
     }
 
     /// What the item of a ticket says.
-    pub(super) async fn known(&self, found: &Item) -> Result<Known, StoreError> {
-        let over = match Stored::read(found)? {
-            Stored::Waiting(ticket, _) => return Ok(Known::Waiting(ticket)),
-            Stored::Over(over) => over,
+    pub(super) async fn known(&self, found: &Item) -> Result<Existing, StoreError> {
+        let finished = match Stored::read(found)? {
+            Stored::Waiting(ticket, _) => return Ok(Existing::Waiting(ticket)),
+            Stored::Finished(finished) => finished,
         };
-        let Outcome::Matched(game) = &over.outcome else { return Ok(Known::Over(item::ended(over, None))) };
-        match self.get_match(game).await? {
-            Some(game) => Ok(Known::Over(item::ended(over, Some(game)))),
-            None => item::read_waiting(found).map(|(ticket, _)| Known::Waiting(ticket)),
+        let Outcome::Matched(this_match) = &finished.outcome else {
+            return Ok(Existing::Finished(item::ended(finished, None)));
+        };
+        match self.get_match(this_match).await? {
+            Some(this_match) => Ok(Existing::Finished(item::ended(finished, Some(this_match)))),
+            None => item::read_waiting(found).map(|(ticket, _)| Existing::Waiting(ticket)),
         }
     }
 
     /// Carries a match.
-    pub(super) async fn carry(&self, game: &Match) -> Result<Recorded, StoreError> {
-        let marked = try_join_all(game.members().map(|member| self.mark(game, member))).await?;
+    pub(super) async fn carry(&self, this_match: &Match) -> Result<Recorded, StoreError> {
+        let marked = try_join_all(this_match.members().map(|member| self.mark(this_match, member))).await?;
         let decided = match marked.iter().all(|marked| *marked) {
-            true => self.write_decision(item::write_confirmed(game)).await?,
-            false => self.write_decision(item::write_void(&game.id, self.clock.now_ms())).await?,
+            true => self.write_decision(item::write_confirmed(this_match)).await?,
+            false => self.write_decision(item::write_void(&this_match.id, self.clock.now_ms())).await?,
         };
         match decided {
             Decision::Confirmed(_) => Ok(Recorded::Done),
-            Decision::Void => {
-                Ok(Recorded::Void(try_join_all(game.members().map(|member| self.fate(game, member))).await?))
-            }
+            Decision::Void => Ok(Recorded::Void(
+                try_join_all(this_match.members().map(|member| self.fate(this_match, member))).await?,
+            )),
         }
     }
 
@@ -102,21 +104,21 @@ impl<C: Clock> DynamoDb<C> {
     }
 
     /// Takes the mark of a match that is not played off a ticket. The ticket as it is then.
-    async fn take_off(&self, ticket: &str, game: &MatchId) -> Result<Updated, StoreError> {
+    async fn take_off(&self, ticket: &str, this_match: &MatchId) -> Result<Updated, StoreError> {
         let values = vec![
             (":waiting", state(TicketState::Waiting)),
             (":matched", state(TicketState::Matched)),
-            (":match", text(game)),
+            (":match", text(this_match)),
         ];
         let own = Condition::new("#status = :matched AND #match = :match", values);
         self.update_if(ticket, "SET #status = :waiting REMOVE #match, #ended_ms", own).await
     }
 
     /// Whether a ticket now bears the mark of this match.
-    async fn mark(&self, game: &Match, member: &Member) -> Result<bool, StoreError> {
+    async fn mark(&self, this_match: &Match, member: &Member) -> Result<bool, StoreError> {
         let key = member.ticket.to_string();
         for _ in 0..ROUNDS_MAX {
-            let (update, mut values) = item::mark_update(game, member);
+            let (update, mut values) = item::mark_update(this_match, member);
             values.push((":waiting", state(TicketState::Waiting)));
             let mut free = Condition::new(
                 "attribute_not_exists(#pk) OR (#status = :matched AND #match = :match) \
@@ -130,36 +132,36 @@ impl<C: Clock> DynamoDb<C> {
             }
             let Updated::Refused(Some(old)) = self.update_if(&key, update, free).await? else { return Ok(true) };
             match Stored::read(&old)? {
-                Stored::Over(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
+                Stored::Finished(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
                     if self.is_played(&other).await? {
                         return Ok(false);
                     }
                     self.take_off(&key, &other).await?;
                 }
-                Stored::Waiting(..) | Stored::Over(_) => return Ok(false),
+                Stored::Waiting(..) | Stored::Finished(_) => return Ok(false),
             }
         }
         Err(changing(&key))
     }
 
     /// What is left of a ticket of a match that is void.
-    async fn fate(&self, game: &Match, member: &Member) -> Result<Fate, StoreError> {
+    async fn fate(&self, this_match: &Match, member: &Member) -> Result<Fate, StoreError> {
         let key = member.ticket.to_string();
-        let mut bears = game.id.clone();
+        let mut bears = this_match.id.clone();
         for _ in 0..ROUNDS_MAX {
             let found = match self.take_off(&key, &bears).await? {
                 Updated::Done(found) | Updated::Refused(Some(found)) => found,
-                Updated::Refused(None) => return Ok(Fate::Free(game.ticket_of(member))),
+                Updated::Refused(None) => return Ok(Fate::Free(this_match.ticket_of(member))),
             };
             match Stored::read(&found)? {
                 Stored::Waiting(ticket, _) => return Ok(Fate::Free(ticket)),
-                Stored::Over(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
+                Stored::Finished(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
                     if self.is_played(&other).await? {
-                        return Ok(Fate::Over);
+                        return Ok(Fate::Finished);
                     }
                     bears = other;
                 }
-                Stored::Over(_) => return Ok(Fate::Over),
+                Stored::Finished(_) => return Ok(Fate::Finished),
             }
         }
         Err(changing(&key))
@@ -187,15 +189,15 @@ impl<C: Clock> DynamoDb<C> {
                 return Ok(Recorded::Done);
             };
             match Stored::read(&old)? {
-                Stored::Over(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
+                Stored::Finished(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
                     if self.is_played(&other).await? {
-                        return Ok(Recorded::Over);
+                        return Ok(Recorded::Finished);
                     }
                     self.take_off(&key, &other).await?;
                 }
                 // News of a life that the store has lost: the ticket was brought back since.
                 Stored::Waiting(..) => return Ok(Recorded::Done),
-                Stored::Over(_) => return Err(changing(&key)),
+                Stored::Finished(_) => return Err(changing(&key)),
             }
         }
         Err(changing(&key))
@@ -223,13 +225,13 @@ impl<C: Clock> DynamoDb<C> {
                 Updated::Refused(Some(old)) => old,
             };
             match Stored::read(&old)? {
-                Stored::Over(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
+                Stored::Finished(EndedTicket { outcome: Outcome::Matched(other), .. }) => {
                     if self.is_played(&other).await? {
                         return Ok(None);
                     }
                     self.take_off(&key, &other).await?;
                 }
-                Stored::Over(_) => return Ok(None),
+                Stored::Finished(_) => return Ok(None),
                 Stored::Waiting(found, _) => return Ok(Some(found.imported)),
             }
         }

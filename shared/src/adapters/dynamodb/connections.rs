@@ -38,8 +38,8 @@ impl<C: Clock> Connections for DynamoDb<C> {
         Ok(players.iter().map(|player| found.get(&item::connection_key(player)).cloned()).collect())
     }
 
-    async fn unreached(&self, game: &MatchId, players: &[PlayerId]) -> Result<(), StoreError> {
-        within(TIMEOUT_MS, self.put(item::write_unreached(game, players, self.clock.now_ms()))).await
+    async fn unreached(&self, this_match: &MatchId, players: &[PlayerId]) -> Result<(), StoreError> {
+        within(TIMEOUT_MS, self.put(item::write_unreached(this_match, players, self.clock.now_ms()))).await
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) fn write_ended(ended: &EndedTicket) -> Item {
         (TTL, ttl(ended.ended_ms)),
     ]);
     match &ended.outcome {
-        Outcome::Matched(game) => written.insert(MATCH.to_owned(), text(game)),
+        Outcome::Matched(this_match) => written.insert(MATCH.to_owned(), text(this_match)),
         Outcome::Cancelled(reason) => written.insert(REASON.to_owned(), text(reason.as_str())),
         Outcome::Expired => None,
     };
@@ -133,29 +133,29 @@ pub(super) fn cancel_update(reason: CancelReason, now_ms: u64) -> (&'static str,
     (update, values)
 }
 
-fn write_teams(game: &Match) -> String {
-    serde_json::to_string(&member::write_teams(game)).unwrap_or_default()
+fn write_teams(this_match: &Match) -> String {
+    serde_json::to_string(&member::write_teams(this_match)).unwrap_or_default()
 }
 
 /// A match alone.
-fn write_game(key: String, game: &Match, ttl: AttributeValue) -> Item {
+fn write_match(key: String, this_match: &Match, ttl: AttributeValue) -> Item {
     let mut written = item([
         (KEY, text(key)),
-        (STATE, text(game.state.as_str())),
-        (CREATED, number(game.created_ms)),
-        (TEAMS, text(write_teams(game))),
+        (STATE, text(this_match.state.as_str())),
+        (CREATED, number(this_match.created_ms)),
+        (TEAMS, text(write_teams(this_match))),
         (TTL, ttl),
     ]);
-    written.extend(game.deadline_ms.map(|deadline_ms| (DEADLINE.to_owned(), number(deadline_ms))));
-    written.extend(game.lobby.map(|lobby| (LOBBY.to_owned(), number(lobby))));
+    written.extend(this_match.deadline_ms.map(|deadline_ms| (DEADLINE.to_owned(), number(deadline_ms))));
+    written.extend(this_match.lobby.map(|lobby| (LOBBY.to_owned(), number(lobby))));
     written
 }
 
 /// What a match asks its parties, or that it fell through after it had asked. Written for the stream, which tells the phones;
 /// under a key of its own, so that late news of the question never stand in the way of the match itself.
-pub(super) fn write_offer(game: &Match, verdicts: &[(TicketId, CancelReason)]) -> Item {
-    let ttl = number((game.deadline_ms.unwrap_or(game.created_ms) + OFFER_KEEP_MS) / 1_000);
-    let mut written = write_game(format!("{OFFER}{}", game.id), game, ttl);
+pub(super) fn write_offer(this_match: &Match, verdicts: &[(TicketId, CancelReason)]) -> Item {
+    let ttl = number((this_match.deadline_ms.unwrap_or(this_match.created_ms) + OFFER_KEEP_MS) / 1_000);
+    let mut written = write_match(format!("{OFFER}{}", this_match.id), this_match, ttl);
     if !verdicts.is_empty() {
         let verdict = |(ticket, reason): &(TicketId, CancelReason)| (ticket.to_string(), text(reason.as_str()));
         written.insert(VERDICTS.to_owned(), AttributeValue::M(verdicts.iter().map(verdict).collect()));
@@ -167,9 +167,9 @@ pub(super) fn write_offer(game: &Match, verdicts: &[(TicketId, CancelReason)]) -
 pub(super) fn read_offer(found: &Item) -> Result<Event, StoreError> {
     let read = Reader(found);
     let id = read.text(KEY)?.strip_prefix(OFFER).and_then(|id| id.parse().ok());
-    let game = read_game(id.ok_or_else(|| read.wrong(KEY, "an offer's key"))?, &read)?;
-    if game.state != MatchState::Dropped {
-        return Ok(Event::Asked(game));
+    let this_match = read_match(id.ok_or_else(|| read.wrong(KEY, "an offer's key"))?, &read)?;
+    if this_match.state != MatchState::Dropped {
+        return Ok(Event::Asked(this_match));
     }
     let verdicts =
         found.get(VERDICTS).map(|value| value.as_m().map_err(|_| read.wrong(VERDICTS, "a map"))).transpose()?;
@@ -179,12 +179,12 @@ pub(super) fn read_offer(found: &Item) -> Result<Event, StoreError> {
     };
     let mut verdicts: Vec<_> = verdicts.into_iter().flatten().map(verdict).collect::<Result<_, _>>()?;
     verdicts.sort_unstable();
-    Ok(Event::Dropped(DroppedMatch { game, verdicts }))
+    Ok(Event::Dropped(DroppedMatch { this_match, verdicts }))
 }
 
 /// The decision that a match is played.
-pub(super) fn write_confirmed(game: &Match) -> Item {
-    write_game(game.id.to_string(), game, ttl(game.created_ms))
+pub(super) fn write_confirmed(this_match: &Match) -> Item {
+    write_match(this_match.id.to_string(), this_match, ttl(this_match.created_ms))
 }
 
 /// What the state of a match says that is void. No [`MatchState`]: a version that does not know it must not take it for a match.
@@ -208,27 +208,27 @@ pub(super) fn read_decision(found: &Item) -> Result<Decision, StoreError> {
     let read = Reader(found);
     match read.text(STATE)? {
         VOID => Ok(Decision::Void),
-        _ => Ok(Decision::Confirmed(read_game(read.parsed(KEY)?, &read)?)),
+        _ => Ok(Decision::Confirmed(read_match(read.parsed(KEY)?, &read)?)),
     }
 }
 
 /// The update that marks a ticket as matched, and its values. What the ticket was while it waited stays, so that the mark can
 /// be taken off again. A ticket that the ledger never heard of may come back for as long as the store remembers its match.
-pub(super) fn mark_update(game: &Match, member: &Member) -> (&'static str, Vec<(&'static str, AttributeValue)>) {
+pub(super) fn mark_update(this_match: &Match, member: &Member) -> (&'static str, Vec<(&'static str, AttributeValue)>) {
     let update = "SET #status = :matched, #match = :match, #players = :players, #rating = :rating, \
         #joined_ms = :joined, #attempts = :attempts, #ended_ms = :now, #ttl = :ttl, \
         #mode = if_not_exists(#mode, :normal), #expires_ms = if_not_exists(#expires_ms, :expires)";
     let values = vec![
         (":matched", text(TicketState::Matched.as_str())),
-        (":match", text(&game.id)),
+        (":match", text(&this_match.id)),
         (":players", players_list(&member.players)),
         (":rating", number(member.rating)),
         (":joined", number(member.joined_ms)),
         (":attempts", number(member.attempts)),
-        (":now", number(game.created_ms)),
-        (":ttl", ttl(game.created_ms)),
+        (":now", number(this_match.created_ms)),
+        (":ttl", ttl(this_match.created_ms)),
         (":normal", text(mode_text(Mode::Normal))),
-        (":expires", number(game.created_ms + KEEP_MS)),
+        (":expires", number(this_match.created_ms + KEEP_MS)),
     ];
     (update, values)
 }
@@ -255,9 +255,9 @@ pub(super) fn write_connection(player: &PlayerId, connection: &str, since_ms: u6
 }
 
 /// Players whose phones could not be told that a match checks them. Kept for the stream, not for readers.
-pub(super) fn write_unreached(game: &MatchId, players: &[PlayerId], now_ms: u64) -> Item {
+pub(super) fn write_unreached(this_match: &MatchId, players: &[PlayerId], now_ms: u64) -> Item {
     item([
-        (KEY, text(format!("{UNREACHED}{game}"))),
+        (KEY, text(format!("{UNREACHED}{this_match}"))),
         (PLAYERS, players_list(players)),
         (TTL, number((now_ms + OFFER_KEEP_MS) / 1_000)),
     ])
@@ -318,7 +318,7 @@ pub(super) enum Stored {
     /// It waits, as far as the ledger knows.
     Waiting(Ticket, Mode),
     /// It is over; or marked by a match of which its own item knows not whether it is played.
-    Over(EndedTicket),
+    Finished(EndedTicket),
 }
 
 impl Stored {
@@ -340,7 +340,7 @@ impl Stored {
         let (players, rating) = (read.players()?, read.number(RATING)?);
         let (joined_ms, attempts) = (read.number(JOINED)?, read.number(ATTEMPTS)?);
         let (ended_ms, imported) = (read.number(ENDED)?, imported(&read)?);
-        Ok(Self::Over(EndedTicket {
+        Ok(Self::Finished(EndedTicket {
             ticket,
             players,
             rating,
@@ -380,12 +380,12 @@ pub(super) fn read_waiting(found: &Item) -> Result<(Ticket, Mode), StoreError> {
 }
 
 /// What the phone's side wants to know of a ticket that is over.
-pub(super) fn ended(over: EndedTicket, played: Option<Match>) -> Ended {
-    let EndedTicket { outcome, players, joined_ms, attempts, .. } = over;
+pub(super) fn ended(finished: EndedTicket, played: Option<Match>) -> Ended {
+    let EndedTicket { outcome, players, joined_ms, attempts, .. } = finished;
     Ended { outcome, players, joined_ms, attempts, played }
 }
 
-fn read_game(id: MatchId, read: &Reader<'_>) -> Result<Match, StoreError> {
+fn read_match(id: MatchId, read: &Reader<'_>) -> Result<Match, StoreError> {
     let state = MatchState::from_text(read.text(STATE)?).unwrap_or(MatchState::Other);
     let teams = serde_json::from_str(read.text(TEAMS)?).map_err(corrupt)?;
     let teams = member::read_teams(&id.pool, teams)?;

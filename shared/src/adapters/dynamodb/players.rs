@@ -32,7 +32,7 @@ impl<C: Clock> Players for DynamoDb<C> {
     }
 
     /// Blame is the store's alone: while it is away, nobody is kept out.
-    async fn blame(&self, _: &PlayerId, _: &TicketId, _: u64, _: u64) -> Result<(), StoreError> {
+    async fn penalize(&self, _: &PlayerId, _: &TicketId, _: u64, _: u64) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 use futures::{StreamExt, stream};
 
-use super::arbiter::Known;
+use super::arbiter::Existing;
 use super::client::{Condition, DynamoDb, RECORD_TIMEOUT_MS, TIMEOUT_MS, Written, within};
 use super::item::{self, mode_text, number, text};
 use crate::domain::limits::PLAYER_GRACE_MS;
@@ -22,9 +22,9 @@ impl<C: Clock> Ledger for DynamoDb<C> {
                 vec![(":waiting", text(TicketState::Waiting.as_str())), (":fallback", text(mode_text(Mode::Fallback)))];
             let new = Condition::new("attribute_not_exists(#pk) OR (#status = :waiting AND #mode = :fallback)", values);
             if let Written::Refused(Some(old)) = self.put_if(item::write_waiting(ticket, Mode::Normal), new).await?
-                && let Known::Over(_) = self.known(&old).await?
+                && let Existing::Finished(_) = self.known(&old).await?
             {
-                return Ok(Noted::Over);
+                return Ok(Noted::Finished);
             }
             let notes = ticket.party.players().iter().map(|player| {
                 let expires_ms = ticket.expires_ms + PLAYER_GRACE_MS;
@@ -58,8 +58,8 @@ impl<C: Clock> Ledger for DynamoDb<C> {
         Ok(answers.into_iter().map(verdict).collect())
     }
 
-    async fn decide(&self, game: &Match) -> Result<Recorded, StoreError> {
-        within(TIMEOUT_MS, self.carry(game)).await
+    async fn decide(&self, this_match: &Match) -> Result<Recorded, StoreError> {
+        within(TIMEOUT_MS, self.carry(this_match)).await
     }
 
     async fn imported(&self, ticket: &Ticket) -> Result<Option<u32>, StoreError> {
@@ -75,11 +75,11 @@ impl<C: Clock> Ledger for DynamoDb<C> {
 impl<C: Clock> DynamoDb<C> {
     async fn record_one(&self, event: &Event) -> Result<Recorded, StoreError> {
         match event {
-            Event::Matched(game) => self.carry(game).await,
+            Event::Matched(this_match) => self.carry(this_match).await,
             Event::Ended(ended) => self.end(ended).await,
-            Event::Asked(game) => self.put(item::write_offer(game, &[])).await.map(|()| Recorded::Done),
+            Event::Asked(this_match) => self.put(item::write_offer(this_match, &[])).await.map(|()| Recorded::Done),
             Event::Dropped(dropped) => {
-                self.put(item::write_offer(&dropped.game, &dropped.verdicts)).await.map(|()| Recorded::Done)
+                self.put(item::write_offer(&dropped.this_match, &dropped.verdicts)).await.map(|()| Recorded::Done)
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::ports::{Mode, StoreError};
 
 /// What an image tells.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum Image {
     /// A ticket waits.
     Waiting(Ticket, Mode),
     /// Something that happened and will not unhappen.
@@ -27,28 +27,32 @@ pub enum News {
 ///
 /// # Errors
 /// It is no item of the ledger, or one that nobody of this version wrote.
-pub fn read_image(image: &Value) -> Result<News, StoreError> {
+pub fn read_image(image: &Value) -> Result<Image, StoreError> {
     let found = read_item(image).ok_or_else(|| item::corrupt(format!("expected an item's image, found {image}")))?;
     let key = Reader(&found).text(KEY)?;
     match key.split_once('.') {
         Some(("t", _)) => match Stored::read(&found)? {
-            Stored::Waiting(ticket, mode) => Ok(News::Waiting(ticket, mode)),
-            Stored::Over(over) if over.players.is_empty() || matches!(over.outcome, Outcome::Matched(_)) => {
-                Ok(News::Nothing)
+            Stored::Waiting(ticket, mode) => Ok(Image::Waiting(ticket, mode)),
+            Stored::Finished(finished)
+                if finished.players.is_empty() || matches!(finished.outcome, Outcome::Matched(_)) =>
+            {
+                Ok(Image::Nothing)
             }
-            Stored::Over(over) => Ok(News::Event(Event::Ended(over))),
+            Stored::Finished(finished) => Ok(Image::Event(Event::Ended(finished))),
         },
         Some(("m", _)) => Ok(match item::read_decision(&found)? {
-            Decision::Confirmed(game) => News::Event(Event::Matched(game)),
-            Decision::Void => News::Nothing,
+            Decision::Confirmed(this_match) => Image::Event(Event::Matched(this_match)),
+            Decision::Void => Image::Nothing,
         }),
         Some(("o", _)) => Ok(match item::read_offer(&found)? {
             // A question of a later version's: only that one knows how to put it.
-            Event::Asked(game) if game.state == MatchState::Other => News::Nothing,
-            event => News::Event(event),
+            Event::Asked(this_match) if this_match.state == MatchState::Other => Image::Nothing,
+            event => Image::Event(event),
         }),
-        Some(("u", _)) => item::read_unreached(&found).map(|(game, players)| News::Unreached(game, players)),
-        Some(("c" | "p", _)) => Ok(News::Nothing),
+        Some(("u", _)) => {
+            item::read_unreached(&found).map(|(this_match, players)| Image::Unreached(this_match, players))
+        }
+        Some(("c" | "p", _)) => Ok(Image::Nothing),
         _ => Err(item::corrupt(format!(
             "expected the key of a ticket, a match, an offer, unreached phones, a player or a connection, found {key:?}"
         ))),
@@ -79,7 +83,7 @@ mod tests {
 
     const TICKET: &str = "t.ranked-1v1.eu.01JD8Z4V6WQK9T3M5N7P0R2S4X";
 
-    fn over(players: Value, status: &str) -> Value {
+    fn finished(players: Value, status: &str) -> Value {
         json!({
             "pk": {"S": TICKET}, "status": {"S": status}, "reason": {"S": "player"}, "players": {"L": players},
             "match": {"S": "m.ranked-1v1.eu.01JD8Z4V7A0B1C2D3E4F5G6H7J"}, "rating": {"N": "1500"},
@@ -89,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_cancelled_ticket_tells_its_players() {
-        let News::Event(Event::Ended(ended)) = read_image(&over(json!([{"S": "ann"}]), "cancelled")).unwrap() else {
+        let Image::Event(Event::Ended(ended)) = read_image(&finished(json!([{"S": "ann"}]), "cancelled")).unwrap()
+        else {
             panic!("expected an ended ticket");
         };
         assert_eq!((ended.ticket.to_string().as_str(), ended.ended_ms), (TICKET, 9));
@@ -98,17 +103,17 @@ mod tests {
 
     #[test]
     fn nobody_hears_of_a_ticket_that_never_waited_or_of_a_match_twice() {
-        assert_eq!(read_image(&over(json!([]), "cancelled")).unwrap(), News::Nothing);
-        assert_eq!(read_image(&over(json!([{"S": "ann"}]), "matched")).unwrap(), News::Nothing);
+        assert_eq!(read_image(&finished(json!([]), "cancelled")).unwrap(), Image::Nothing);
+        assert_eq!(read_image(&finished(json!([{"S": "ann"}]), "matched")).unwrap(), Image::Nothing);
         let player = json!({"pk": {"S": "p.ann"}, "ticket": {"S": TICKET}});
-        assert_eq!(read_image(&player).unwrap(), News::Nothing);
+        assert_eq!(read_image(&player).unwrap(), Image::Nothing);
         let connection = json!({"pk": {"S": "c.ann"}, "connection": {"S": "L0SM9cOFvHcCIhw="}});
-        assert_eq!(read_image(&connection).unwrap(), News::Nothing);
+        assert_eq!(read_image(&connection).unwrap(), Image::Nothing);
     }
 
     #[test]
     fn an_unknown_attribute_is_no_obstacle_and_a_wrong_one_is_named() {
-        let mut image = over(json!([{"S": "ann"}]), "expired");
+        let mut image = finished(json!([{"S": "ann"}]), "expired");
         image["later"] = json!({"M": {"a": {"BOOL": true}}});
         assert!(read_image(&image).is_ok());
         image["rating"] = json!({"S": "strong"});

@@ -1,6 +1,6 @@
 //! A phone's side of a pool while the store is away, and where outcomes are read when the store has forgotten them.
 
-use super::arbiter::Known;
+use super::arbiter::Existing;
 use super::client::{Condition, DynamoDb, TIMEOUT_MS, Updated, Written, within};
 use super::item::{self, Item, text};
 use crate::domain::{CancelReason, EndedTicket, Match, MatchId, Outcome, PlayerId, Ticket, TicketId, TicketState};
@@ -18,15 +18,15 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             match self.put_if(item::write_waiting(ticket, Mode::Fallback), absent).await? {
                 Written::Done => Ok(Joined::New(Estimate::default())),
                 Written::Refused(old) => match self.known(&in_the_way(&ticket.id, old)?).await? {
-                    Known::Waiting(..) => Ok(Joined::Before(Estimate::default())),
-                    Known::Over(_) => Ok(Joined::Ended),
+                    Existing::Waiting(..) => Ok(Joined::Before(Estimate::default())),
+                    Existing::Finished(_) => Ok(Joined::Ended),
                 },
             }
         })
         .await
     }
 
-    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
+    async fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
         let tombstone = EndedTicket {
             ticket: ticket.clone(),
             players: Vec::new(),
@@ -43,8 +43,8 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             match self.put_if(item::write_ended(&tombstone), absent).await? {
                 Written::Done => Ok(Probe::Dead),
                 Written::Refused(old) => match self.known(&in_the_way(ticket, old)?).await? {
-                    Known::Waiting(..) => Ok(Probe::Live),
-                    Known::Over(_) => Ok(Probe::Dead),
+                    Existing::Waiting(..) => Ok(Probe::Live),
+                    Existing::Finished(_) => Ok(Probe::Dead),
                 },
             }
         })
@@ -56,11 +56,11 @@ impl<C: Clock> Tickets for DynamoDb<C> {
         within(TIMEOUT_MS, async {
             let Some(found) = self.get(&ticket.to_string()).await? else { return Ok(Polled::Unknown) };
             match self.known(&found).await? {
-                Known::Waiting(ticket) if ticket.party.has(player) => {
+                Existing::Waiting(ticket) if ticket.party.has(player) => {
                     Ok(Polled::Waiting { ticket, estimate: Estimate::default() })
                 }
-                Known::Waiting(..) => Ok(Polled::Unknown),
-                Known::Over(over) => Ok(Polled::Ended(over)),
+                Existing::Waiting(..) => Ok(Polled::Unknown),
+                Existing::Finished(finished) => Ok(Polled::Ended(finished)),
             }
         })
         .await
@@ -82,11 +82,11 @@ impl<C: Clock> Tickets for DynamoDb<C> {
             };
             let Some(old) = old else { return Ok(Cancelled::Unknown) };
             match self.known(&old).await? {
-                Known::Waiting(found) if !found.party.has(player) => Ok(Cancelled::Unknown),
-                Known::Waiting(..) => {
+                Existing::Waiting(found) if !found.party.has(player) => Ok(Cancelled::Unknown),
+                Existing::Waiting(..) => {
                     Err(StoreError::Unavailable(format!("{ticket} is in the store, which alone can cancel it")))
                 }
-                Known::Over(over) => Ok(Cancelled::Ended(over)),
+                Existing::Finished(finished) => Ok(Cancelled::Ended(finished)),
             }
         })
         .await

@@ -8,10 +8,10 @@ use crate::domain::{Event, MatchId, MatchState, PoolId, Ticket, TicketId};
 use crate::ports::{Entry, Outbox, Recalled, StoreError};
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told {
+pub(super) struct PendingEntries {
     made: u64,
     entries: BTreeMap<u64, Pending>,
-    aside: BTreeMap<u64, Pending>,
+    dead_letters: BTreeMap<u64, Pending>,
     later: BTreeMap<u64, Pending>,
 }
 
@@ -23,7 +23,7 @@ struct Pending {
     deliveries: u64,
 }
 
-impl Told {
+impl PendingEntries {
     pub(super) fn push(&mut self, event: Event, now_ms: u64) {
         self.made += 1;
         self.entries.insert(self.made, Pending { event, written_ms: now_ms, deliveries: 0 });
@@ -40,16 +40,16 @@ impl Told {
 
     /// Whether nothing is there to be told, now, later or by hand.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.aside.is_empty() && self.later.is_empty()
+        self.entries.is_empty() && self.dead_letters.is_empty() && self.later.is_empty()
     }
 
-    pub(super) fn aside_len(&self) -> usize {
-        self.aside.len()
+    pub(super) fn dead_len(&self) -> usize {
+        self.dead_letters.len()
     }
 
     /// The entry by which the outside has yet to hear that this match is played.
     pub(super) fn entry_of(&self, id: &MatchId) -> Option<String> {
-        let tells = |pending: &Pending| matches!(&pending.event, Event::Matched(game) if game.id == *id);
+        let tells = |pending: &Pending| matches!(&pending.event, Event::Matched(this_match) if this_match.id == *id);
         self.entries.iter().find(|(_, pending)| tells(pending)).map(|(entry, _)| entry.to_string())
     }
 
@@ -69,7 +69,7 @@ impl Outbox for Memory {
             let free = |pending: &Pending| pending.deliveries == 0 || idle_ms == 0;
             // Abandoned entries come before new ones.
             let mut ids: Vec<(bool, u64)> = pool
-                .told
+                .outbox
                 .entries
                 .iter()
                 .filter(|(_, pending)| free(pending))
@@ -78,7 +78,7 @@ impl Outbox for Memory {
             ids.sort_unstable();
             ids.truncate(limit);
             let hand_out = |(_, id): (bool, u64)| {
-                let pending = pool.told.entries.get_mut(&id)?;
+                let pending = pool.outbox.entries.get_mut(&id)?;
                 pending.deliveries += 1;
                 let event = Ok(pending.event.clone());
                 Some(Entry { id: id.to_string(), deliveries: pending.deliveries, event })
@@ -90,38 +90,39 @@ impl Outbox for Memory {
     async fn void(
         &self,
         pool: &PoolId,
-        game: Option<&MatchId>,
+        this_match: Option<&MatchId>,
         free: &[Ticket],
-        over: &[TicketId],
+        finished: &[TicketId],
         entry: Option<&str>,
         now_ms: u64,
     ) -> Result<usize, StoreError> {
         self.with(pool, |pool| {
-            let ids = free.iter().map(|ticket| &ticket.id).chain(over);
-            let told = game.is_some_and(|id| ids.into_iter().any(|ticket| pool.stands_in(id, ticket.unique)));
-            let held = game.filter(|_| !told).and_then(|id| pool.matches.get_mut(&id.unique));
-            if let Some(held) = held.filter(|held| held.game.state == MatchState::Confirmed) {
-                (held.game.state, held.game.lobby) = (MatchState::Dropped, None);
+            let ids = free.iter().map(|ticket| &ticket.id).chain(finished);
+            let told = this_match.is_some_and(|id| ids.into_iter().any(|ticket| pool.stands_in(id, ticket.unique)));
+            let held = this_match.filter(|_| !told).and_then(|id| pool.matches.get_mut(&id.unique));
+            if let Some(held) = held.filter(|held| held.this_match.state == MatchState::Confirmed) {
+                (held.this_match.state, held.this_match.lobby) = (MatchState::Dropped, None);
             }
-            let again = game.map_or(0, |id| free.iter().filter(|ticket| pool.wait_again(id, ticket, now_ms)).count());
-            over.iter().for_each(|ticket| pool.let_go(game, ticket.unique, now_ms));
-            entry.map(|entry| pool.told.entries.remove(&number(entry)));
+            let again =
+                this_match.map_or(0, |id| free.iter().filter(|ticket| pool.wait_again(id, ticket, now_ms)).count());
+            finished.iter().for_each(|ticket| pool.let_go(this_match, ticket.unique, now_ms));
+            entry.map(|entry| pool.outbox.entries.remove(&number(entry)));
             again
         })
     }
 
     async fn stands(&self, ticket: &TicketId) -> Result<(), StoreError> {
         self.with(&ticket.pool, |pool| {
-            if let Some(over) = pool.ended.get_mut(&ticket.unique) {
-                over.stands = true;
+            if let Some(finished) = pool.ended.get_mut(&ticket.unique) {
+                finished.stands = true;
             }
         })
     }
 
-    async fn told(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+    async fn acknowledge(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
         self.with(pool, |pool| {
             for id in ids {
-                pool.told.entries.remove(&number(id));
+                pool.outbox.entries.remove(&number(id));
             }
         })
     }
@@ -129,8 +130,8 @@ impl Outbox for Memory {
     async fn put_off(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
         self.with(pool, |pool| {
             for id in ids {
-                if let Some(pending) = pool.told.entries.remove(&number(id)) {
-                    pool.told.later.insert(number(id), pending);
+                if let Some(pending) = pool.outbox.entries.remove(&number(id)) {
+                    pool.outbox.later.insert(number(id), pending);
                 }
             }
         })
@@ -140,10 +141,10 @@ impl Outbox for Memory {
     async fn recall(&self, pool: &PoolId, after: Option<&str>, limit: usize) -> Result<Recalled, StoreError> {
         self.with(pool, |pool| {
             let from = after.map_or(0, |after| number(after) + 1);
-            let ids: Vec<u64> = pool.told.later.range(from..).map(|(id, _)| *id).take(limit).collect();
+            let ids: Vec<u64> = pool.outbox.later.range(from..).map(|(id, _)| *id).take(limit).collect();
             for id in &ids {
-                if let Some(pending) = pool.told.later.remove(id) {
-                    pool.told.push(pending.event, pending.written_ms);
+                if let Some(pending) = pool.outbox.later.remove(id) {
+                    pool.outbox.push(pending.event, pending.written_ms);
                 }
             }
             let next = if ids.len() == limit { ids.last().map(u64::to_string) } else { None };
@@ -151,32 +152,32 @@ impl Outbox for Memory {
         })
     }
 
-    async fn put_aside(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+    async fn dead_letter(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
         self.with(pool, |pool| {
             for id in ids {
-                if let Some(pending) = pool.told.entries.remove(&number(id)) {
-                    pool.told.aside.insert(number(id), pending);
-                    if pool.told.aside.len() > DEAD_ENTRIES_MAX {
-                        pool.told.aside.pop_first();
+                if let Some(pending) = pool.outbox.entries.remove(&number(id)) {
+                    pool.outbox.dead_letters.insert(number(id), pending);
+                    if pool.outbox.dead_letters.len() > DEAD_ENTRIES_MAX {
+                        pool.outbox.dead_letters.pop_first();
                     }
                 }
             }
         })
     }
 
-    async fn aside(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+    async fn dead_letters(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
         self.with(pool, |pool| {
             let text = |(id, pending): (&u64, &Pending)| (id.to_string(), format!("{:?}", pending.event));
-            pool.told.aside.iter().take(limit).map(text).collect()
+            pool.outbox.dead_letters.iter().take(limit).map(text).collect()
         })
     }
 
-    async fn replay(&self, pool: &PoolId, limit: usize) -> Result<usize, StoreError> {
+    async fn redrive(&self, pool: &PoolId, limit: usize) -> Result<usize, StoreError> {
         self.with(pool, |pool| {
-            let ids: Vec<u64> = pool.told.aside.keys().take(limit).copied().collect();
+            let ids: Vec<u64> = pool.outbox.dead_letters.keys().take(limit).copied().collect();
             for id in &ids {
-                if let Some(pending) = pool.told.aside.remove(id) {
-                    pool.told.push(pending.event, pending.written_ms);
+                if let Some(pending) = pool.outbox.dead_letters.remove(id) {
+                    pool.outbox.push(pending.event, pending.written_ms);
                 }
             }
             ids.len()

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::outbox;
 use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LATELY_MS, LOBBIES_MAX, UPKEEP_PAUSE_MS_MAX};
 use crate::domain::{
-    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, Ticket, TicketId,
-    Unique, Word, lobby,
+    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, PlayerResponse,
+    Ticket, TicketId, Unique, lobby,
 };
 use crate::ports::{
     Answered, Bid, Claim, Ended, Estimate, GUEST, Job, JobRun, Lately, Led, Rate, Reach, Reclaimed, Removed, Resigned,
@@ -16,7 +16,7 @@ use crate::ports::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
     pub(super) live: BTreeMap<Unique, Live>,
-    pub(super) ended: BTreeMap<Unique, Over>,
+    pub(super) ended: BTreeMap<Unique, Finished>,
     pub(super) matches: BTreeMap<Unique, Game>,
     pub(super) waits_ms: Vec<u64>,
     pub(super) leader: Option<String>,
@@ -35,32 +35,32 @@ pub(super) struct Pool {
     /// Lobbies given out.
     pub(super) lobbies: u32,
     pub(super) totals: Totals,
-    pub(super) told: outbox::Told,
+    pub(super) outbox: outbox::PendingEntries,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Live {
     pub(super) ticket: Ticket,
-    pub(super) seen_ms: u64,
-    pub(super) held_by: Option<Unique>,
+    pub(super) last_seen_ms: u64,
+    pub(super) this_match: Option<Unique>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Over {
+pub(super) struct Finished {
     pub(super) ended: Ended,
-    pub(super) forget_ms: u64,
+    pub(super) retention_ms: u64,
     /// A phone was told of its match without the ledger.
     pub(super) stands: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Game {
-    pub(super) game: Match,
+    pub(super) this_match: Match,
     /// Until when it holds its tickets; none once it is confirmed or taken apart.
     pub(super) lease_ms: Option<u64>,
     pub(super) verdicts: BTreeMap<Unique, CancelReason>,
     declined_by: Option<PlayerId>,
-    pub(super) forget_ms: Option<u64>,
+    pub(super) retention_ms: Option<u64>,
 }
 
 impl Pool {
@@ -126,17 +126,17 @@ impl Pool {
 
     /// The leader and the numbers of entries stay. In Redis the leader's key expires on its own, and the clock gives the numbers.
     pub(super) fn remove(&mut self) -> Removed {
-        if !(self.live.is_empty() && self.ended.is_empty() && self.matches.is_empty() && self.told.is_empty()) {
+        if !(self.live.is_empty() && self.ended.is_empty() && self.matches.is_empty() && self.outbox.is_empty()) {
             return Removed::InUse;
         }
-        let (leader, told) = (self.leader.take(), std::mem::take(&mut self.told));
-        *self = Self { leader, told, ..Self::default() };
+        let (leader, outbox) = (self.leader.take(), std::mem::take(&mut self.outbox));
+        *self = Self { leader, outbox, ..Self::default() };
         Removed::Done
     }
 
     /// Outcomes, and matches that are over.
     pub(super) fn remembered(&self) -> usize {
-        self.ended.len() + self.matches.values().filter(|held| held.forget_ms.is_some()).count()
+        self.ended.len() + self.matches.values().filter(|held| held.retention_ms.is_some()).count()
     }
 
     pub(super) fn estimate(&self) -> Estimate {
@@ -151,13 +151,13 @@ impl Pool {
     }
 
     pub(super) fn waits(&self, unique: Unique) -> bool {
-        self.live.get(&unique).is_some_and(|live| live.held_by.is_none())
+        self.live.get(&unique).is_some_and(|live| live.this_match.is_none())
     }
 
     pub(super) fn ended(&self, unique: Unique) -> Option<Ended> {
         let mut ended = self.ended.get(&unique)?.ended.clone();
         let Outcome::Matched(id) = &ended.outcome else { return Some(ended) };
-        ended.played = self.matches.get(&id.unique).map(|game| game.game.clone());
+        ended.played = self.matches.get(&id.unique).map(|this_match| this_match.this_match.clone());
         let own = ended.played.iter().flat_map(Match::members).find(|member| member.ticket.unique == unique);
         if let Some(attempts) = own.map(|member| member.attempts) {
             ended.attempts = attempts;
@@ -166,44 +166,45 @@ impl Pool {
     }
 
     /// When a ticket was matched, and the entry that tells, if the ledger has yet to hear of its match.
-    pub(super) fn untold(&self, unique: Unique) -> Option<(u64, String)> {
-        let over = self.ended.get(&unique).filter(|over| !over.stands)?;
-        let Outcome::Matched(id) = &over.ended.outcome else { return None };
-        Some((over.forget_ms - KEEP_MS, self.told.entry_of(id)?))
+    pub(super) fn pending(&self, unique: Unique) -> Option<(u64, String)> {
+        let finished = self.ended.get(&unique).filter(|finished| !finished.stands)?;
+        let Outcome::Matched(id) = &finished.ended.outcome else { return None };
+        Some((finished.retention_ms - KEEP_MS, self.outbox.entry_of(id)?))
     }
 
     /// Whether a phone was told that a ticket is in this match, without the ledger.
-    pub(super) fn stands_in(&self, game: &MatchId, ticket: Unique) -> bool {
-        let outcome = Outcome::Matched(game.clone());
-        self.ended.get(&ticket).is_some_and(|over| over.stands && over.ended.outcome == outcome)
+    pub(super) fn stands_in(&self, this_match: &MatchId, ticket: Unique) -> bool {
+        let outcome = Outcome::Matched(this_match.clone());
+        self.ended.get(&ticket).is_some_and(|finished| finished.stands && finished.ended.outcome == outcome)
     }
 
     /// A ticket of a match that is void waits again, if this was its outcome and no phone was told.
-    pub(super) fn wait_again(&mut self, game: &MatchId, ticket: &Ticket, now_ms: u64) -> bool {
+    pub(super) fn wait_again(&mut self, this_match: &MatchId, ticket: &Ticket, now_ms: u64) -> bool {
         let unique = ticket.id.unique;
-        let outcome = Outcome::Matched(game.clone());
-        if !self.ended.get(&unique).is_some_and(|over| over.ended.outcome == outcome && !over.stands) {
+        let outcome = Outcome::Matched(this_match.clone());
+        if !self.ended.get(&unique).is_some_and(|finished| finished.ended.outcome == outcome && !finished.stands) {
             return false;
         }
         self.ended.remove(&unique);
-        self.live.insert(unique, Live { ticket: ticket.clone(), seen_ms: now_ms, held_by: None });
+        self.live.insert(unique, Live { ticket: ticket.clone(), last_seen_ms: now_ms, this_match: None });
         self.totals.requeued += 1;
         self.totals.matched -= 1;
         true
     }
 
-    /// A ticket ends of which only the ledger knows how; not if a match holds it, or if it ended in another one than `game`.
-    pub(super) fn let_go(&mut self, game: Option<&MatchId>, unique: Unique, now_ms: u64) {
-        let ours = match (self.ended.get(&unique).map(|over| (&over.ended.outcome, over.stands)), game) {
-            (Some((Outcome::Matched(id), stands)), game) => game == Some(id) && !stands,
-            (Some(_), game) => game.is_none(),
-            (None, _) => self.live.get(&unique).is_none_or(|live| live.held_by.is_none()),
-        };
+    /// A ticket ends of which only the ledger knows how; not if a match holds it, or if it ended in another one than `this_match`.
+    pub(super) fn let_go(&mut self, this_match: Option<&MatchId>, unique: Unique, now_ms: u64) {
+        let ours =
+            match (self.ended.get(&unique).map(|finished| (&finished.ended.outcome, finished.stands)), this_match) {
+                (Some((Outcome::Matched(id), stands)), this_match) => this_match == Some(id) && !stands,
+                (Some(_), this_match) => this_match.is_none(),
+                (None, _) => self.live.get(&unique).is_none_or(|live| live.this_match.is_none()),
+            };
         if ours {
             self.totals.cancelled += u64::from(self.live.remove(&unique).is_some());
             let outcome = Outcome::Cancelled(CancelReason::Superseded);
             let ended = Ended { outcome, players: Vec::new(), joined_ms: 0, attempts: 0, played: None };
-            self.ended.insert(unique, Over { ended, forget_ms: now_ms + KEEP_MS, stands: false });
+            self.ended.insert(unique, Finished { ended, retention_ms: now_ms + KEEP_MS, stands: false });
         }
     }
 
@@ -220,7 +221,7 @@ impl Pool {
             Outcome::Expired => self.totals.expired += 1,
         }
         if !matches!(outcome, Outcome::Matched(_)) {
-            self.told.push(
+            self.outbox.push(
                 Event::Ended(EndedTicket {
                     ticket: live.ticket.id.clone(),
                     players: live.ticket.party.players().to_vec(),
@@ -242,66 +243,71 @@ impl Pool {
             attempts: live.ticket.attempts,
             played: None,
         };
-        self.ended.insert(unique, Over { ended, forget_ms: now_ms + KEEP_MS, stands: false });
+        self.ended.insert(unique, Finished { ended, retention_ms: now_ms + KEEP_MS, stands: false });
     }
 
-    pub(super) fn hold(&mut self, game: &Match, lease_ms: u64) -> Claim {
-        if self.matches.contains_key(&game.id.unique) {
+    pub(super) fn hold(&mut self, this_match: &Match, lease_ms: u64) -> Claim {
+        if self.matches.contains_key(&this_match.id.unique) {
             return Claim::Held;
         }
-        let members: BTreeSet<Unique> = game.members().map(|member| member.ticket.unique).collect();
-        if members.len() != game.members().count() || !members.iter().all(|unique| self.waits(*unique)) {
+        let members: BTreeSet<Unique> = this_match.members().map(|member| member.ticket.unique).collect();
+        if members.len() != this_match.members().count() || !members.iter().all(|unique| self.waits(*unique)) {
             return Claim::Lost;
         }
-        for member in game.members() {
+        for member in this_match.members() {
             if let Some(live) = self.live.get_mut(&member.ticket.unique) {
-                live.held_by = Some(game.id.unique);
+                live.this_match = Some(this_match.id.unique);
             }
         }
-        let mut game = game.clone();
-        if game.state.asks() {
+        let mut this_match = this_match.clone();
+        if this_match.state.asks() {
             // The snapshot from which it was formed may be older than the last match that fell through.
-            for member in game.teams.iter_mut().flatten() {
+            for member in this_match.teams.iter_mut().flatten() {
                 let live = self.live.get(&member.ticket.unique);
                 member.attempts = live.map_or(member.attempts, |live| live.ticket.attempts);
             }
             // Nobody says when it is; the match was formed a moment ago.
-            self.told.push(Event::Asked(game.clone()), game.created_ms);
+            self.outbox.push(Event::Asked(this_match.clone()), this_match.created_ms);
         }
-        let game =
-            Game { game, lease_ms: Some(lease_ms), verdicts: BTreeMap::new(), declined_by: None, forget_ms: None };
-        self.matches.insert(game.game.id.unique, game);
+        let this_match = Game {
+            this_match,
+            lease_ms: Some(lease_ms),
+            verdicts: BTreeMap::new(),
+            declined_by: None,
+            retention_ms: None,
+        };
+        self.matches.insert(this_match.this_match.id.unique, this_match);
         Claim::Held
     }
 
-    pub(super) fn settle(&mut self, game: &Match, now_ms: u64) -> Claim {
-        let Some(held) = self.matches.get_mut(&game.id.unique) else { return Claim::Lost };
+    pub(super) fn settle(&mut self, this_match: &Match, now_ms: u64) -> Claim {
+        let Some(held) = self.matches.get_mut(&this_match.id.unique) else { return Claim::Lost };
         if held.lease_ms.is_none_or(|lease_ms| lease_ms <= now_ms) {
-            return if held.game.state == MatchState::Confirmed { Claim::Held } else { Claim::Lost };
+            return if held.this_match.state == MatchState::Confirmed { Claim::Held } else { Claim::Lost };
         }
-        held.game = game.clone();
-        self.play(game.id.unique, now_ms);
+        held.this_match = this_match.clone();
+        self.play(this_match.id.unique, now_ms);
         Claim::Held
     }
 
     /// A match that holds its tickets is played from here on.
     fn play(&mut self, unique: Unique, now_ms: u64) {
-        let room = self.matches.values().filter(|held| held.game.lobby.is_some()).count() < LOBBIES_MAX as usize;
+        let room = self.matches.values().filter(|held| held.this_match.lobby.is_some()).count() < LOBBIES_MAX as usize;
         let Some(held) = self.matches.get_mut(&unique) else { return };
-        let game = &mut held.game;
-        game.state = MatchState::Confirmed;
-        game.deadline_ms = None;
-        unready(game);
+        let this_match = &mut held.this_match;
+        this_match.state = MatchState::Confirmed;
+        this_match.deadline_ms = None;
+        unready(this_match);
         if room {
             self.lobbies += 1;
-            game.lobby = Some(self.lobbies % lobby::NUMBERS);
+            this_match.lobby = Some(self.lobbies % lobby::NUMBERS);
         }
         held.lease_ms = None;
-        held.forget_ms = Some(now_ms + KEEP_MS);
-        let game = held.game.clone();
-        self.told.push(Event::Matched(game.clone()), now_ms);
-        for member in game.members() {
-            self.end(member.ticket.unique, Outcome::Matched(game.id.clone()), now_ms);
+        held.retention_ms = Some(now_ms + KEEP_MS);
+        let this_match = held.this_match.clone();
+        self.outbox.push(Event::Matched(this_match.clone()), now_ms);
+        for member in this_match.members() {
+            self.end(member.ticket.unique, Outcome::Matched(this_match.id.clone()), now_ms);
         }
     }
 
@@ -309,55 +315,55 @@ impl Pool {
         &mut self,
         unique: Unique,
         player: &PlayerId,
-        word: Word,
+        word: PlayerResponse,
         now_ms: u64,
         proposed_until_ms: Option<u64>,
     ) -> Answered {
         let Some(held) = self.matches.get_mut(&unique) else { return Answered::Unknown };
-        let Some(own) = held.game.member_of(player).map(|member| member.ticket.unique) else {
+        let Some(own) = held.this_match.member_of(player).map(|member| member.ticket.unique) else {
             return Answered::Unknown;
         };
-        let state = held.game.state;
+        let state = held.this_match.state;
         let before = match word {
-            Word::Pong => matches!(state, MatchState::Proposed | MatchState::Confirmed),
-            Word::Accept => state == MatchState::Confirmed,
-            Word::Decline => held.verdicts.get(&own) == Some(&CancelReason::Declined),
+            PlayerResponse::Pong => matches!(state, MatchState::Proposed | MatchState::Confirmed),
+            PlayerResponse::Accept => state == MatchState::Confirmed,
+            PlayerResponse::Decline => held.verdicts.get(&own) == Some(&CancelReason::Declined),
         };
         if before {
             return Answered::Before(state);
         }
-        let asked = if word == Word::Pong { MatchState::Checking } else { MatchState::Proposed };
+        let asked = if word == PlayerResponse::Pong { MatchState::Checking } else { MatchState::Proposed };
         if state != asked || held.lease_ms.is_none_or(|lease_ms| lease_ms <= now_ms) {
             return Answered::TooLate;
         }
         if let Some(live) = self.live.get_mut(&own) {
-            live.seen_ms = live.seen_ms.max(now_ms);
+            live.last_seen_ms = live.last_seen_ms.max(now_ms);
         }
-        for member in held.game.teams.iter_mut().flatten().filter(|member| member.ticket.unique == own) {
+        for member in held.this_match.teams.iter_mut().flatten().filter(|member| member.ticket.unique == own) {
             match word {
-                Word::Pong if member.awaits(player) => member.hear(player),
-                Word::Accept if !member.ready => member.ready = true,
-                Word::Pong | Word::Accept => return Answered::Before(state),
-                Word::Decline => member.ready = false,
+                PlayerResponse::Pong if member.awaits(player) => member.hear(player),
+                PlayerResponse::Accept if !member.ready => member.ready = true,
+                PlayerResponse::Pong | PlayerResponse::Accept => return Answered::Before(state),
+                PlayerResponse::Decline => member.ready = false,
             }
         }
-        if word == Word::Decline {
-            held.game.state = MatchState::Dropped;
+        if word == PlayerResponse::Decline {
+            held.this_match.state = MatchState::Dropped;
             held.verdicts = BTreeMap::from([(own, CancelReason::Declined)]);
             held.declined_by = Some(player.clone());
             held.lease_ms = Some(0);
             return Answered::Noted(MatchState::Dropped);
         }
-        if !held.game.members().all(|member| member.ready) {
+        if !held.this_match.members().all(|member| member.ready) {
             return Answered::Noted(state);
         }
         match proposed_until_ms.filter(|_| asked == MatchState::Checking) {
             Some(until_ms) => {
-                held.game.state = MatchState::Proposed;
-                held.game.deadline_ms = Some(until_ms);
-                unready(&mut held.game);
+                held.this_match.state = MatchState::Proposed;
+                held.this_match.deadline_ms = Some(until_ms);
+                unready(&mut held.this_match);
                 held.lease_ms = Some(until_ms);
-                self.told.push(Event::Asked(held.game.clone()), now_ms);
+                self.outbox.push(Event::Asked(held.this_match.clone()), now_ms);
                 Answered::Noted(MatchState::Proposed)
             }
             None => {
@@ -389,38 +395,41 @@ impl Pool {
     }
 
     /// Whether the parties of a match could be heard for less than half of their time to answer.
-    fn unheard(&self, game: &Match, now_ms: u64) -> bool {
-        let (asked_ms, until_ms) = (game.created_ms, game.deadline_ms.unwrap_or(now_ms));
+    fn unheard(&self, this_match: &Match, now_ms: u64) -> bool {
+        let (asked_ms, until_ms) = (this_match.created_ms, this_match.deadline_ms.unwrap_or(now_ms));
         let unheard_ms = self.pause_ms.1.min(until_ms).saturating_sub(self.pause_ms.0.max(asked_ms));
         2 * unheard_ms > until_ms.saturating_sub(asked_ms)
     }
 
     pub(super) fn take_apart(&mut self, unique: Unique, now_ms: u64, done: &mut Reclaimed) {
-        let unheard = self.matches.get(&unique).is_some_and(|held| self.unheard(&held.game, now_ms));
+        let unheard = self.matches.get(&unique).is_some_and(|held| self.unheard(&held.this_match, now_ms));
         let Some(held) = self.matches.get_mut(&unique) else { return };
-        if held.game.state == MatchState::Forming {
+        if held.this_match.state == MatchState::Forming {
             self.totals.reclaimed += 1;
             done.crashed += 1;
         }
-        let silent = match held.game.state {
+        let silent = match held.this_match.state {
             _ if unheard => None,
             MatchState::Checking => Some(CancelReason::Disconnected),
             MatchState::Proposed => Some(CancelReason::NoAnswer),
             _ => None,
         };
         if let Some(reason) = silent {
-            let open = held.game.members().filter(|member| !member.ready).map(|member| member.ticket.unique);
+            let open = held.this_match.members().filter(|member| !member.ready).map(|member| member.ticket.unique);
             held.verdicts.extend(open.map(|ticket| (ticket, reason)));
         }
-        held.game.state = MatchState::Dropped;
+        held.this_match.state = MatchState::Dropped;
         held.lease_ms = None;
-        held.forget_ms = Some(now_ms + KEEP_MS);
-        let (verdicts, game, declined_by) = (held.verdicts.clone(), held.game.clone(), held.declined_by.clone());
-        let members: Vec<Unique> = held.game.members().map(|member| member.ticket.unique).collect();
+        held.retention_ms = Some(now_ms + KEEP_MS);
+        let (verdicts, this_match, declined_by) =
+            (held.verdicts.clone(), held.this_match.clone(), held.declined_by.clone());
+        let members: Vec<Unique> = held.this_match.members().map(|member| member.ticket.unique).collect();
         done.matches += 1;
         for member in members {
-            let Some(live) = self.live.get_mut(&member).filter(|live| live.held_by == Some(unique)) else { continue };
-            live.held_by = None;
+            let Some(live) = self.live.get_mut(&member).filter(|live| live.this_match == Some(unique)) else {
+                continue;
+            };
+            live.this_match = None;
             match verdicts.get(&member) {
                 Some(reason) => {
                     let by = declined_by.clone().filter(|_| *reason == CancelReason::Declined);
@@ -435,18 +444,19 @@ impl Pool {
             }
         }
         // Its parties know of it only if it had asked them.
-        if game.deadline_ms.is_some() {
+        if this_match.deadline_ms.is_some() {
             let verdict =
-                |(ticket, reason): (Unique, CancelReason)| (TicketId::new(game.id.pool.clone(), ticket), reason);
+                |(ticket, reason): (Unique, CancelReason)| (TicketId::new(this_match.id.pool.clone(), ticket), reason);
             let verdicts = verdicts.into_iter().map(verdict).collect();
-            self.told.push(Event::Dropped(DroppedMatch { game, verdicts }), now_ms);
+            self.outbox.push(Event::Dropped(DroppedMatch { this_match, verdicts }), now_ms);
         }
     }
 
     pub(super) fn forget(&mut self, now_ms: u64) -> usize {
-        let ended = self.ended.iter().map(|(id, over)| (over.forget_ms, *id));
-        let matches = self.matches.iter().filter_map(|(id, held)| Some((held.forget_ms?, *id)));
-        let mut old: Vec<(u64, Unique)> = ended.chain(matches).filter(|(forget_ms, _)| *forget_ms <= now_ms).collect();
+        let ended = self.ended.iter().map(|(id, finished)| (finished.retention_ms, *id));
+        let matches = self.matches.iter().filter_map(|(id, held)| Some((held.retention_ms?, *id)));
+        let mut old: Vec<(u64, Unique)> =
+            ended.chain(matches).filter(|(retention_ms, _)| *retention_ms <= now_ms).collect();
         old.sort_unstable();
         old.truncate(EXPIRE_BATCH);
         for (_, id) in &old {
@@ -457,15 +467,15 @@ impl Pool {
     }
 
     pub(super) fn first_in_line(&self) -> Vec<&Live> {
-        let mut line: Vec<&Live> = self.live.values().filter(|live| live.held_by.is_none()).collect();
+        let mut line: Vec<&Live> = self.live.values().filter(|live| live.this_match.is_none()).collect();
         line.sort_by_key(|live| (live.ticket.order(), live.ticket.id.unique));
         line
     }
 }
 
 /// What was asked is answered; what is asked next is not yet.
-fn unready(game: &mut Match) {
-    for member in game.teams.iter_mut().flatten() {
+fn unready(this_match: &mut Match) {
+    for member in this_match.teams.iter_mut().flatten() {
         member.ready = false;
         member.heard.clear();
     }

@@ -32,13 +32,13 @@ type Address = (String, u16);
 pub(super) struct Cluster {
     seeds: Vec<ConnectionInfo>,
     certs: Option<TlsCertificates>,
-    known: Mutex<Known>,
+    known: Mutex<Existing>,
     /// One learns at a time.
     learning: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Existing {
     /// Those that hold slots, and seeds that were asked.
     nodes: BTreeMap<Address, Arc<Node>>,
     /// By the last slot of a range: its first slot, and who holds it.
@@ -47,7 +47,7 @@ struct Known {
     learned: u64,
 }
 
-impl Known {
+impl Existing {
     fn holder(&self, slot: u16) -> Option<Arc<Node>> {
         let (_, (first, node)) = self.ranges.range(slot..).next()?;
         (*first <= slot).then(|| node.clone())
@@ -188,7 +188,7 @@ impl Cluster {
         Ok(node)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Existing> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,9 +16,9 @@ const MEMBER_BYTES: usize = 128;
 
 /// Entries that an outbox may hold once these matches are told: as many of the longest as there are bytes for.
 fn outbox_max(entries_max: usize, matches: &[Match]) -> u64 {
-    let bytes = |game: &Match| {
-        let players = game.members().flat_map(|member| &member.players).map(|player| player.as_str().len() + 3);
-        MATCH_BYTES + MEMBER_BYTES * game.members().count() + players.sum::<usize>()
+    let bytes = |this_match: &Match| {
+        let players = this_match.members().flat_map(|member| &member.players).map(|player| player.as_str().len() + 3);
+        MATCH_BYTES + MEMBER_BYTES * this_match.members().count() + players.sum::<usize>()
     };
     let longest = matches.iter().map(bytes).max().unwrap_or(MATCH_BYTES);
     entries_max.min(OUTBOX_BYTES_MAX / longest) as u64
@@ -36,13 +36,13 @@ impl Redis {
         let Some(first) = matches.first() else { return Ok(Vec::new()) };
         let records: Vec<String> = matches.iter().map(record::write_match).collect();
         let mut args = head.to_vec();
-        for (game, record) in matches.iter().zip(&records) {
+        for (this_match, record) in matches.iter().zip(&records) {
             args.extend([
-                Arg::Text(game.id.unique.as_str()),
+                Arg::Text(this_match.id.unique.as_str()),
                 Arg::Text(record),
-                Arg::Int(game.members().count() as u64),
+                Arg::Int(this_match.members().count() as u64),
             ]);
-            args.extend(game.members().map(|member| Arg::Text(member.ticket.unique.as_str())));
+            args.extend(this_match.members().map(|member| Arg::Text(member.ticket.unique.as_str())));
         }
         let words = self.run(script, &first.id.pool, &args).await?.words()?;
         claims(script, &words, held, matches.len())
@@ -68,7 +68,7 @@ impl Matches for Redis {
         // A ticket that cannot be read is a later version's: it must not keep those from playing who stand beside it.
         let candidate = |((id, record), seen): ((Option<&str>, Option<&str>), Option<&str>)| {
             let id = TicketId::new(pool.clone(), record::unique(id?).ok()?);
-            Some(Candidate { ticket: record::read_ticket(id, record?).ok()?, seen_ms: seen?.parse().ok()? })
+            Some(Candidate { ticket: record::read_ticket(id, record?).ok()?, last_seen_ms: seen?.parse().ok()? })
         };
         Ok(Page { candidates: ids.into_iter().zip(records).zip(seen).filter_map(candidate).collect(), looked })
     }
@@ -84,7 +84,7 @@ impl Matches for Redis {
     }
 
     async fn claim(&self, matches: &[Match], lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
-        let asks = matches.first().is_some_and(|game| game.state.asks());
+        let asks = matches.first().is_some_and(|this_match| this_match.state.asks());
         let outbox_max = if asks { outbox_max(self.outbox_entries_max, matches) } else { 0 };
         self.run_groups(&scripts::CLAIM, &[Arg::Int(lease_ms), Arg::Int(outbox_max)], matches, "CLAIMED").await
     }
@@ -174,7 +174,7 @@ mod tests {
     use crate::domain::limits::{OUTBOX_ENTRIES_MAX, PLAYER_ID_BYTES_MAX, PLAYERS_PER_MATCH_MAX};
     use crate::domain::{MatchState, Member, PlayerId, Unique};
 
-    fn game(members: usize, name_bytes: usize) -> Match {
+    fn this_match(members: usize, name_bytes: usize) -> Match {
         let pool: PoolId = "duel.eu".parse().unwrap();
         let member = |n| Member {
             ticket: TicketId::new(pool.clone(), Unique::from_bits(n as u128)),
@@ -194,12 +194,12 @@ mod tests {
     #[test]
     fn an_outbox_full_of_matches_of_any_size_stays_within_its_bytes() {
         for (members, name_bytes) in [(2, 3), (10, 36), (PLAYERS_PER_MATCH_MAX, PLAYER_ID_BYTES_MAX)] {
-            let game = game(members, name_bytes);
-            let entries = outbox_max(OUTBOX_ENTRIES_MAX, std::slice::from_ref(&game)) as usize;
-            let bytes = entries * record::write_match(&game).len();
+            let this_match = this_match(members, name_bytes);
+            let entries = outbox_max(OUTBOX_ENTRIES_MAX, std::slice::from_ref(&this_match)) as usize;
+            let bytes = entries * record::write_match(&this_match).len();
             assert!((OUTBOX_BYTES_MAX / 3..=OUTBOX_BYTES_MAX).contains(&bytes), "{members} members: {bytes}");
         }
-        assert_eq!(outbox_max(0, &[game(2, 3)]), 0, "none stays none");
-        assert_eq!(outbox_max(7, &[game(2, 3)]), 7);
+        assert_eq!(outbox_max(0, &[this_match(2, 3)]), 0, "none stays none");
+        assert_eq!(outbox_max(7, &[this_match(2, 3)]), 7);
     }
 }

@@ -62,20 +62,20 @@ impl Outbox for Redis {
     async fn void(
         &self,
         pool: &PoolId,
-        game: Option<&MatchId>,
+        this_match: Option<&MatchId>,
         free: &[Ticket],
-        over: &[TicketId],
+        finished: &[TicketId],
         entry: Option<&str>,
         now_ms: u64,
     ) -> Result<usize, StoreError> {
         let records: Vec<String> = free.iter().map(record::write_ticket).collect();
-        let id = game.map_or("", |id| id.unique.as_str());
+        let id = this_match.map_or("", |id| id.unique.as_str());
         let entry = entry.unwrap_or_default();
         let mut args = vec![Arg::Int(now_ms), Arg::Int(now_ms + KEEP_MS), Arg::Text(id), Arg::Text(entry)];
         for (ticket, record) in free.iter().zip(&records) {
             args.extend([Arg::Text(ticket.id.unique.as_str()), Arg::Text(record), Arg::Int(ticket.order())]);
         }
-        for ticket in over {
+        for ticket in finished {
             args.extend([Arg::Text(ticket.unique.as_str()), Arg::Text(""), Arg::Int(0)]);
         }
         let reply = self.run(&scripts::VOID, pool, &args).await?;
@@ -93,8 +93,8 @@ impl Outbox for Redis {
         }
     }
 
-    async fn told(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
-        self.run_ids(&scripts::TOLD, pool, ids).await
+    async fn acknowledge(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+        self.run_ids(&scripts::ACKNOWLEDGE, pool, ids).await
     }
 
     async fn put_off(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
@@ -114,9 +114,9 @@ impl Outbox for Redis {
         Ok(Recalled { back: back.len(), next })
     }
 
-    async fn put_aside(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
+    async fn dead_letter(&self, pool: &PoolId, ids: &[String]) -> Result<(), StoreError> {
         self.run_ids_after(
-            &scripts::ASIDE,
+            &scripts::DEAD_LETTER,
             pool,
             &[Arg::Int(DEAD_ENTRIES_MAX as u64), Arg::Int(DEAD_BYTES_MAX as u64)],
             ids,
@@ -124,7 +124,7 @@ impl Outbox for Redis {
         .await
     }
 
-    async fn aside(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+    async fn dead_letters(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
         let mut command = redis::cmd("XRANGE");
         let key = Key::Dead.of_pool(pool);
         command.arg(&key).arg("-").arg("+").arg("COUNT").arg(limit);
@@ -132,8 +132,8 @@ impl Outbox for Redis {
         Ok(rows.into_iter().map(|row| (row.0.clone(), row.1.join(" "))).collect())
     }
 
-    async fn replay(&self, pool: &PoolId, limit: usize) -> Result<usize, StoreError> {
-        let reply = self.run(&scripts::REPLAY, pool, &[Arg::Int(limit as u64)]).await?;
+    async fn redrive(&self, pool: &PoolId, limit: usize) -> Result<usize, StoreError> {
+        let reply = self.run(&scripts::REDRIVE, pool, &[Arg::Int(limit as u64)]).await?;
         match reply.word() {
             "REPLAYED" => reply.part(1),
             _ => reply.unexpected(),

@@ -42,10 +42,10 @@ impl Players for Redis {
         }
     }
 
-    async fn blame(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Result<(), StoreError> {
+    async fn penalize(&self, player: &PlayerId, ticket: &TicketId, at_ms: u64, keep_ms: u64) -> Result<(), StoreError> {
         let ticket = ticket.to_string();
         let args = [Arg::Text(&ticket), Arg::Int(at_ms), Arg::Int(keep_ms)];
-        let reply = self.run_on(&scripts::BLAME, &keys_of(&scripts::BLAME, player), &args).await?;
+        let reply = self.run_on(&scripts::PENALIZE, &keys_of(&scripts::PENALIZE, player), &args).await?;
         match reply.word() {
             "BLAMED" => Ok(()),
             _ => reply.unexpected(),

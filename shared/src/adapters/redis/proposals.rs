@@ -4,7 +4,7 @@ use super::connection::{Arg, Redis, rate_args};
 use super::record;
 use super::scripts;
 use crate::domain::limits::{KEEP_MS, LOBBIES_MAX, OUTBOX_BYTES_MAX};
-use crate::domain::{Match, MatchId, MatchState, PlayerId, PoolId, Word, lobby};
+use crate::domain::{Match, MatchId, MatchState, PlayerId, PlayerResponse, PoolId, lobby};
 use crate::ports::{Answered, Proposals, StoreError};
 
 impl Proposals for Redis {
@@ -12,7 +12,7 @@ impl Proposals for Redis {
         &self,
         id: &MatchId,
         player: &PlayerId,
-        word: Word,
+        word: PlayerResponse,
         now_ms: u64,
         proposed_until_ms: Option<u64>,
     ) -> Result<Answered, StoreError> {

@@ -63,7 +63,7 @@ pub(super) struct OutcomeRecord {
     status: String,
     reason: Option<String>,
     #[serde(rename = "match")]
-    game: Option<String>,
+    this_match: Option<String>,
     #[serde(default)]
     players: Vec<String>,
     #[serde(default)]
@@ -132,19 +132,19 @@ pub(super) fn read_ticket(id: TicketId, text: &str) -> Result<Ticket, StoreError
     Ok(Ticket { id, party, rating, joined_ms, expires_ms, attempts, push, imported })
 }
 
-pub(super) fn write_match(game: &Match) -> String {
+pub(super) fn write_match(this_match: &Match) -> String {
     write(&MatchRecord {
-        state: game.state.as_str().to_owned(),
-        created_ms: game.created_ms,
-        teams: member::write_teams(game),
-        deadline_ms: game.deadline_ms,
-        lobby: game.lobby,
+        state: this_match.state.as_str().to_owned(),
+        created_ms: this_match.created_ms,
+        teams: member::write_teams(this_match),
+        deadline_ms: this_match.deadline_ms,
+        lobby: this_match.lobby,
         verdicts: BTreeMap::new(),
     })
 }
 
 pub(super) fn read_match(id: MatchId, text: &str) -> Result<Match, StoreError> {
-    read_dropped(id, text).map(|(dropped, _)| dropped.game)
+    read_dropped(id, text).map(|(dropped, _)| dropped.this_match)
 }
 
 /// The match, and whether this version knows all its words. Those that it does not know read as `Other`.
@@ -160,14 +160,14 @@ fn read_dropped(id: MatchId, text: &str) -> Result<(DroppedMatch, bool), StoreEr
         Ok((TicketId::new(id.pool.clone(), unique(&ticket)?), reason.unwrap_or(CancelReason::Other)))
     };
     let verdicts = verdicts.into_iter().map(verdict).collect::<Result<_, StoreError>>()?;
-    Ok((DroppedMatch { game: Match { id, state, created_ms, teams, deadline_ms, lobby }, verdicts }, known))
+    Ok((DroppedMatch { this_match: Match { id, state, created_ms, teams, deadline_ms, lobby }, verdicts }, known))
 }
 
 impl OutcomeRecord {
     /// None for one that this version does not know.
     fn outcome(&self, pool: &PoolId) -> Result<Option<Outcome>, StoreError> {
         let reason = self.reason.as_deref().and_then(CancelReason::from_text);
-        Ok(match (self.status.as_str(), &self.game) {
+        Ok(match (self.status.as_str(), &self.this_match) {
             ("matched", Some(id)) => Some(Outcome::Matched(match_id(pool, id)?)),
             ("matched", None) => return Err(corrupt("a matched ticket without its match")),
             ("cancelled", _) => reason.map(Outcome::Cancelled),
@@ -180,12 +180,12 @@ impl OutcomeRecord {
 /// What an entry of the outbox tells.
 pub(super) fn read_event(pool: &PoolId, kind: &str, id: &str, body: &str) -> Result<Event, Unreadable> {
     let corrupt = |_: StoreError| Unreadable::Corrupt;
-    let game = || read_dropped(match_id(pool, id)?, body);
+    let this_match = || read_dropped(match_id(pool, id)?, body);
     let known = |(dropped, known): (DroppedMatch, bool)| known.then_some(dropped).ok_or(Unreadable::Unknown);
     match kind {
-        "matched" => Ok(Event::Matched(game().map_err(corrupt)?.0.game)),
-        "asked" => Ok(Event::Asked(known(game().map_err(corrupt)?)?.game)),
-        "dropped" => Ok(Event::Dropped(known(game().map_err(corrupt)?)?)),
+        "matched" => Ok(Event::Matched(this_match().map_err(corrupt)?.0.this_match)),
+        "asked" => Ok(Event::Asked(known(this_match().map_err(corrupt)?)?.this_match)),
+        "dropped" => Ok(Event::Dropped(known(this_match().map_err(corrupt)?)?)),
         "ended" => {
             let record: OutcomeRecord = read(body).map_err(corrupt)?;
             Ok(Event::Ended(EndedTicket {
@@ -214,19 +214,19 @@ pub(super) fn entry(text: &str) -> Result<String, StoreError> {
 }
 
 /// An outcome with the match it names, if that is still remembered.
-pub(super) fn read_ended(ticket: &TicketId, text: &str, game: Option<String>) -> Result<Ended, StoreError> {
+pub(super) fn read_ended(ticket: &TicketId, text: &str, this_match: Option<String>) -> Result<Ended, StoreError> {
     let record: OutcomeRecord = read(text)?;
     let (joined_ms, attempts) = (record.joined_ms, record.attempts);
     let outcome = record.outcome(&ticket.pool)?.unwrap_or(Outcome::Cancelled(CancelReason::Other));
     let mut ended = Ended { outcome, players: players(&record.players)?, joined_ms, attempts, played: None };
-    if let (Outcome::Matched(id), Some(text)) = (&ended.outcome, game) {
-        let game = read_match(id.clone(), &text)?;
-        if let Some(member) = game.members().find(|member| member.ticket == *ticket) {
+    if let (Outcome::Matched(id), Some(text)) = (&ended.outcome, this_match) {
+        let this_match = read_match(id.clone(), &text)?;
+        if let Some(member) = this_match.members().find(|member| member.ticket == *ticket) {
             ended.players = member.players.clone();
             ended.joined_ms = member.joined_ms;
             ended.attempts = member.attempts;
         }
-        ended.played = Some(game);
+        ended.played = Some(this_match);
     }
     Ok(ended)
 }

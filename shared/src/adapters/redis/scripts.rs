@@ -59,7 +59,7 @@ macro_rules! scripts {
 
 scripts! {
     JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
-    BURY = "bury", [Tickets, Results, Forget, Outbox], ["LIVE", "DEAD"];
+    TOMBSTONE = "bury", [Tickets, Results, Forget, Outbox], ["LIVE", "DEAD"];
     POLL = bucket + lists + "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
         ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "RATE_LIMITED"];
     CANCEL = bucket + lists + ticket + outbox + "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
@@ -80,16 +80,16 @@ scripts! {
     RESIGN = "resign", [Leader, Waiting, Leases, Runs], ["RESIGNED", "BUSY", "FOLLOWING"];
     RESERVE = bucket + "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "RATE_LIMITED"];
     UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
-    BLAME = "blame", [Blame], ["BLAMED"];
+    PENALIZE = "blame", [Blame], ["BLAMED"];
     WAITS = "waits", [Waits, Stats], ["NOTED"];
     VOID = "void", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Lobbies, Outbox], ["VOIDED"];
     STANDS = "stands", [Results], ["STANDS"];
     TAKE = "take", [Outbox], ["TAKEN"];
-    TOLD = "told", [Outbox], ["TOLD"];
-    ASIDE = "aside", [Outbox, Dead], ["ASIDE"];
+    ACKNOWLEDGE = "told", [Outbox], ["TOLD"];
+    DEAD_LETTER = "aside", [Outbox, Dead], ["ASIDE"];
     PUT_OFF = "putoff", [Outbox, Later], ["PUT_OFF"];
     RECALL = "recall", [Outbox, Later], ["RECALLED"];
-    REPLAY = "replay", [Outbox, Dead], ["REPLAYED"];
+    REDRIVE = "replay", [Outbox, Dead], ["REPLAYED"];
     REMOVE = "remove", [Tickets, Waiting, Claims, Leases, Matches, Results, Forget, Outbox, Dead, Later, Seen, Lobbies, Paces, Waits, Stats, Runs],
         ["REMOVED", "IN_USE"];
     STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets, Dead, Forget, Runs], ["STATUS"];

@@ -30,9 +30,9 @@ impl Tickets for Redis {
         }
     }
 
-    async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
+    async fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> Result<Probe, StoreError> {
         let args = [Arg::Int(now_ms), Arg::Text(ticket.unique.as_str()), Arg::Int(now_ms + KEEP_MS)];
-        let reply = self.run(&scripts::BURY, &ticket.pool, &args).await?;
+        let reply = self.run(&scripts::TOMBSTONE, &ticket.pool, &args).await?;
         match reply.word() {
             "LIVE" => Ok(Probe::Live),
             "DEAD" => Ok(Probe::Dead),
@@ -51,7 +51,7 @@ impl Tickets for Redis {
                 let id = record::match_id(&ticket.pool, &reply.part::<String>(2)?)?;
                 Ok(Polled::Claimed {
                     ticket: waiting(&reply)?,
-                    held_by: record::read_match(id, &reply.part::<String>(3)?)?,
+                    this_match: record::read_match(id, &reply.part::<String>(3)?)?,
                     lease_ms: reply.part(4)?,
                     estimate: estimate(&reply, 5)?,
                 })
@@ -59,7 +59,7 @@ impl Tickets for Redis {
             "SETTLING" => {
                 let since_ms = reply.part::<u64>(3)?.saturating_sub(KEEP_MS);
                 let entry = record::entry(&reply.part::<String>(1)?)?;
-                Ok(Polled::Settling { over: ended(ticket, &reply)?, since_ms, entry })
+                Ok(Polled::Settling { finished: ended(ticket, &reply)?, since_ms, entry })
             }
             "ENDED" => Ok(Polled::Ended(ended(ticket, &reply)?)),
             "UNKNOWN" => Ok(Polled::Unknown),

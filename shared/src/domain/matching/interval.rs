@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifted_ticket_below_joins_those_who_are_close_together_past_one_who_is_not() {
+    fn a_ticket_past_its_deadline_joins_close_ones_above_past_one_that_is_not_close() {
         let line = [(100.0, 60_000), (1_000.0, 0), (1_500.0, 0), (1_510.0, 0)];
         assert_eq!(cut_of(&line, &rules(3, 1)).1, [[0, 2, 3]]);
     }

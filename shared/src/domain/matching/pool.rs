@@ -30,7 +30,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// Whether its deadline has passed: it may meet anyone.
-    pub fn is_lifted(&self) -> bool {
+    pub fn is_past_deadline(&self) -> bool {
         self.reach == f64::INFINITY
     }
 }
@@ -46,7 +46,7 @@ pub fn present(candidates: &[Candidate], rules: &Rules, now_ms: u64) -> Vec<Wait
     let may = |candidate: &Candidate| {
         let ticket = &candidate.ticket;
         ticket.expires_ms > now_ms
-            && candidate.seen_ms.saturating_add(rules.presence_ms(ticket.push)) >= now_ms
+            && candidate.last_seen_ms.saturating_add(rules.presence_ms(ticket.push)) >= now_ms
             && (1..=rules.team_size).contains(&ticket.party.size())
             // No store gives such a rating; one would make every sum of costs meaningless.
             && ticket.rating.is_finite()

@@ -43,18 +43,19 @@ pub fn put(waiting: &mut [Waiting], rules: &Rules, now_ms: u64) {
         let waited_s = now_ms.saturating_sub(ticket.order) as f64 / 1_000.0;
         ticket.price = ticket.size as f64 * (base + per_second * waited_s);
     }
-    let unlifted: f64 = waiting.iter().filter(|ticket| !ticket.is_lifted()).map(|ticket| ticket.price).sum();
-    for ticket in waiting.iter_mut().filter(|ticket| ticket.is_lifted()) {
-        ticket.price += ticket.size as f64 * (widest + unlifted);
+    let within_deadline: f64 =
+        waiting.iter().filter(|ticket| !ticket.is_past_deadline()).map(|ticket| ticket.price).sum();
+    for ticket in waiting.iter_mut().filter(|ticket| ticket.is_past_deadline()) {
+        ticket.price += ticket.size as f64 * (widest + within_deadline);
     }
-    if let Some(earliest) = earliest_lifted(waiting) {
+    if let Some(earliest) = earliest_past_deadline(waiting) {
         above_all(waiting, earliest);
     }
 }
 
 /// The lifted ticket that is earliest in line.
-pub fn earliest_lifted(waiting: &[Waiting]) -> Option<usize> {
-    (0..waiting.len()).filter(|&at| waiting[at].is_lifted()).min_by_key(|&at| waiting[at].order)
+pub fn earliest_past_deadline(waiting: &[Waiting]) -> Option<usize> {
+    (0..waiting.len()).filter(|&at| waiting[at].is_past_deadline()).min_by_key(|&at| waiting[at].order)
 }
 
 /// Makes leaving out the ticket at `at` cost more than all other tickets together.
@@ -97,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lifted_ticket_costs_more_than_all_that_are_not_and_the_earliest_more_than_all_others() {
+    fn a_ticket_past_its_deadline_costs_more_than_all_within_and_the_earliest_more_than_all_others() {
         let line =
             [(0.0, 70_000, 1), (1_400.0, 50_000, 1), (1_500.0, 0, 1), (3_000.0, 60_000, 1), (9_000.0, 65_000, 1)];
         let rules = rules(2, 2);
         let prices = prices(&line, &rules);
-        let unlifted = prices[1] + prices[2] + of_spread(4, 9_000.0);
-        assert!(prices[3] > unlifted && prices[4] > prices[3], "{prices:?}");
+        let within_deadline = prices[1] + prices[2] + of_spread(4, 9_000.0);
+        assert!(prices[3] > within_deadline && prices[4] > prices[3], "{prices:?}");
         assert!(prices[0] > prices[1..].iter().sum::<f64>(), "{prices:?}");
     }
 }

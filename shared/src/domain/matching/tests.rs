@@ -23,7 +23,7 @@ pub fn candidate(number: usize, rating: f64, waited_ms: u64, size: usize) -> Can
         push: false,
         imported: 0,
     };
-    Candidate { ticket, seen_ms: NOW_MS }
+    Candidate { ticket, last_seen_ms: NOW_MS }
 }
 
 /// Solos, each with its rating and waiting time.
@@ -40,13 +40,13 @@ pub fn rules(teams: usize, team_size: usize) -> Rules {
     Rules { teams, team_size, ..Rules::default() }
 }
 
-fn is_lifted(candidate: &Candidate, rules: &Rules) -> bool {
+fn is_past_deadline(candidate: &Candidate, rules: &Rules) -> bool {
     NOW_MS - candidate.ticket.joined_ms >= rules.window.deadline_ms
 }
 
 /// Whether these may play together, by the letter of the rule.
 fn may_meet(members: &[&Candidate], rules: &Rules) -> bool {
-    let bound: Vec<_> = members.iter().filter(|member| !is_lifted(member, rules)).collect();
+    let bound: Vec<_> = members.iter().filter(|member| !is_past_deadline(member, rules)).collect();
     bound.iter().all(|a| {
         let Window { initial, growth_per_s, cap, .. } = rules.window;
         let reach = cap.min(initial + growth_per_s * (NOW_MS - a.ticket.joined_ms) as f64 / 1_000.0);
@@ -55,7 +55,7 @@ fn may_meet(members: &[&Candidate], rules: &Rules) -> bool {
 }
 
 fn may_be_matched(candidate: &Candidate, rules: &Rules) -> bool {
-    let heard_of = NOW_MS.saturating_sub(candidate.seen_ms) <= rules.presence_ms;
+    let heard_of = NOW_MS.saturating_sub(candidate.last_seen_ms) <= rules.presence_ms;
     heard_of && candidate.ticket.expires_ms > NOW_MS && candidate.ticket.party.size() <= rules.team_size
 }
 
@@ -172,7 +172,7 @@ fn a_party_that_fills_the_only_team_needs_nobody(#[case] sizes: &[usize], #[case
 #[case::expires_in_a_moment(0, 1, 1)]
 fn only_the_present_and_unexpired_are_matched(#[case] silent_ms: u64, #[case] left_ms: u64, #[case] matches: usize) {
     let mut candidates = solos(&[(1_500.0, 1_000), (1_500.0, 1_000)]);
-    candidates[1].seen_ms = NOW_MS - silent_ms;
+    candidates[1].last_seen_ms = NOW_MS - silent_ms;
     candidates[1].ticket.expires_ms = NOW_MS + left_ms;
     assert_eq!(form(&candidates, &rules(2, 1), NOW_MS).len(), matches);
 }
@@ -185,7 +185,7 @@ fn only_the_present_and_unexpired_are_matched(#[case] silent_ms: u64, #[case] le
 #[case::at_the_cap(500.0, 59_999, 59_999, 1)]
 #[case::beyond_the_cap(500.001, 59_999, 59_999, 0)]
 #[case::the_deadline_lifts_the_cap(1_400.0, 60_000, 60_000, 1)]
-#[case::whoever_is_lifted_meets_the_fresh(1_400.0, 60_000, 0, 1)]
+#[case::a_ticket_past_its_deadline_meets_fresh_ones(1_400.0, 60_000, 0, 1)]
 fn two_meet_within_both_windows(#[case] apart: f64, #[case] a_ms: u64, #[case] b_ms: u64, #[case] matches: usize) {
     let candidates = solos(&[(1_500.0, a_ms), (1_500.0 + apart, b_ms)]);
     assert_eq!(form(&candidates, &rules(2, 1), NOW_MS).len(), matches);
@@ -274,7 +274,7 @@ fn outlier_matched_after_ms(rules: &Rules, rating: f64, tick_ms: u64) -> Option<
             waiting.push(fresh);
         }
         waiting.iter_mut().for_each(|candidate| {
-            candidate.seen_ms = now_ms;
+            candidate.last_seen_ms = now_ms;
             candidate.ticket.expires_ms = now_ms + 1;
         });
         let matched = matched(&form(&waiting, rules, now_ms));
@@ -307,21 +307,21 @@ fn an_outlier_among_fresh_players_is_matched_at_its_deadline(
 }
 
 #[test]
-fn a_lifted_ticket_is_served_though_its_neighbours_are_far_apart() {
+fn a_ticket_past_its_deadline_is_served_though_its_neighbours_are_far_apart() {
     let line = [(1_000.0, 0), (1_010.0, 0), (1_020.0, 0), (2_000.0, 0), (3_000.0, 60_000), (4_000.0, 0)];
     let groups = form(&solos(&line), &rules(2, 2), NOW_MS);
     assert_eq!(matched(&groups), [0, 1, 2, 4]);
 }
 
 #[test]
-fn a_lifted_ticket_is_served_though_those_it_needs_would_play_without_it() {
+fn a_ticket_past_its_deadline_is_served_though_those_it_needs_would_play_without_it() {
     let line = [(990.0, 0), (1_000.0, 0), (1_010.0, 0), (1_020.0, 0), (2_000.0, 0), (3_000.0, 60_000), (4_000.0, 0)];
     let groups = form(&solos(&line), &rules(2, 2), NOW_MS);
     assert_eq!(matched(&groups), [1, 2, 3, 5]);
 }
 
 #[test]
-fn a_lifted_ticket_that_is_not_the_earliest_is_served_from_those_left_over() {
+fn a_later_ticket_past_its_deadline_is_served_from_those_left_over() {
     let earlier = [candidate(0, 100.0, 70_000, 2), candidate(1, 100.0, 70_000, 2)];
     let others = [candidate(2, 1_380.0, 7_000, 1), candidate(3, 1_500.0, 7_000, 1), candidate(4, 1_621.0, 0, 1)];
     let candidates = [&earlier[..], &others, &[candidate(5, 2_524.0, 60_000, 2)]].concat();
@@ -329,7 +329,7 @@ fn a_lifted_ticket_that_is_not_the_earliest_is_served_from_those_left_over() {
 }
 
 #[test]
-fn of_two_lifted_tickets_the_earlier_is_served_however_far_off_it_is() {
+fn of_two_tickets_past_their_deadlines_the_earlier_is_served_however_far_off_it_is() {
     let line = [(1_500.0, 60_000), (1_501.0, 60_000), (9_000.0, 61_000)];
     assert_eq!(matched(&form(&solos(&line), &rules(2, 1), NOW_MS)), [1, 2]);
 }
@@ -352,8 +352,8 @@ fn any_candidates(rules: &Rules, waited_ms_max: u64, most: usize) -> impl Strate
             let mut built = candidate(number, f64::from(rating), waited_ms, size);
             built.ticket.attempts = attempts;
             match fate {
-                0 => built.seen_ms = NOW_MS - presence_ms - 1,
-                1 => built.seen_ms = NOW_MS - presence_ms,
+                0 => built.last_seen_ms = NOW_MS - presence_ms - 1,
+                1 => built.last_seen_ms = NOW_MS - presence_ms,
                 2 => built.ticket.expires_ms = NOW_MS,
                 _ => {}
             }
@@ -395,13 +395,13 @@ proptest! {
     }
 
     #[test]
-    fn the_earliest_lifted_ticket_is_served_if_any_group_with_it_may_be_formed(
+    fn the_earliest_ticket_past_its_deadline_is_served_if_any_group_with_it_may_be_formed(
         (rules, candidates) in any_pool(120_000, 10),
     ) {
         let present: Vec<usize> =
             (0..candidates.len()).filter(|&at| may_be_matched(&candidates[at], &rules)).collect();
-        let lifted = present.iter().copied().filter(|&at| is_lifted(&candidates[at], &rules));
-        let earliest = lifted.min_by_key(|&at| {
+        let past_deadline = present.iter().copied().filter(|&at| is_past_deadline(&candidates[at], &rules));
+        let earliest = past_deadline.min_by_key(|&at| {
             let ticket = &candidates[at].ticket;
             (ticket.order(), (ticket.rating * 1_000.0) as u64, ticket.id.clone())
         });

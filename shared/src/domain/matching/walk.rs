@@ -31,7 +31,7 @@ pub struct Offer {
 pub struct Walk<'a> {
     waiting: &'a [Waiting],
     shapes: &'a Shapes,
-    any_lifted: bool,
+    any_past_deadline: bool,
     /// Tickets between the ends, for each kind, the dearest first.
     kept: Vec<Vec<usize>>,
     /// Players of the kept tickets.
@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
         Self {
             waiting,
             shapes,
-            any_lifted: waiting.iter().any(Waiting::is_lifted),
+            any_past_deadline: waiting.iter().any(Waiting::is_past_deadline),
             kept: vec![Vec::new(); kinds],
             players: 0,
             reach_min: f64::INFINITY,
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
             match self.meet(right, left) {
                 Meeting::Fits => {}
                 Meeting::TooNarrow => continue,
-                Meeting::OutOfReach if self.any_lifted => continue,
+                Meeting::OutOfReach if self.any_past_deadline => continue,
                 Meeting::OutOfReach => break,
             }
             let players = self.players + end.size + self.waiting[left].size;
@@ -114,11 +114,11 @@ impl<'a> Walk<'a> {
     /// Whether the ticket at `left` may be the left end; drops the kept tickets that then may not be between.
     fn meet(&mut self, right: usize, left: usize) -> Meeting {
         let (end, ticket) = (&self.waiting[right], &self.waiting[left]);
-        if ticket.is_lifted() {
+        if ticket.is_past_deadline() {
             return Meeting::Fits;
         }
         // The spread that counts is that of the tickets which are not lifted.
-        let highest = if end.is_lifted() { self.highest_kept() } else { Some(end.rating) };
+        let highest = if end.is_past_deadline() { self.highest_kept() } else { Some(end.rating) };
         let Some(highest) = highest else { return Meeting::Fits };
         let spread = highest - ticket.rating;
         if spread > end.reach {
@@ -135,8 +135,9 @@ impl<'a> Walk<'a> {
 
     /// The highest rating of a kept ticket that is not lifted.
     fn highest_kept(&self) -> Option<f64> {
-        let unlifted = self.kept.iter().flatten().map(|&at| &self.waiting[at]).filter(|ticket| !ticket.is_lifted());
-        unlifted.map(|ticket| ticket.rating).max_by(f64::total_cmp)
+        let within_deadline =
+            self.kept.iter().flatten().map(|&at| &self.waiting[at]).filter(|ticket| !ticket.is_past_deadline());
+        within_deadline.map(|ticket| ticket.rating).max_by(f64::total_cmp)
     }
 
     fn drop_narrower(&mut self, spread: f64) {

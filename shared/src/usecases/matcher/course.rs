@@ -183,7 +183,7 @@ impl<F: Fn(Post)> Course<'_, F> {
     }
 
     /// Whether there is nothing more to do, and why.
-    pub(super) fn over(&self, now_ms: u64) -> Option<Exit> {
+    pub(super) fn finished(&self, now_ms: u64) -> Option<Exit> {
         let any = |work: Work| self.works.values().any(|other| *other == work);
         if !self.led.is_empty() {
             return None;

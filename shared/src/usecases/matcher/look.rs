@@ -16,7 +16,7 @@ pub(super) enum Event<'a> {
 }
 
 /// What all looks of a run share.
-pub(super) struct World<'a, S, I, C> {
+pub(super) struct Env<'a, S, I, C> {
     pub(super) store: &'a S,
     pub(super) ids: &'a I,
     pub(super) clock: &'a C,
@@ -24,7 +24,7 @@ pub(super) struct World<'a, S, I, C> {
     pub(super) plan: Plan,
 }
 
-impl<S: Matches + Upkeep, I: Ids, C: Clock> World<'_, S, I, C> {
+impl<S: Matches + Upkeep, I: Ids, C: Clock> Env<'_, S, I, C> {
     pub(super) async fn wait<'s>(&self, seat: Seat<'s>) -> Event<'s> {
         let pause_ms = seat.due_ms.saturating_sub(self.clock.now_ms());
         if pause_ms > 0 {

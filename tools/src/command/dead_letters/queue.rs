@@ -59,7 +59,7 @@ pub async fn print_all(queue: &str) -> Result<usize, String> {
 ///
 /// # Errors
 /// The queue cannot be read.
-pub async fn replay_all(queue: &str) -> Result<(usize, Vec<String>), String> {
+pub async fn redrive_all(queue: &str) -> Result<(usize, Vec<String>), String> {
     let (mut seen, mut told, mut left) = (BTreeSet::new(), 0, Vec::new());
     while let Some(letters) = receive(queue, REPLAY_S, &mut seen).await? {
         for Letter { receipt, body } in letters {

@@ -206,17 +206,17 @@ async fn meet(plan: &Plan, players: &[Player; 2], findings: &mut Findings) {
         findings.fault("match", "both tokens are of one player", remedy);
         return leave(players, &tickets).await;
     }
-    let mut games = Vec::new();
+    let mut matches = Vec::new();
     for (player, ticket) in players.iter().zip(&tickets) {
         match until_matched(player, ticket, began, plan.limit).await {
-            Ok(game) => games.push(game),
+            Ok(this_match) => matches.push(this_match),
             Err((found, remedy)) => {
                 findings.fault("match", format!("{}.{}: {found}", plan.queue, plan.region), remedy);
                 return leave(players, &tickets).await;
             }
         }
     }
-    if games[0] == games[1] {
+    if matches[0] == matches[1] {
         let took_ms = began.elapsed().as_millis();
         findings.well("match", format!("two players of {}.{} met after {took_ms} ms", plan.queue, plan.region));
     } else {
@@ -241,8 +241,8 @@ async fn until_matched(
         match reply.text("status") {
             "matched" => return Ok(reply.body["match"]["match_id"].to_string()),
             "proposed" if reply.body["proposal"]["answered"] == false => {
-                let game = reply.body["proposal"]["match_id"].as_str().unwrap_or_default();
-                let path = format!("/match/{game}/accept");
+                let this_match = reply.body["proposal"]["match_id"].as_str().unwrap_or_default();
+                let path = format!("/match/{this_match}/accept");
                 let answer = player.ask(Method::POST, &path, None).await;
                 answer.map_err(|error| (error, "look at the log of answer"))?;
             }

@@ -59,13 +59,13 @@ struct State {
 pub(super) struct Function {
     pub(super) setup: Setup,
     runtime_api: String,
-    news: Arc<Mutex<Vec<String>>>,
+    notifications: Arc<Mutex<Vec<String>>>,
     state: Mutex<State>,
     changed: Notify,
 }
 
 impl Function {
-    pub(super) fn new(setup: Setup, runtime_api: String, news: Arc<Mutex<Vec<String>>>) -> Self {
+    pub(super) fn new(setup: Setup, runtime_api: String, notifications: Arc<Mutex<Vec<String>>>) -> Self {
         let concurrency = if setup.processes == 0 { 0 } else { CONCURRENCY_DEFAULT };
         let state = State {
             concurrency,
@@ -79,7 +79,7 @@ impl Function {
             asleep: false,
             counter: 0,
         };
-        Self { setup, runtime_api, news, state: Mutex::new(state), changed: Notify::new() }
+        Self { setup, runtime_api, notifications, state: Mutex::new(state), changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -223,7 +223,7 @@ impl Function {
         }
         if !state.ending {
             let line = format!("{} (process {}) ended by {ended}", self.setup.name, running.process.pid());
-            locked(&self.news).push(line);
+            locked(&self.notifications).push(line);
         }
         drop(state);
         self.changed.notify_one();
@@ -303,7 +303,7 @@ impl Function {
             (start, rest)
         };
         if start && let Err(error) = self.start_sandbox(shared.sandboxes.fetch_add(1, Ordering::Relaxed)) {
-            locked(&self.news).push(error.to_string());
+            locked(&self.notifications).push(error.to_string());
             return Some(START_AGAIN_AFTER);
         }
         rest
@@ -318,7 +318,7 @@ impl Function {
             }
             let Stage::Busy { id, reply, .. } = std::mem::replace(&mut running.stage, Stage::Between) else { continue };
             let why = format!("RequestId: {id} Error: Task timed out after {:.2} seconds", limit.as_secs_f64());
-            locked(&self.news).push(format!("{}: {why}", self.setup.name));
+            locked(&self.notifications).push(format!("{}: {why}", self.setup.name));
             let _ = reply.send(failed("Sandbox.Timedout", &why));
             running.process.signal(libc::SIGKILL);
         }

@@ -37,10 +37,10 @@ impl Default for Terms {
 
 /// Runs an event to its end, in a task of its own.
 pub(super) fn accept(shared: &Shared, function: Arc<Function>, event: Bytes) {
-    let news = Arc::clone(&shared.news);
+    let notifications = Arc::clone(&shared.notifications);
     tokio::spawn(async move {
         if let Err(why) = deliver(&function, event).await {
-            locked(&news).push(format!("{}: an event was given up: {why}", function.setup.name));
+            locked(&notifications).push(format!("{}: an event was given up: {why}", function.setup.name));
         }
     });
 }

@@ -92,7 +92,7 @@ async fn a_function_answers_fails_and_dies_as_on_aws() {
     assert!(body["errorMessage"].as_str().unwrap().contains("signal 9"), "{body}");
     assert_eq!(stage.call("echo").await.0, 200, "another sandbox has taken its place");
     assert_eq!(stage.lines("starts"), 2);
-    assert!(stage.lambda.news().iter().any(|line| line.contains("ended by signal 9")));
+    assert!(stage.lambda.notifications().iter().any(|line| line.contains("ended by signal 9")));
 }
 
 #[tokio::test]
@@ -150,8 +150,8 @@ async fn an_event_is_accepted_at_once_and_tried_as_often_as_the_terms_say() {
         stage.until("calls", before + 3).await;
         let began = now();
         let given_up = loop {
-            let news = stage.lambda.news();
-            if let Some(line) = news.into_iter().find(|line| line.contains("given up")) {
+            let notifications = stage.lambda.notifications();
+            if let Some(line) = notifications.into_iter().find(|line| line.contains("given up")) {
                 break line;
             }
             assert!(began.elapsed() < PATIENCE, "expected news of it");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster::domain::limits::UPKEEP_GAP_MS_MAX;
 use muster::domain::matching::Candidate;
-use muster::domain::{CancelReason, Match, MatchId, PlayerId, PoolId, Rules, Ticket, TicketId, Word};
+use muster::domain::{CancelReason, Match, MatchId, PlayerId, PlayerResponse, PoolId, Rules, Ticket, TicketId};
 use muster::ports::{
     Answered, Bid, Cancelled, Claim, Dropped, Ended, Entry, Expired, JobRun, Joined, Led, Pinged, Polled, PoolStatus,
     Probe, Reach, Recalled, Reclaimed, Removed, Reserved, Resigned, Role, StoreError, Terms,
@@ -15,7 +15,7 @@ use super::Store;
 use crate::samples::{T0, forming, player, pool, ticket};
 
 /// A store and two fresh pools in it.
-pub struct World<'a, S> {
+pub struct Env<'a, S> {
     store: &'a S,
     /// The case's own pool.
     pub pool: PoolId,
@@ -41,7 +41,7 @@ fn done<T>(call: &str, answer: Result<T, StoreError>) -> T {
     answer.unwrap_or_else(|error| panic!("{call}: expected an answer, found: {error}"))
 }
 
-impl<'a, S: Store> World<'a, S> {
+impl<'a, S: Store> Env<'a, S> {
     /// Fresh pools for case `number`, in a store that keeps an outbox or none.
     pub fn new(store: &'a S, number: usize, tells: bool) -> Self {
         let (pool, other_pool) = (pool(&format!("case-{number}.eu")), pool(&format!("case-{number}.us")));
@@ -88,9 +88,9 @@ impl<'a, S: Store> World<'a, S> {
 
     /// A match of two, claimed until `lease_ms`.
     pub async fn claimed(&self, n: usize, one: &Ticket, two: &Ticket, lease_ms: u64) -> Match {
-        let game = forming(&self.pool, n, &[&[one], &[two]], T0);
-        assert_eq!(self.claim(&[game.clone()], lease_ms).await, [Claim::Held], "claim of {}", game.id);
-        game
+        let this_match = forming(&self.pool, n, &[&[one], &[two]], T0);
+        assert_eq!(self.claim(&[this_match.clone()], lease_ms).await, [Claim::Held], "claim of {}", this_match.id);
+        this_match
     }
 
     /// The port's call, as it is made when a ticket is new.
@@ -112,9 +112,9 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// The port's call.
-    pub async fn bury(&self, ticket: &TicketId, now_ms: u64) -> Probe {
+    pub async fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> Probe {
         self.met(ticket, &player("nobody"));
-        let probe = done("bury", self.store.bury(ticket, now_ms).await);
+        let probe = done("bury", self.store.tombstone(ticket, now_ms).await);
         self.said("bury", if probe == Probe::Live { "LIVE" } else { "DEAD" });
         probe
     }
@@ -182,13 +182,13 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// The port's call.
-    pub async fn blame(&self, name: &str, ticket: &TicketId, at_ms: u64, keep_ms: u64) {
-        done("blame", self.store.blame(&player(name), ticket, at_ms, keep_ms).await);
+    pub async fn penalize(&self, name: &str, ticket: &TicketId, at_ms: u64, keep_ms: u64) {
+        done("blame", self.store.penalize(&player(name), ticket, at_ms, keep_ms).await);
         self.said("blame", "BLAMED");
     }
 
     /// The port's call; a passed check confirms.
-    pub async fn answer(&self, id: &MatchId, name: &str, word: Word, now_ms: u64) -> Answered {
+    pub async fn answer(&self, id: &MatchId, name: &str, word: PlayerResponse, now_ms: u64) -> Answered {
         self.answer_until(id, name, word, now_ms, None).await
     }
 
@@ -197,7 +197,7 @@ impl<'a, S: Store> World<'a, S> {
         &self,
         id: &MatchId,
         name: &str,
-        word: Word,
+        word: PlayerResponse,
         now_ms: u64,
         proposed_until_ms: Option<u64>,
     ) -> Answered {
@@ -244,7 +244,7 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     fn groups(&self, matches: &[Match], script: &'static str, words: [&'static str; 2], claims: &[Claim]) {
-        self.touched.borrow_mut().matches.extend(matches.iter().map(|game| game.id.clone()));
+        self.touched.borrow_mut().matches.extend(matches.iter().map(|this_match| this_match.id.clone()));
         for claim in claims {
             self.said(script, if *claim == Claim::Held { words[0] } else { words[1] });
         }
@@ -319,8 +319,8 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// The port's call.
-    pub async fn void(&self, game: Option<&MatchId>, free: &[Ticket], over: &[TicketId], now_ms: u64) -> usize {
-        let again = done("void", self.store.void(&self.pool, game, free, over, None, now_ms).await);
+    pub async fn void(&self, this_match: Option<&MatchId>, free: &[Ticket], over: &[TicketId], now_ms: u64) -> usize {
+        let again = done("void", self.store.void(&self.pool, this_match, free, over, None, now_ms).await);
         self.said("void", "VOIDED");
         again
     }
@@ -332,15 +332,15 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// The port's call on the case's own pool.
-    pub async fn told(&self, entries: &[&Entry]) {
+    pub async fn acknowledge(&self, entries: &[&Entry]) {
         self.said("told", "TOLD");
-        done("told", self.store.told(&self.pool, &ids(entries)).await);
+        done("told", self.store.acknowledge(&self.pool, &ids(entries)).await);
     }
 
     /// The port's call on the case's own pool.
-    pub async fn put_aside(&self, entries: &[&Entry]) {
+    pub async fn dead_letter(&self, entries: &[&Entry]) {
         self.said("aside", "ASIDE");
-        done("put_aside", self.store.put_aside(&self.pool, &ids(entries)).await);
+        done("put_aside", self.store.dead_letter(&self.pool, &ids(entries)).await);
     }
 
     /// The port's call on the case's own pool.
@@ -359,14 +359,14 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// How many entries of the case's own pool were put aside, up to `limit`.
-    pub async fn aside(&self, limit: usize) -> usize {
-        done("aside", self.store.aside(&self.pool, limit).await).len()
+    pub async fn dead_letters(&self, limit: usize) -> usize {
+        done("aside", self.store.dead_letters(&self.pool, limit).await).len()
     }
 
     /// The port's call on the case's own pool.
-    pub async fn replay(&self, limit: usize) -> usize {
+    pub async fn redrive(&self, limit: usize) -> usize {
         self.said("replay", "REPLAYED");
-        done("replay", self.store.replay(&self.pool, limit).await)
+        done("replay", self.store.redrive(&self.pool, limit).await)
     }
 
     /// The port's call: whether it leads a pool that nobody led before.
@@ -434,12 +434,12 @@ impl<'a, S: Store> World<'a, S> {
     }
 
     /// Entries that the outside has not heard of yet.
-    pub async fn untold(&self, pool: &PoolId) -> usize {
+    pub async fn pending(&self, pool: &PoolId) -> usize {
         self.whole_status(pool, T0, None).await.outbox
     }
 
     /// Since when the outside has not heard of something.
-    pub async fn untold_since(&self, pool: &PoolId) -> Option<u64> {
+    pub async fn pending_since(&self, pool: &PoolId) -> Option<u64> {
         self.whole_status(pool, T0, None).await.outbox_oldest_ms
     }
 
@@ -469,7 +469,7 @@ impl<'a, S: Store> World<'a, S> {
             lines.push(format!("status of {pool}: {:?}", self.status_of(&pool).await));
             lines.push(format!("remembered of {pool}: {}", self.whole_status(&pool, T0, None).await.remembered));
             if self.tells {
-                lines.push(format!("untold of {pool}: {}", self.untold(&pool).await));
+                lines.push(format!("untold of {pool}: {}", self.pending(&pool).await));
             }
         }
         for candidate in self.snapshot(0, 1_000).await {
@@ -482,8 +482,8 @@ impl<'a, S: Store> World<'a, S> {
                 let polled = if self.tells { polled } else { polled.settled() };
                 // Every store names its entries in its own way.
                 let polled = match polled {
-                    Polled::Settling { over, since_ms, .. } => {
-                        Polled::Settling { over, since_ms, entry: String::new() }
+                    Polled::Settling { finished, since_ms, .. } => {
+                        Polled::Settling { finished, since_ms, entry: String::new() }
                     }
                     other => other,
                 };

@@ -5,18 +5,18 @@ use muster::domain::{Outcome, Rules};
 use muster::ports::{Claim, Expired, Joined, Polled, PoolStatus, Totals};
 
 use super::Store;
-use super::world::World;
+use super::env::Env;
 use crate::samples::{T0, confirmed, forming, played, ticket};
 
 fn forgotten(forgotten: usize) -> Expired {
     Expired { forgotten, ..Expired::default() }
 }
 
-pub(super) async fn outcomes_are_forgotten_at_their_time_and_not_before<S: Store>(w: &World<'_, S>) {
+pub(super) async fn outcomes_are_forgotten_at_their_time_and_not_before<S: Store>(w: &Env<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     w.cancel(&ann.id, "ann", T0 + 5).await;
     let buried = w.solo(2, "bob");
-    w.bury(&buried.id, T0 + 6).await;
+    w.tombstone(&buried.id, T0 + 6).await;
     assert_eq!(w.expire(T0 + 5 + KEEP_MS - 1).await, forgotten(0));
     assert_eq!(w.expire(T0 + 5 + KEEP_MS).await, forgotten(1));
     assert_eq!(w.poll(&ann.id, "ann", 0).await, Polled::Unknown);
@@ -25,7 +25,7 @@ pub(super) async fn outcomes_are_forgotten_at_their_time_and_not_before<S: Store
     assert_eq!(w.status().await.totals, Totals { joined: 1, cancelled: 1, ..Totals::default() }, "counts stay");
 }
 
-pub(super) async fn a_match_is_forgotten_with_its_tickets<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_match_is_forgotten_with_its_tickets<S: Store>(w: &Env<'_, S>) {
     let t = w.crowd(4).await;
     let now = confirmed(&forming(&w.pool, 1, &[&[&t[0]], &[&t[1]]], T0));
     assert_eq!(w.match_now(&[now.clone()], T0 + 5).await, [Claim::Held]);
@@ -44,18 +44,18 @@ pub(super) async fn a_match_is_forgotten_with_its_tickets<S: Store>(w: &World<'_
     assert_eq!(w.status().await, PoolStatus { totals, ..PoolStatus::default() });
 }
 
-pub(super) async fn a_dropped_match_is_forgotten<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_dropped_match_is_forgotten<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
-    let game = w.claimed(1, &ann, &bob, T0 + 10).await;
+    let this_match = w.claimed(1, &ann, &bob, T0 + 10).await;
     w.reclaim(T0 + 10).await;
     w.cancel(&ann.id, "ann", T0 + 11).await;
     w.cancel(&bob.id, "bob", T0 + 11).await;
     assert_eq!(w.expire(T0 + 10 + KEEP_MS).await, forgotten(1));
-    assert_eq!(w.find_match(&game.id).await, None);
+    assert_eq!(w.find_match(&this_match.id).await, None);
     assert_eq!(w.expire(T0 + 11 + KEEP_MS).await, forgotten(2));
 }
 
-pub(super) async fn a_forgotten_ticket_may_join_anew<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_forgotten_ticket_may_join_anew<S: Store>(w: &Env<'_, S>) {
     let ann = w.waiting(1, "ann").await;
     w.cancel(&ann.id, "ann", T0).await;
     w.expire(T0 + KEEP_MS).await;
@@ -65,16 +65,16 @@ pub(super) async fn a_forgotten_ticket_may_join_anew<S: Store>(w: &World<'_, S>)
 }
 
 /// A match may be held for longer than outcomes are kept, as long as its lease is.
-pub(super) async fn a_held_match_is_not_forgotten<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_held_match_is_not_forgotten<S: Store>(w: &Env<'_, S>) {
     let (ann, bob) = (w.waiting(1, "ann").await, w.waiting(2, "bob").await);
-    let game = w.claimed(1, &ann, &bob, T0 + 2 * KEEP_MS).await;
+    let this_match = w.claimed(1, &ann, &bob, T0 + 2 * KEEP_MS).await;
     // The claim came again, as after an answer that got lost: it must not leave a mark.
-    w.claim(&[game.clone()], T0 + 2 * KEEP_MS).await;
+    w.claim(&[this_match.clone()], T0 + 2 * KEEP_MS).await;
     assert_eq!(w.expire(T0 + 2 * KEEP_MS - 1).await, Expired::default());
-    assert_eq!(w.confirm(&[confirmed(&game)], T0 + 2 * KEEP_MS - 1).await, [Claim::Held]);
+    assert_eq!(w.confirm(&[confirmed(&this_match)], T0 + 2 * KEEP_MS - 1).await, [Claim::Held]);
 }
 
-pub(super) async fn a_call_forgets_a_batch_the_oldest_first<S: Store>(w: &World<'_, S>) {
+pub(super) async fn a_call_forgets_a_batch_the_oldest_first<S: Store>(w: &Env<'_, S>) {
     let crowd = w.crowd(EXPIRE_BATCH + 3).await;
     for (n, ticket) in crowd.iter().enumerate() {
         // The first three end last.

@@ -22,7 +22,7 @@ const SHAPES_WEIGHED_MAX: usize = 64;
 /// The groups of this tick.
 pub fn plan(waiting: &[Waiting], shapes: &Shapes) -> Vec<Vec<Waiting>> {
     let mut groups = interval::rounds(waiting, shapes);
-    let Some(earliest) = price::earliest_lifted(waiting) else { return groups };
+    let Some(earliest) = price::earliest_past_deadline(waiting) else { return groups };
     let mut steps_left = STEPS_MAX;
     let mut open = left_over(waiting, &groups);
     if open.iter().any(|ticket| ticket.rank == waiting[earliest].rank)
@@ -32,9 +32,9 @@ pub fn plan(waiting: &[Waiting], shapes: &Shapes) -> Vec<Vec<Waiting>> {
         groups.extend(interval::rounds(&left_over(waiting, &groups), shapes));
         open = left_over(waiting, &groups);
     }
-    let mut lifted: Vec<Waiting> = open.iter().filter(|ticket| ticket.is_lifted()).copied().collect();
-    lifted.sort_by_key(|ticket| ticket.order);
-    for ticket in lifted.iter().take(SEATS_MAX) {
+    let mut past_deadline: Vec<Waiting> = open.iter().filter(|ticket| ticket.is_past_deadline()).copied().collect();
+    past_deadline.sort_by_key(|ticket| ticket.order);
+    for ticket in past_deadline.iter().take(SEATS_MAX) {
         let at = open.iter().position(|other| other.rank == ticket.rank);
         if let Some(seated) = at.and_then(|at| seat(&open, at, shapes, &mut steps_left)) {
             open.retain(|other| !seated.iter().any(|member| member.rank == other.rank));
@@ -58,7 +58,7 @@ fn seat(waiting: &[Waiting], at: usize, shapes: &Shapes, steps_left: &mut usize)
     if !line.tally(waiting).is_enough(shapes) {
         return None;
     }
-    let alone = line.tally_of_lifted().is_enough(shapes).then(Vec::new);
+    let alone = line.tally_past_deadline().is_enough(shapes).then(Vec::new);
     let with_others = line.nearest_clique(steps_left);
     let groups = [alone, with_others].into_iter().flatten().filter_map(|clique| line.closest_group(&clique));
     groups.min_by(|a, b| spread(a).total_cmp(&spread(b)))
@@ -75,20 +75,20 @@ struct Line<'a> {
     shapes: &'a Shapes,
     at: usize,
     /// The other lifted tickets, nearest first; of each kind no more than a match can hold.
-    lifted: Vec<usize>,
+    past_deadline: Vec<usize>,
 }
 
 impl<'a> Line<'a> {
     fn of(waiting: &'a [Waiting], at: usize, shapes: &'a Shapes) -> Self {
-        let mut line = Self { waiting, shapes, at, lifted: Vec::new() };
-        let mut lifted = line.nearest_first(|ticket| ticket.is_lifted());
+        let mut line = Self { waiting, shapes, at, past_deadline: Vec::new() };
+        let mut past_deadline = line.nearest_first(|ticket| ticket.is_past_deadline());
         let mut held = vec![0; shapes.kinds()];
-        lifted.retain(|&other| {
+        past_deadline.retain(|&other| {
             let kind = waiting[other].kind;
             held[kind] += 1;
             other != at && held[kind] <= shapes.match_size
         });
-        line.lifted = lifted;
+        line.past_deadline = past_deadline;
         line
     }
 
@@ -111,14 +111,14 @@ impl<'a> Line<'a> {
         tally
     }
 
-    fn tally_of_lifted(&self) -> Tally {
-        self.tally(self.lifted.iter().chain([&self.at]).map(|&lifted| &self.waiting[lifted]))
+    fn tally_past_deadline(&self) -> Tally {
+        self.tally(self.past_deadline.iter().chain([&self.at]).map(|&past_deadline| &self.waiting[past_deadline]))
     }
 
     /// The nearest tickets, not lifted, that may all play together and with the lifted suffice for a group.
     fn nearest_clique(&self, steps_left: &mut usize) -> Option<Vec<usize>> {
-        let tally = self.tally_of_lifted();
-        let anchors = self.nearest_first(|ticket| !ticket.is_lifted());
+        let tally = self.tally_past_deadline();
+        let anchors = self.nearest_first(|ticket| !ticket.is_past_deadline());
         anchors.into_iter().find_map(|anchor| self.clique_below(anchor, tally.clone(), steps_left))
     }
 
@@ -133,7 +133,7 @@ impl<'a> Line<'a> {
             if spread > highest.reach {
                 return None;
             }
-            if ticket.is_lifted() || spread > ticket.reach {
+            if ticket.is_past_deadline() || spread > ticket.reach {
                 continue;
             }
             clique.retain(|&other| {
@@ -152,9 +152,9 @@ impl<'a> Line<'a> {
 
     /// The ticket with those nearest to it, of the lifted and of `clique`, for the shape that gives the least spread.
     fn closest_group(&self, clique: &[usize]) -> Option<Vec<Waiting>> {
-        let mut tally = self.tally_of_lifted();
+        let mut tally = self.tally_past_deadline();
         clique.iter().for_each(|&other| tally.most[self.waiting[other].kind] += 1);
-        let mut others = [&self.lifted, clique].concat();
+        let mut others = [&self.past_deadline, clique].concat();
         others.sort_by(|&a, &b| self.distance(a).total_cmp(&self.distance(b)));
         let shapes = self.shapes.between(&tally.least, &tally.most).take(SHAPES_WEIGHED_MAX);
         let groups = shapes.map(|shape| {

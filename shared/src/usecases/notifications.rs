@@ -13,12 +13,12 @@ pub struct Message {
     /// Who hears it.
     pub player: PlayerId,
     /// What they hear.
-    pub news: News,
+    pub notifications: Notification,
 }
 
 /// What a phone is told.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum Notification {
     /// Say that you are there, for this match. The time of asking is the sender's to add, at the last moment.
     Ping(MatchId),
     /// What your ticket is now.
@@ -28,55 +28,65 @@ pub enum News {
 /// Whom an event concerns, and what they hear. A question whose time is over is not put any more.
 pub fn messages(event: &Event, queues: &Queues, now_ms: u64) -> Vec<Message> {
     match event {
-        Event::Asked(game) if game.deadline_ms.is_none_or(|deadline_ms| deadline_ms <= now_ms) => Vec::new(),
-        Event::Asked(game) if game.state == MatchState::Checking => {
-            let ping = |member: &Member, player: &PlayerId| member.awaits(player).then(|| News::Ping(game.id.clone()));
-            game.members().flat_map(|member| tell(&member.players, |player| ping(member, player))).collect()
+        Event::Asked(this_match) if this_match.deadline_ms.is_none_or(|deadline_ms| deadline_ms <= now_ms) => {
+            Vec::new()
         }
-        Event::Asked(game) => {
-            let rules = queues.rules(&game.id.pool);
-            let view = |member: &Member| View::proposed(game, member, rules, now_ms);
-            game.members().flat_map(|member| tell(&member.players, |_| Some(ticket(view(member))))).collect()
+        Event::Asked(this_match) if this_match.state == MatchState::Checking => {
+            let ping = |member: &Member, player: &PlayerId| {
+                member.awaits(player).then(|| Notification::Ping(this_match.id.clone()))
+            };
+            this_match.members().flat_map(|member| tell(&member.players, |player| ping(member, player))).collect()
         }
-        Event::Matched(game) => {
-            let view = |member: &Member, player: &PlayerId| View::ended(&member.ticket, matched(game, member), player);
-            game.members().flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket))).collect()
+        Event::Asked(this_match) => {
+            let rules = queues.rules(&this_match.id.pool);
+            let view = |member: &Member| View::proposed(this_match, member, rules, now_ms);
+            this_match.members().flat_map(|member| tell(&member.players, |_| Some(ticket(view(member))))).collect()
+        }
+        Event::Matched(this_match) => {
+            let view =
+                |member: &Member, player: &PlayerId| View::ended(&member.ticket, matched(this_match, member), player);
+            this_match
+                .members()
+                .flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket)))
+                .collect()
         }
         Event::Ended(ended) => {
-            tell(&ended.players, |player| View::ended(&ended.ticket, over(ended), player).map(ticket)).collect()
+            tell(&ended.players, |player| View::ended(&ended.ticket, finished(ended), player).map(ticket)).collect()
         }
         Event::Dropped(dropped) => {
-            let rules = queues.rules(&dropped.game.id.pool);
-            let over = |member: &&Member| dropped.verdicts.iter().any(|(ticket, _)| *ticket == member.ticket);
-            let again = dropped.game.members().filter(|member| !over(member));
+            let rules = queues.rules(&dropped.this_match.id.pool);
+            let finished = |member: &&Member| dropped.verdicts.iter().any(|(ticket, _)| *ticket == member.ticket);
+            let again = dropped.this_match.members().filter(|member| !finished(member));
             let view = |member: &Member| View::requeued(member, rules, now_ms);
             again.flat_map(|member| tell(&member.players, |_| Some(ticket(view(member))))).collect()
         }
     }
 }
 
-fn ticket(view: View) -> News {
-    News::Ticket(Box::new(view))
+fn ticket(view: View) -> Notification {
+    Notification::Ticket(Box::new(view))
 }
 
 fn tell<'a>(
     players: &'a [PlayerId],
-    news: impl Fn(&PlayerId) -> Option<News> + 'a,
+    notifications: impl Fn(&PlayerId) -> Option<Notification> + 'a,
 ) -> impl Iterator<Item = Message> + 'a {
-    players.iter().filter_map(move |player| Some(Message { player: player.clone(), news: news(player)? }))
+    players
+        .iter()
+        .filter_map(move |player| Some(Message { player: player.clone(), notifications: notifications(player)? }))
 }
 
-fn matched(game: &Match, member: &Member) -> Ended {
+fn matched(this_match: &Match, member: &Member) -> Ended {
     Ended {
-        outcome: Outcome::Matched(game.id.clone()),
+        outcome: Outcome::Matched(this_match.id.clone()),
         players: member.players.clone(),
         joined_ms: member.joined_ms,
         attempts: member.attempts,
-        played: Some(game.clone()),
+        played: Some(this_match.clone()),
     }
 }
 
-fn over(ended: &EndedTicket) -> Ended {
+fn finished(ended: &EndedTicket) -> Ended {
     let EndedTicket { outcome, players, joined_ms, attempts, .. } = ended.clone();
     Ended { outcome, players, joined_ms, attempts, played: None }
 }
@@ -95,7 +105,7 @@ mod tests {
     }
 
     /// A party of ann and bob against cid alone, who fell out of two matches before.
-    fn game(state: MatchState) -> Match {
+    fn this_match(state: MatchState) -> Match {
         let pool: PoolId = "duel.eu".parse().unwrap();
         let member = |n, names: &[&str], attempts| Member {
             ticket: TicketId::new(pool.clone(), Unique::from_bits(n)),
@@ -114,9 +124,9 @@ mod tests {
 
     /// Who hears what, in short: the event and the version.
     fn heard(event: &Event, now_ms: u64) -> Vec<(String, &'static str, u64)> {
-        let short = |message: Message| match message.news {
-            News::Ping(_) => (message.player.to_string(), "ping", 0),
-            News::Ticket(view) => (message.player.to_string(), view.status.event(), view.version),
+        let short = |message: Message| match message.notifications {
+            Notification::Ping(_) => (message.player.to_string(), "ping", 0),
+            Notification::Ticket(view) => (message.player.to_string(), view.status.event(), view.version),
         };
         messages(event, &queues(), now_ms).into_iter().map(short).collect()
     }
@@ -127,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_player_of_every_party_is_asked_until_the_deadline() {
-        let asked = Event::Asked(game(MatchState::Proposed));
+        let asked = Event::Asked(this_match(MatchState::Proposed));
         let all = [to("ann", "proposed", 2), to("bob", "proposed", 2), to("cid", "proposed", 70)];
         assert_eq!(heard(&asked, T0 + 999), all);
         assert_eq!(heard(&asked, T0 + 1_000), []);
@@ -135,19 +145,19 @@ mod tests {
 
     #[test]
     fn only_who_was_not_heard_is_pinged() {
-        let mut game = game(MatchState::Checking);
-        game.teams[0][0].ready = true;
-        assert_eq!(heard(&Event::Asked(game), T0), [to("cid", "ping", 0)]);
+        let mut this_match = this_match(MatchState::Checking);
+        this_match.teams[0][0].ready = true;
+        assert_eq!(heard(&Event::Asked(this_match), T0), [to("cid", "ping", 0)]);
     }
 
     #[test]
     fn who_was_at_fault_hears_only_of_the_end_and_the_others_of_their_next_round() {
-        let game = game(MatchState::Dropped);
-        let verdicts = vec![(game.teams[1][0].ticket.clone(), CancelReason::Declined)];
-        let dropped = Event::Dropped(DroppedMatch { game: game.clone(), verdicts });
+        let this_match = this_match(MatchState::Dropped);
+        let verdicts = vec![(this_match.teams[1][0].ticket.clone(), CancelReason::Declined)];
+        let dropped = Event::Dropped(DroppedMatch { this_match: this_match.clone(), verdicts });
         assert_eq!(heard(&dropped, T0), [to("ann", "queued", 35), to("bob", "queued", 35)]);
-        let member = game.teams[1][0].clone();
-        let over = Event::Ended(EndedTicket {
+        let member = this_match.teams[1][0].clone();
+        let finished = Event::Ended(EndedTicket {
             ticket: member.ticket,
             players: member.players,
             rating: 0.0,
@@ -158,17 +168,17 @@ mod tests {
             imported: 0,
             declined_by: None,
         });
-        assert_eq!(heard(&over, T0), [to("cid", "cancelled", 1_000_000)]);
+        assert_eq!(heard(&finished, T0), [to("cid", "cancelled", 1_000_000)]);
     }
 
     #[test]
     fn all_hear_of_a_match_with_whom() {
-        let found = messages(&Event::Matched(game(MatchState::Confirmed)), &queues(), T0);
+        let found = messages(&Event::Matched(this_match(MatchState::Confirmed)), &queues(), T0);
         assert_eq!(found.len(), 3);
-        for Message { player, news } in found {
-            let News::Ticket(view) = news else { panic!("expected a ticket") };
+        for Message { player, notifications } in found {
+            let Notification::Ticket(view) = notifications else { panic!("expected a ticket") };
             assert_eq!(view.status, Status::Matched);
-            assert!(view.game.unwrap().member_of(&player).unwrap().ticket == view.ticket);
+            assert!(view.this_match.unwrap().member_of(&player).unwrap().ticket == view.ticket);
         }
     }
 }
