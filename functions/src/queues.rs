@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 
 use muster::domain::limits::{CLOSED_KEEP_MS, PLAYERS_PER_MATCH_MAX, RULES_BYTES_MAX};
 use muster::domain::window::Window;
-use muster::domain::{Cooldown, Ping, Queue, Queues, Rules};
+use muster::domain::{Cooldown, Ping, Queue, Queues, RatingFrom, RatingRules, RatingSystem, Rules};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -54,6 +54,9 @@ struct Entry {
     acceptance_ms: Option<u64>,
     cooldown_after: Option<u32>,
     cooldown_ms: Option<u64>,
+    track: Option<String>,
+    rating_from: Option<String>,
+    rating_system: Option<String>,
 }
 
 impl Entry {
@@ -72,6 +75,25 @@ impl Entry {
         let (after, for_ms) = (self.cooldown_after, self.cooldown_ms);
         (after.is_some() || for_ms.is_some())
             .then(|| Cooldown { after: after.unwrap_or(COOLDOWN_AFTER), for_ms: for_ms.unwrap_or(COOLDOWN_MS) })
+    }
+
+    fn ratings(&self) -> Result<RatingRules, String> {
+        let wrong = |rule: &str, expected: &str, found: &str| {
+            format!("queue {}: {rule}: expected {expected}, found {found:?}", self.name)
+        };
+        let track = self
+            .track
+            .as_ref()
+            .map(|text| text.parse().map_err(|error| format!("queue {}: track: {error}", self.name)));
+        let from = self.rating_from.as_ref().map_or(Ok(RatingFrom::default()), |text| {
+            let expected = "stored, claim:<name> or request";
+            RatingFrom::from_text(text).ok_or_else(|| wrong("rating_from", expected, text))
+        });
+        let system = self.rating_system.as_ref().map_or(Ok(RatingSystem::default()), |text| {
+            let expected = RatingSystem::ALL.map(RatingSystem::as_str).join(", ");
+            RatingSystem::from_text(text).ok_or_else(|| wrong("rating_system", &expected, text))
+        });
+        Ok(RatingRules { track: track.transpose()?, from: from?, system: system? })
     }
 
     fn queue(self, default: &Rules) -> Result<Queue, String> {
@@ -99,6 +121,7 @@ impl Entry {
             poll_timeout_ms: self.poll_timeout_ms,
             acceptance_ms: self.acceptance_ms,
             cooldown: self.cooldown(),
+            ratings: self.ratings()?,
         };
         Ok(Queue { name, regions, rules })
     }
@@ -232,6 +255,27 @@ mod tests {
     fn an_unknown_rule_is_refused_by_name() {
         let problems = read(r#"{"queues":[{"name":"q","regions":["eu"],"teamsize":5}]}"#, &Rules::default());
         assert!(problems.unwrap_err()[0].contains("unknown field `teamsize`"));
+    }
+
+    #[test]
+    fn where_ratings_come_from_is_a_rule_and_stored_unless_it_says_otherwise() {
+        let rules = |rules: &str| {
+            let text = format!(r#"{{"queues":[{{"name":"q","regions":["eu"]{rules}}}]}}"#);
+            read(&text, &Rules::default()).map(|queues| queues.pool("q", "eu").unwrap().1.ratings.clone())
+        };
+        assert_eq!(rules("").unwrap(), RatingRules::default());
+        assert_eq!(RatingRules::default().from, RatingFrom::Stored);
+        let named = rules(r#","track":"duels","rating_from":"claim:elo","rating_system":"weng_lin""#).unwrap();
+        assert_eq!(named.from, RatingFrom::Claim("elo".to_owned()));
+        assert_eq!((named.track.unwrap().as_str(), named.system), ("duels", RatingSystem::WengLin));
+        for (wrong, expected) in [
+            (r#","rating_from":"phone""#, "rating_from: expected stored, claim:<name> or request, found \"phone\""),
+            (r#","rating_system":"elo""#, "rating_system: expected glicko2, weng_lin, trueskill, found \"elo\""),
+            (r#","track":"Duels""#, "track: expected a rating track"),
+        ] {
+            let problems = rules(wrong).unwrap_err().join("\n");
+            assert!(problems.contains(expected), "{problems}");
+        }
     }
 
     #[test]

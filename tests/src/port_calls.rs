@@ -3,12 +3,13 @@
 //! `every_call!(stand_in)` hands the list to the macro `stand_in!`, which needs the names of this module in scope.
 
 pub(crate) use muster::domain::{
-    CancelReason, Event, Match, MatchId, PlayerId, PlayerResponse, PoolId, Rules, Ticket, TicketId,
+    CancelReason, Event, Match, MatchId, MatchResult, PlayerId, PlayerResponse, PoolId, Profile, Rules, Ticket,
+    TicketId,
 };
 pub(crate) use muster::ports::{
     Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Led, Ledger, Matches, Noted, Outbox,
-    Page, Players, Polled, Probe, Proposals, Recalled, Reclaimed, Recorded, Removed, Reserved, Resigned, StoreResult,
-    Terms, Tickets, Upkeep,
+    Page, Players, Polled, Probe, Profiles, Proposals, Put, Recalled, Reclaimed, Recorded, Removed, Reserved, Resigned,
+    Results, ResultsPage, StoreResult, Terms, Tickets, Upkeep,
 };
 
 macro_rules! every_call {
@@ -51,6 +52,15 @@ macro_rules! every_call {
                 fn decide(this_match: &Match) -> Recorded;
                 fn imported(ticket: &Ticket) -> Option<u32>;
                 fn reachable() -> ();
+            }
+            Profiles {
+                fn profiles(players: &[PlayerId]) -> Vec<Option<Profile>>;
+                fn put_profile(player: &PlayerId, profile: &Profile) -> Put;
+            }
+            Results {
+                fn result(id: &MatchId) -> Option<MatchResult>;
+                fn put_result(result: &MatchResult) -> Put;
+                fn results(after: Option<&str>) -> ResultsPage;
             }
             Outbox {
                 fn take(pool: &PoolId, limit: usize, idle_ms: u64) -> Vec<Entry>;

@@ -3,12 +3,16 @@
 //! One lock, plain maps. Absent on purpose: forgetting after 30 days. DynamoDB does that by itself, some time later, so
 //! nobody may rely on it.
 
+mod profiles;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::event::EVERY_LIFE;
 use crate::domain::limits::PLAYER_GRACE_MS;
-use crate::domain::{CancelReason, EndedTicket, Event, Match, MatchId, Member, Outcome, PlayerId, Ticket, TicketId};
+use crate::domain::{
+    CancelReason, EndedTicket, Event, Match, MatchId, MatchResult, Member, Outcome, PlayerId, Profile, Ticket, TicketId,
+};
 use crate::ports::{
     Cancelled, Clock, Connections, Ended, Estimate, Fate, Joined, Ledger, Mode, Noted, Players, Polled, Probe, Put,
     Recorded, Reserved, Rulebook, RulesVersion, StoreError, Terms, Tickets,
@@ -33,6 +37,8 @@ struct State {
     unreached: BTreeMap<MatchId, Vec<PlayerId>>,
     /// By version.
     rules: BTreeMap<u64, RulesVersion>,
+    profiles: BTreeMap<PlayerId, Profile>,
+    results: BTreeMap<MatchId, MatchResult>,
 }
 
 #[derive(Debug, Clone)]

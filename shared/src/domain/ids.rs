@@ -82,6 +82,12 @@ text_id!(
     |text| is_name(text, limits::REGION_BYTES_MAX)
 );
 text_id!(
+    /// A line of ratings, which the results of one or several queues move: `ranked-1v1`.
+    Track,
+    "a rating track: 1 to 24 of a-z 0-9 -",
+    |text| is_name(text, limits::QUEUE_NAME_BYTES_MAX)
+);
+text_id!(
     /// Who plays: an id that the caller proved, never one it merely sent.
     PlayerId,
     "a player id: 1 to 64 of A-Z a-z 0-9 . _ : | @ + = -",
@@ -110,6 +116,11 @@ impl PoolId {
     /// The queue's name.
     pub fn queue(&self) -> &str {
         self.0.split_once('.').map_or("", |(queue, _)| queue)
+    }
+
+    /// The rating track of the queue's name: the one that its results move unless its rules name another.
+    pub fn track(&self) -> Track {
+        Track(self.queue().into())
     }
 
     /// The region's name.

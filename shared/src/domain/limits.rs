@@ -176,3 +176,31 @@ pub const RULES_BYTES_MAX: usize = 200_000;
 pub const CLOSED_KEEP_MS: u64 = 3 * KEEP_MS;
 /// Versions of the rules that one look into their history reads.
 pub const RULES_HISTORY_MAX: usize = 50;
+
+/// Longest name of a token's claim that holds a rating, in bytes.
+pub const CLAIM_NAME_BYTES_MAX: usize = 64;
+
+/// Rating tracks of one player.
+pub const TRACKS_MAX: usize = 64;
+/// Opponents that a profile remembers, the latest first.
+pub const RECENT_OPPONENTS_MAX: usize = 20;
+/// Players whom one player may block.
+pub const BLOCKS_MAX: usize = 100;
+/// Attributes of one player.
+pub const ATTRIBUTES_MAX: usize = 32;
+/// Longest name of an attribute, and of a key in its map, in bytes.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 32;
+/// Longest text in an attribute, in bytes.
+pub const ATTRIBUTE_TEXT_BYTES_MAX: usize = 256;
+/// Texts of a list, and entries of a map.
+pub const ATTRIBUTE_ENTRIES_MAX: usize = 64;
+/// Largest number in an attribute, and with a minus the lowest.
+pub const ATTRIBUTE_NUMBER_MAX: f64 = 1e12;
+/// All attributes of one player, in bytes: names and texts as they are, a number as eight.
+pub const ATTRIBUTES_BYTES_MAX: usize = 2_048;
+/// How long after a match was formed its result may be reported or corrected, in milliseconds: as long as the ledger keeps it.
+pub const RESULT_LATE_MS_MAX: u64 = LEDGER_KEEP_MS;
+/// How often a write of a result or a profile starts anew because another changes the same.
+pub const RESULT_ROUNDS_MAX: usize = 16;
+/// Results that one page of a replay reads.
+pub const RESULTS_PAGE: usize = 500;

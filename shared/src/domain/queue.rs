@@ -8,6 +8,7 @@ use super::limits::{
     POLL_TIMEOUT_MS_MAX, POLL_TIMEOUT_MS_MIN, POOLS_MAX, QUEUES_MAX, REGIONS_PER_QUEUE_MAX,
 };
 use super::lobby::{self, Tag};
+use super::rating::RatingRules;
 use super::window::Window;
 
 /// How a queue matches.
@@ -42,6 +43,8 @@ pub struct Rules {
     pub acceptance_ms: Option<u64>,
     /// Who says no or nothing too often waits outside; none to forgive.
     pub cooldown: Option<Cooldown>,
+    /// Where ratings come from, and how results move them.
+    pub ratings: RatingRules,
 }
 
 /// The check of a phone before its match goes on.
@@ -86,6 +89,7 @@ impl Default for Rules {
             poll_timeout_ms: None,
             acceptance_ms: None,
             cooldown: None,
+            ratings: RatingRules::default(),
         }
     }
 }
@@ -140,6 +144,8 @@ impl Rules {
             poll_timeout_ms,
             acceptance_ms,
             cooldown,
+            // Checked as they are read: each of its parts is lawful by its type.
+            ratings: _,
         } = self;
         need(*teams >= 1, format!("teams: expected at least 1, found {teams}"));
         need(*team_size >= 1, format!("team_size: expected at least 1, found {team_size}"));

@@ -3,9 +3,10 @@
 
 use super::connections::Connections;
 use super::ledger::{Ledger, Noted, Recorded};
+use super::profiles::{Profiles, Results, ResultsPage};
 use super::rulebook::{Put, Rulebook, RulesVersion};
 use super::store::{Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, StoreResult, Terms, Tickets};
-use crate::domain::{Event, Match, MatchId, PlayerId, Ticket, TicketId};
+use crate::domain::{Event, Match, MatchId, MatchResult, PlayerId, Profile, Ticket, TicketId};
 
 fn away<T>() -> StoreResult<T> {
     Err(StoreError::Unavailable("no ledger is configured".into()))
@@ -163,6 +164,45 @@ impl<L: Rulebook> Rulebook for Option<L> {
         match self {
             Some(ledger) => ledger.rules_version(version).await,
             None => Ok(None),
+        }
+    }
+}
+
+impl<L: Profiles> Profiles for Option<L> {
+    async fn profiles(&self, players: &[PlayerId]) -> StoreResult<Vec<Option<Profile>>> {
+        match self {
+            Some(ledger) => ledger.profiles(players).await,
+            None => away(),
+        }
+    }
+
+    async fn put_profile(&self, player: &PlayerId, profile: &Profile) -> StoreResult<Put> {
+        match self {
+            Some(ledger) => ledger.put_profile(player, profile).await,
+            None => away(),
+        }
+    }
+}
+
+impl<L: Results> Results for Option<L> {
+    async fn result(&self, id: &MatchId) -> StoreResult<Option<MatchResult>> {
+        match self {
+            Some(ledger) => ledger.result(id).await,
+            None => away(),
+        }
+    }
+
+    async fn put_result(&self, result: &MatchResult) -> StoreResult<Put> {
+        match self {
+            Some(ledger) => ledger.put_result(result).await,
+            None => away(),
+        }
+    }
+
+    async fn results(&self, after: Option<&str>) -> StoreResult<ResultsPage> {
+        match self {
+            Some(ledger) => ledger.results(after).await,
+            None => away(),
         }
     }
 }

@@ -39,12 +39,24 @@ pub enum Step {
     Answered,
     /// Some phones were told, others not.
     Pushing,
+    /// A result is kept, no profile has it.
+    Reported,
+    /// A player's profile has a result, and the result does not know.
+    Rated,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 6] =
-        [Self::Claimed, Self::Confirmed, Self::Taken, Self::Recorded, Self::Answered, Self::Pushing];
+    pub const ALL: [Self; 8] = [
+        Self::Claimed,
+        Self::Confirmed,
+        Self::Taken,
+        Self::Recorded,
+        Self::Answered,
+        Self::Pushing,
+        Self::Reported,
+        Self::Rated,
+    ];
 
     /// The step's name, for configuration and logs.
     pub fn as_str(self) -> &'static str {
@@ -55,6 +67,8 @@ impl Step {
             Self::Recorded => "recorded",
             Self::Answered => "answered",
             Self::Pushing => "pushing",
+            Self::Reported => "reported",
+            Self::Rated => "rated",
         }
     }
 }

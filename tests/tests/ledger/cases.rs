@@ -11,16 +11,17 @@ use muster::domain::{
     CancelReason, EndedTicket, Event, Match, MatchId, Outcome, Party, PlayerId, Rules, Ticket, TicketId,
 };
 use muster::ports::{
-    Cancelled, Connections, Ended, Estimate, Fate, Joined, Ledger, Mode, Noted, Players, Polled, Probe, Put, Recorded,
-    Reserved, Rulebook, RulesVersion, StoreError, Terms, Tickets,
+    Cancelled, Connections, Ended, Estimate, Fate, Joined, Ledger, Mode, Noted, Players, Polled, Probe, Profiles, Put,
+    Recorded, Reserved, Results, Rulebook, RulesVersion, StoreError, Terms, Tickets,
 };
 use muster::usecases::join::{Reply, Request, join_queue};
 
+pub use crate::profile_cases::*;
 use crate::samples::{Hands, NOW_MS, end, ended, match_id, player, pool, this_match, ticket, ticket_id};
 
 /// A ledger in all its roles.
-pub trait AnyLedger: Ledger + Tickets + Players + Connections + Rulebook {}
-impl<L: Ledger + Tickets + Players + Connections + Rulebook> AnyLedger for L {}
+pub trait AnyLedger: Ledger + Tickets + Players + Connections + Rulebook + Profiles + Results {}
+impl<L: Ledger + Tickets + Players + Connections + Rulebook + Profiles + Results> AnyLedger for L {}
 
 const TTL_MS: u64 = 300_000;
 /// Nothing but that.

@@ -1,10 +1,14 @@
 //! One suite for every ledger: the reference in memory, and the real one on a DynamoDB emulator.
 //!
 //! - `cases`: what every ledger must do.
+//! - `profile_cases`: the same of profiles and results.
+//! - `results_emulated`: results on a ledger that throttles or breaks off.
 //! - `emulated`: what only a store behind a network can do: be away, freeze, leave work undone.
 
 mod cases;
 mod emulated;
+mod profile_cases;
+mod results_emulated;
 mod samples;
 
 /// Runs every case on both ledgers.
@@ -56,4 +60,15 @@ on_both! {
     many_players_are_looked_up_at_once
     a_version_of_the_rules_reads_back_as_it_was_put_and_never_changes
     of_several_versions_that_follow_the_same_one_exactly_one_is_put
+    a_profile_reads_back_as_it_was_put_and_in_the_order_that_was_asked
+    of_several_writers_of_a_profile_exactly_one_is_done
+    a_result_reads_back_in_each_of_its_revisions
+    of_several_writers_of_a_result_exactly_one_is_done
+    all_results_are_found_page_by_page
+    a_report_moves_each_rating_once_however_often_it_is_made
+    results_that_race_for_one_player_all_count
+    reports_of_one_match_that_race_are_one_result
+    a_correction_moves_the_difference_and_an_annulment_takes_it_back
+    a_match_that_is_unknown_void_or_too_old_has_no_result
+    a_track_computed_anew_is_the_one_that_stands
 }

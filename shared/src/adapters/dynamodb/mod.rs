@@ -6,6 +6,7 @@
 //! - `tickets`, `players`: the roles in which a join lands while the store is away.
 //! - `arbiter`: what may be written of a match, a ticket's end and an import. Read it first.
 //! - `record`: the ledger's own role.
+//! - `profiles`: profiles of players and results of matches.
 //! - `rules`: the rules that operators change without a deployment, by version.
 //! - `stream`: what a change of an item tells whoever reads the table's stream.
 //!
@@ -16,6 +17,8 @@
 //! | match | `m.<pool>.<unique>`, the match's id | the decision about it, once: `confirmed` or `void` |
 //! | offer | `o.<match id>` | a match that asks its parties, once more when it asks something else or falls through |
 //! | connection | `c.<player>` | a phone that connects; the newest stays |
+//! | profile | `f.<player>` | a result, or the backend; see `profiles` |
+//! | result | `e.<match id>` | a report, a correction, and whoever saw it reach its players; see `profiles` |
 //! | rules | `r.current`, `r.<version>` | an operator, by `muster rules`; see `rules` |
 //!
 //! Absent on purpose: transactions. Every write is right by itself, in any order, however often.
@@ -27,6 +30,7 @@ mod client;
 mod connections;
 mod item;
 mod players;
+mod profiles;
 mod record;
 mod rules;
 pub mod stream;

@@ -18,7 +18,7 @@ pub enum Image {
     Event(Event),
     /// The phones of these players could not be told that their match checks them.
     Unreached(MatchId, Vec<PlayerId>),
-    /// Nothing that the outside must hear: a player's item or connection, a matched ticket (its match tells that), a match that is
+    /// Nothing that the outside must hear: a player's item, profile or connection, a result, a matched ticket (its match tells that), a match that is
     /// void, a ticket that never began to wait.
     Nothing,
 }
@@ -52,9 +52,9 @@ pub fn read_image(image: &Value) -> Result<Image, StoreError> {
         Some(("u", _)) => {
             item::read_unreached(&found).map(|(this_match, players)| Image::Unreached(this_match, players))
         }
-        Some(("c" | "p", _)) => Ok(Image::Nothing),
+        Some(("c" | "e" | "f" | "p", _)) => Ok(Image::Nothing),
         _ => Err(item::corrupt(format!(
-            "expected the key of a ticket, a match, an offer, unreached phones, a player or a connection, found {key:?}"
+            "expected the key of a ticket, a match, an offer, unreached phones, a player, a profile, a result or a connection, found {key:?}"
         ))),
     }
 }
