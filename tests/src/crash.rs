@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use local_aws::time::{now, pause};
 use muster_tools::local::Deployment;
-use muster_tools::time::{now, pause};
 
 /// Nobody needs so long to reach a step.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -4,7 +4,8 @@
 //! `MUSTER_STUDIO`, where players' tokens come from and where can be asked what the event bus has said. A stack is shared by all
 //! tests and by other phones, so players there have names of their own, and play in a region of their own.
 
-use muster_tools::local::{Deployment, Endpoints, Options};
+use local_aws::Endpoints;
+use muster_tools::local::{Deployment, Options};
 use serde_json::Value;
 
 use crate::edge;

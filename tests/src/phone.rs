@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_tools::time::{now, pause};
+use local_aws::time::{now, pause};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! Real Redis servers with a store on them. A server ends when its value is dropped.
 
+use local_aws::{RedisCluster, RedisOptions, RedisServer};
 use muster::adapters::redis::{Key, Redis, Settings};
 use muster::domain::PoolId;
 use muster::ports::Rate;
-use muster_tools::local::{RedisCluster, RedisOptions, RedisServer};
 use redis::AsyncCommands;
 
 use crate::raw::Reader;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use local_aws::scheduled_event;
+use local_aws::time::{now, pause};
 use muster_tests::crash::until_stopped;
 use muster_tests::phone::Phone;
 use muster_tests::raw::Reader;
 use muster_tools::drill::kill::{Plan, run};
-use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
-use muster_tools::time::{now, pause};
+use muster_tools::local::{Deployment, Options, RedisPart};
 
 /// The lease in these tests.
 const LEASE: Duration = Duration::from_secs(3);
@@ -105,7 +106,7 @@ async fn an_invocation_in_hand_is_answered_before_its_function_ends() {
     let reply = polled.await.unwrap();
     assert_eq!((reply.status, reply.text("code")), (503, "store_unavailable"), "{reply:?}");
     let began = now();
-    while before.iter().any(muster_tools::local::Sandbox::runs) {
+    while before.iter().any(local_aws::Sandbox::runs) {
         assert!(began.elapsed() < PATIENCE, "expected it to end after its answer");
         pause(LOOK).await;
     }

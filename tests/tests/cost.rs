@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use local_aws::time::now;
 use muster_tests::docs::page;
 use muster_tests::edge::say;
 use muster_tools::cost::{bill, counts, measure};
 use muster_tools::local::{Deployment, Options, RedisPart, binaries};
 use muster_tools::phones::plan::{Mode, Scenario};
 use muster_tools::phones::play::Stage;
-use muster_tools::time::now;
 
 /// Counts that a busy machine does not change may be off by so much: connections made anew, a tick more or less.
 const EXACT: f64 = 0.10;

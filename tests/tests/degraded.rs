@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use local_aws::time::{now, pause};
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
 use muster::domain::{Party, PoolId, Queues, Ticket, TicketId};
@@ -11,7 +12,6 @@ use muster::ports::{Clock, Ids, Polled, Tickets};
 use muster_tests::edge::{number, say};
 use muster_tests::matchers::matching;
 use muster_tests::stores::Server;
-use muster_tools::time::{now, pause};
 
 /// Regions of the queue: so many that every master has pools of it.
 const REGIONS: usize = 12;

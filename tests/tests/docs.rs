@@ -97,7 +97,9 @@ fn every_json_example_can_be_read() {
 
 #[test]
 fn the_routes_are_those_of_the_template() {
-    let routes = muster_tools::local::routes().unwrap_or_else(|error| panic!("{error}"));
+    let routes = muster_tools::local::template()
+        .and_then(|template| template.routes())
+        .unwrap_or_else(|error| panic!("{error}"));
     let served = routes.into_iter().map(|route| (route.to_string(), route.function)).collect();
     let row = |row: &Vec<String>| (row[0].replace('`', ""), row[1].replace('`', ""));
     let documented = table(API, "Endpoints").iter().map(row).collect();

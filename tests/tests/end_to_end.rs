@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use local_aws::Endpoints;
+use local_aws::time::{now, pause};
 use muster_tests::game::Game;
 use muster_tests::phone::Phone;
-use muster_tools::local::{Deployment, Endpoints, Options, RedisKind, RedisPart};
-use muster_tools::time::{now, pause};
+use muster_tools::local::{Deployment, Options, RedisKind, RedisPart};
 use serde_json::json;
 
 /// Nothing here takes so long unless it fails.

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use local_aws::RedisServer;
+use local_aws::time::{now, pause};
 use muster::adapters::dynamodb::{DynamoDb, Settings as LedgerSettings};
 use muster::adapters::redis::{Redis, Settings};
 use muster::adapters::system::System;
@@ -26,8 +28,7 @@ use muster::usecases::view::Status;
 use muster_tests::edge::{number, say};
 use muster_tests::raw::Reader;
 use muster_tests::samples::player;
-use muster_tools::local::{self, RedisServer, TABLE};
-use muster_tools::time::{now, pause};
+use muster_tools::local::{self, TABLE};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -190,7 +191,7 @@ async fn matches_of(reader: &mut Reader) -> BTreeSet<String> {
 }
 
 /// All matches that the ledger calls played.
-async fn played(emulator: &local::DynamoDb, ledger: &DynamoDb) -> Vec<Match> {
+async fn played(emulator: &local_aws::DynamoDb, ledger: &DynamoDb) -> Vec<Match> {
     let (mut matches, mut start) = (Vec::new(), Value::Null);
     loop {
         let mut request = json!({ "TableName": TABLE, "ConsistentRead": true });
@@ -234,7 +235,7 @@ async fn round(seed: u64) -> Round {
         assert!(began.elapsed() < PATIENCE, "the replica never syncs");
         pause(Duration::from_millis(10)).await;
     }
-    let emulator = local::DynamoDb::start().await.unwrap();
+    let emulator = local::ledger_emulator().await.unwrap();
     let ledger = DynamoDb::new(LedgerSettings::local(TABLE, emulator.url()));
     let window = Window { initial: 1_000.0, cap: 1_000.0, ..Rules::default().window };
     let rules = Rules { window, ..Rules::default() };

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 use std::time::Duration;
 
+use local_aws::time::{now, pause};
+use local_aws::{RedisOptions, RedisServer, scheduled_event};
 use muster_functions::metrics::{DIMENSION, Metric, NAMESPACE, VALUES_MAX};
 use muster_tests::docs::check::same;
 use muster_tests::docs::markdown::spans_of;
 use muster_tests::docs::page;
 use muster_tests::phone::Phone;
 use muster_tests::socket::Socket;
-use muster_tools::local::{Deployment, Options, RedisOptions, RedisPart, RedisServer, scheduled_event};
-use muster_tools::time::{now, pause};
+use muster_tools::local::{Deployment, Options, RedisPart};
 use serde_json::{Value, json};
 
 /// Nothing here takes so long unless it fails.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
+use local_aws::time::{now, pause};
+use local_aws::{RedisServer, scheduled_event};
 use muster::domain::limits::AWAY_RETRY_MS;
 use muster_tests::crash::until_stopped;
 use muster_tests::phone::{Phone, Reply};
-use muster_tools::local::{Deployment, Options, RedisPart, RedisServer, scheduled_event};
-use muster_tools::time::{now, pause};
+use muster_tools::local::{Deployment, Options, RedisPart};
 use serde_json::{Value, json};
 
 /// Nothing here takes so long unless it fails.

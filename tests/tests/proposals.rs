@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures::future::join;
+use local_aws::scheduled_event;
+use local_aws::time::{now, pause};
 use muster_tests::crash::until_stopped;
 use muster_tests::phone::{Phone, Reply};
-use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
-use muster_tools::time::{now, pause};
+use muster_tools::local::{Deployment, Options, RedisPart};
 use reqwest::StatusCode;
 use serde_json::json;
 

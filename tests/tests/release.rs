@@ -1,5 +1,6 @@
 //! The last release and this code on one Redis: what either has written, the other goes on with.
 
+use local_aws::scheduled_event;
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
@@ -15,7 +16,7 @@ use muster_tests::release::{Records, Told, script};
 use muster_tests::samples::{T0, confirmed, forming, player, pool, proposed, ticket};
 use muster_tests::stand_ins::{CountingIds, VirtualClock};
 use muster_tests::stores::Server;
-use muster_tools::local::{Deployment, Options, RedisPart, scheduled_event};
+use muster_tools::local::{Deployment, Options, RedisPart};
 use serde_json::{Value, json};
 
 const OUTBOX_MAX: &str = "1000";
@@ -257,7 +258,7 @@ async fn until(phone: &Phone, ticket: &str, status: &str) -> Value {
         if reply.text("status") == status {
             return reply.body;
         }
-        muster_tools::time::pause(std::time::Duration::from_millis(100)).await;
+        local_aws::time::pause(std::time::Duration::from_millis(100)).await;
     }
     panic!("{ticket}: expected it {status}");
 }

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use local_aws::time::{now, pause};
 use muster_tests::phone::{Phone, Reply};
 use muster_tools::local::{self, Deployment, Options};
-use muster_tools::time::{now, pause};
 use serde_json::{Value, json};
 
 /// Nothing here takes so long unless it fails.

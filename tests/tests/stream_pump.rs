@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
+use local_aws::{Invoker, Mapping, StreamPump};
 use muster::adapters::dynamodb::stream::{Image, read_image};
 use muster::adapters::dynamodb::{DynamoDb, Settings};
 use muster::domain::{
@@ -12,7 +13,7 @@ use muster::domain::{
 };
 use muster::ports::{Connections, Ledger, Mode, Players, Terms, Tickets};
 use muster_tests::http_stub::HttpStub;
-use muster_tools::local::{self, Invoker, Mapping, StreamPump, TABLE, mappings};
+use muster_tools::local::{self, TABLE};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -56,12 +57,17 @@ fn ended(number: u128, outcome: Outcome) -> Event {
     })
 }
 
+/// Those of `template.yaml`.
+fn mappings() -> Vec<Mapping> {
+    local::template().and_then(|template| template.mappings()).unwrap()
+}
+
 /// An invocation: the function, and the event.
 type Call = (String, Value);
 
 /// An emulator, a ledger on it, a pump, and the functions that it invokes, which answer what `answer` says.
 struct Stage {
-    emulator: local::DynamoDb,
+    emulator: local_aws::DynamoDb,
     ledger: DynamoDb,
     calls: UnboundedReceiver<Call>,
     pump: StreamPump,
@@ -70,7 +76,7 @@ struct Stage {
 
 impl Stage {
     async fn set(mappings: Vec<Mapping>, answer: impl Fn(&Call) -> (u16, Value) + Send + Sync + 'static) -> Self {
-        let emulator = local::DynamoDb::start().await.unwrap_or_else(|error| panic!("{error}"));
+        let emulator = local::ledger_emulator().await.unwrap_or_else(|error| panic!("{error}"));
         let ledger = DynamoDb::new(Settings::local(TABLE, emulator.url()));
         let (tell, calls) = unbounded_channel();
         let answer = Arc::new(answer);
@@ -126,7 +132,7 @@ fn fine(_: &Call) -> (u16, Value) {
 
 #[tokio::test]
 async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over() {
-    let mut stage = Stage::set(mappings().unwrap(), fine).await;
+    let mut stage = Stage::set(mappings(), fine).await;
     let joined = ticket(1);
     stage.ledger.reserve(&joined.party.players()[0], &joined.id, None, &Terms::lasting(1_000)).await.unwrap();
     stage.ledger.join(&joined, NOW_MS).await.unwrap();
@@ -154,7 +160,7 @@ async fn a_ticket_rings_the_doorbell_once_with_an_event_as_lambda_hands_it_over(
 
 #[tokio::test]
 async fn phones_that_could_not_be_told_ring_the_doorbell() {
-    let mut stage = Stage::set(mappings().unwrap(), fine).await;
+    let mut stage = Stage::set(mappings(), fine).await;
     let (told, this_match) = (ticket(1), MatchId::new(ticket(1).id.pool, Unique::from_bits(9)));
     stage.ledger.unreached(&this_match, told.party.players()).await.unwrap();
     assert_eq!(stage.notifications("matcher", 1).await, [Image::Unreached(this_match, told.party.players().to_vec())]);
@@ -162,7 +168,7 @@ async fn phones_that_could_not_be_told_ring_the_doorbell() {
 
 #[tokio::test]
 async fn outcomes_reach_the_notifier_once_however_often_they_are_recorded() {
-    let mut stage = Stage::set(mappings().unwrap(), fine).await;
+    let mut stage = Stage::set(mappings(), fine).await;
     let (first, second) = (ticket(1), ticket(2));
     stage.ledger.note_join(&first).await.unwrap();
     stage.ledger.join(&second, NOW_MS).await.unwrap();

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures::future::join;
+use local_aws::time::now;
 use muster_tests::crash::until_stopped;
 use muster_tests::edge::say;
 use muster_tests::phone::Phone;
 use muster_tests::socket::{PATIENCE, Socket};
 use muster_tools::local::{Deployment, Options};
-use muster_tools::time::now;
 use serde_json::{Value, json};
 
 const QUEUES: &str = r#"{"queues":[

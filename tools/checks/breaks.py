@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBJECTS = ["template.yaml", "README.md", "Makefile", "samconfig.toml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/src", "tools/tests", "tools/deploy.sh", "tools/setup.sh"]
+SUBJECTS = ["template.yaml", "README.md", "Makefile", "samconfig.toml", "Cargo.toml", "functions/src", "functions/tests", "shared/src", "lua", "events", "docs", "tools/muster", "tools/local-aws", "tools/deploy.sh", "tools/setup.sh"]
 BIN = ROOT / ".local/sam/bin"
 CONTRACT = [str(BIN / "python"), str(ROOT / "tools/checks/contract.py")]
 ACL = [str(BIN / "python"), str(ROOT / "tools/checks/redis_acl.py")]

@@ -87,7 +87,7 @@ pub fn commands(page: &Page, makefile: &str, root: &Path) -> Vec<String> {
         let there = match (words.next(), words.next()) {
             (Some("make"), Some(target)) => targets.contains(target),
             (Some("muster"), Some(name)) => {
-                root.join(format!("tools/src/command/{}.rs", name.replace('-', "_"))).is_file()
+                root.join(format!("tools/muster/src/command/{}.rs", name.replace('-', "_"))).is_file()
             }
             _ => true,
         };

@@ -9,8 +9,8 @@ use std::process::Stdio;
 use std::str::FromStr;
 use std::time::Duration;
 
+use local_aws::time::{now, pause};
 use muster::domain::{MatchId, TicketId, Unique};
-use muster_tools::time::{now, pause};
 use serde_json::Value;
 use tokio::process::Command;
 

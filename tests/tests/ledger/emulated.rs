@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use local_aws::DynamoDbApi;
+use local_aws::time::now;
 use muster::adapters::dynamodb::stream::{Image, read_image};
 use muster::adapters::dynamodb::{DynamoDb, RECORD_TIMEOUT_MS, Settings, TIMEOUT_MS};
 use muster::adapters::system::System;
@@ -11,8 +13,7 @@ use muster::domain::limits::LEDGER_KEEP_MS;
 use muster::domain::{CancelReason, Event, Match, Member, Outcome, Ticket};
 use muster::ports::{Joined, Ledger, Mode, Players, Polled, Recorded, Rulebook, StoreError, Terms, Tickets};
 use muster_tests::http_stub::HttpStub;
-use muster_tools::local::{self, DynamoDbApi, TABLE};
-use muster_tools::time::now;
+use muster_tools::local::{self, TABLE};
 use serde_json::{Value, json};
 
 use crate::samples::{NOW_MS, end, ended, player, this_match, ticket};
@@ -21,8 +22,8 @@ use crate::samples::{NOW_MS, end, ended, player, this_match, ticket};
 const SLACK: Duration = Duration::from_millis(500);
 
 /// A ledger on an emulator of its own, which must be kept as long as the ledger is used.
-pub async fn ledger<C>(clock: C) -> (local::DynamoDb, DynamoDb<C>) {
-    let emulator = local::DynamoDb::start().await.unwrap_or_else(|error| panic!("{error}"));
+pub async fn ledger<C>(clock: C) -> (local_aws::DynamoDb, DynamoDb<C>) {
+    let emulator = local::ledger_emulator().await.unwrap_or_else(|error| panic!("{error}"));
     let ledger = DynamoDb::with_clock(Settings::local(TABLE, emulator.url()), clock);
     (emulator, ledger)
 }

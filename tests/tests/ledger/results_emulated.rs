@@ -1,5 +1,6 @@
 //! Results on a ledger behind a network that throttles, or that breaks off at any of its requests.
 
+use local_aws::DynamoDbApi;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,7 +11,7 @@ use muster::ports::{Results, StoreError};
 use muster::usecases::result::{Ask, Reply, result};
 use muster_tests::edge::say;
 use muster_tests::http_stub::HttpStub;
-use muster_tools::local::{DynamoDbApi, TABLE};
+use muster_tools::local::TABLE;
 use serde_json::{Value, json};
 
 use crate::emulated::ledger;
