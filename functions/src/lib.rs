@@ -2,6 +2,7 @@
 //!
 //! - [`config`]: what can be set, read once from the environment, every problem reported at once.
 //! - [`identity`]: who the caller has proved to be.
+//! - [`app`]: what every handler works with and hands back.
 //! - [`body`]: what requests and replies look like.
 //! - [`message`]: what phones say over a WebSocket, and what they hear.
 //! - [`problem`]: one table from everything that can go wrong to a status and a stable code.
@@ -11,13 +12,16 @@
 //! - [`queues`], [`rules`]: how a document becomes queues, and how a process follows the one in the ledger.
 //! - [`tokens`]: whose a token is.
 //! - [`ending`]: what SIGTERM does.
-//! - [`shell`]: what all of them share; a binary in `src/bin` names its handler and nothing else.
+//! - [`idempotency`]: the key of a join that may be sent again.
+//! - [`shell`]: runs handlers as functions; a binary in `src/bin` names its handler and nothing else.
 
+pub mod app;
 pub mod body;
 pub mod config;
 pub mod ending;
 mod environment;
 pub mod handlers;
+pub mod idempotency;
 pub mod identity;
 pub mod message;
 pub mod metrics;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::body::{JoinBody, TicketBody, unreadable};
-use crate::handlers::join::idempotency_key;
+use crate::idempotency;
 use crate::problem::{Code, Problem};
 
 /// What a phone asks for.
@@ -96,7 +96,7 @@ fn unknown_action(found: &str) -> Problem {
 
 fn join(mut fields: Map<String, Value>) -> Result<Action, Problem> {
     let key = match fields.contains_key("idempotency_key") {
-        true => Some(idempotency_key(text(&mut fields, "idempotency_key")?.as_bytes())?),
+        true => Some(idempotency::key(text(&mut fields, "idempotency_key")?.as_bytes())?),
         false => None,
     };
     Ok(Action::Join(JoinBody::of(fields)?, key))

@@ -1,5 +1,5 @@
-//! What all functions share: start, answer, log, one event for each invocation. A binary in `src/bin` names its handler and
-//! nothing else.
+//! Runs a handler as a Lambda function: starts, answers, logs, one event for each invocation. A binary in `src/bin` names its
+//! handler and nothing else. Handlers know nothing of this: what they work with is in [`crate::app`].
 
 use std::future::Future;
 use std::pin::pin;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest;
 use futures::future::{Either, select};
-use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Adapter, Body, Error, Request, RequestExt, Response, service_fn};
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::{Context, LambdaEvent, Runtime, Service};
@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
+use crate::app::{Answer, App, Ran};
 use crate::config::{AuthorizerConfig, Config, NotifierConfig, Proof};
 use crate::ending;
 use crate::handlers::authorizer::{self, Judge};
@@ -33,21 +34,6 @@ use crate::problem::Problem;
 use crate::rules::{Edition, Live, Ruled, Source};
 use crate::tokens::Tokens;
 
-/// What a handler works with. `S` is the store, `L` the ledger, `W` the world: time and randomness.
-#[derive(Debug)]
-pub struct App<S, L, W> {
-    /// What is set.
-    pub config: Config,
-    /// Where tickets wait.
-    pub store: S,
-    /// What remembers, where one is configured.
-    pub ledger: Option<L>,
-    /// Time and randomness.
-    pub env: W,
-    /// Which rules `config.queues` are.
-    pub rules: Edition,
-}
-
 /// The application of a deployed function.
 pub type LiveApp = App<Redis, DynamoDb, System>;
 
@@ -56,12 +42,6 @@ impl Ruled for LiveApp {
         &self.rules
     }
 }
-
-/// An answer to a player. What the handler has to tell beside it travels in the response's extensions: see [`noting`].
-pub type Answer = Result<Response<Body>, Problem>;
-
-/// What a job hands back, and what it has to tell beside that.
-pub type Ran<T> = Result<(T, Noted), Error>;
 
 /// Begins to log.
 fn log() {
@@ -341,12 +321,6 @@ impl Events {
     }
 }
 
-/// A response that carries what its handler has to tell beside it.
-pub fn noting(mut response: Response<Body>, noted: Noted) -> Response<Body> {
-    response.extensions_mut().insert(noted);
-    response
-}
-
 /// The response, and what there is to tell of it: never more of a refusal than its code, since its detail may name players.
 fn respond(answer: Answer, request_id: &str) -> (Response<Body>, Noted) {
     let code = answer.as_ref().err().map(|problem| problem.code.row().1);
@@ -361,17 +335,4 @@ fn respond(answer: Answer, request_id: &str) -> (Response<Body>, Noted) {
         headers.insert("x-request-id", id);
     }
     (response, noted)
-}
-
-/// A JSON reply. `retry_after_ms` becomes the standard header, in whole seconds.
-pub fn json(status: StatusCode, body: &impl Serialize, retry_after_ms: Option<u64>) -> Response<Body> {
-    let text = serde_json::to_string(body).unwrap_or_default();
-    let mut response = Response::new(Body::Text(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(ms) = retry_after_ms {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
-    }
-    response
 }

@@ -14,11 +14,11 @@ use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::system::System;
 use muster::domain::Unique;
 use muster::ports::{Clock, Connections, Ids};
+use muster_functions::app::{Answer, App};
 use muster_functions::config::Config;
 use muster_functions::handlers;
 use muster_functions::handlers::authorizer::Judge;
 use muster_functions::rules::Edition;
-use muster_functions::shell::{Answer, App};
 use muster_functions::tokens::Tokens;
 use serde_json::{Value, json};
 

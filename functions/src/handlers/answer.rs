@@ -9,11 +9,11 @@ use muster::usecases::answer::{Done, Reply, answer};
 use muster::usecases::drain::{Drained, drain};
 use muster::usecases::view::View;
 
+use crate::app::{Answer, App, json, noting};
 use crate::body::TicketBody;
 use crate::identity::caller;
 use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json, noting};
 
 /// Takes the word of the caller's party.
 ///

@@ -10,9 +10,9 @@ use muster::domain::PlayerId;
 use muster::ports::Clock;
 use serde_json::{Value, json};
 
+use crate::app::Ran;
 use crate::identity::HEADER;
 use crate::metrics::Noted;
-use crate::shell::Ran;
 use crate::tokens::{Tokens, Unproven};
 
 /// How a connecting phone proves who its player is.

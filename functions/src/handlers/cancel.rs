@@ -8,11 +8,11 @@ use muster::usecases::cancel::{Done, cancel};
 use muster::usecases::view::View;
 
 use super::answer::carry;
+use crate::app::{Answer, App, json, noting};
 use crate::body::TicketBody;
 use crate::identity::caller;
 use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json, noting};
 
 /// Cancels the caller's ticket, and answers with what it is now: matched, if a match was faster.
 ///

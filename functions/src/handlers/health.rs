@@ -10,7 +10,7 @@ use lambda_http::http::StatusCode;
 use muster::ports::{Clock, Ledger, Pinged, Pools, StoreError};
 use serde::Serialize;
 
-use crate::shell::{Answer, App, json};
+use crate::app::{Answer, App, json};
 
 /// A word for each store: `up`; `degraded`, a part of it is away; `down`; `not_configured`.
 #[derive(Serialize)]

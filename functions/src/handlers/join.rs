@@ -3,21 +3,18 @@
 
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
-use muster::domain::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use muster::domain::queue::NoSuchPool;
 use muster::domain::{Party, PlayerId};
 use muster::ports::{Clock, Ids, Ledger, Mode, Outbox, Players, Tickets};
 use muster::usecases::join::{self, Reply};
 use muster::usecases::view::{Status, View};
 
+use crate::app::{Answer, App, json, noting};
 use crate::body::{JoinBody, TicketBody};
+use crate::idempotency::{HEADER, key};
 use crate::identity::caller;
 use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json, noting};
-
-/// Made by the client, the same for every try of one join.
-pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Lets the caller's party wait.
 ///
@@ -30,7 +27,7 @@ where
     W: Clock + Ids,
 {
     let caller = caller(&request, app.config.auth)?;
-    let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| idempotency_key(value.as_bytes())).transpose()?;
+    let key = request.headers().get(HEADER).map(|value| key(value.as_bytes())).transpose()?;
     let body = JoinBody::read(request.body().as_ref())?;
     let Entered { status, ticket, retry_after_ms, noted, .. } = enter(app, &caller, key.as_deref(), &body).await?;
     Ok(noting(json(status, &ticket, retry_after_ms), noted))
@@ -147,22 +144,4 @@ fn party(body: &JoinBody, caller: &PlayerId, team_size: usize) -> Result<Party, 
     };
     let players = names.iter().map(player).collect::<Result<_, _>>()?;
     Ok(Party::new(players, caller, team_size)?)
-}
-
-/// Reads an idempotency key.
-///
-/// # Errors
-/// [`Code::InvalidIdempotencyKey`]
-pub fn idempotency_key(bytes: &[u8]) -> Result<String, Problem> {
-    let visible = bytes.iter().all(|byte| (0x20..0x7f).contains(byte) || *byte == b'\t');
-    match String::from_utf8(bytes.to_vec()) {
-        Ok(text) if visible && (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&bytes.len()) => Ok(text),
-        _ => {
-            let detail = format!(
-                "expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters, found {} bytes",
-                bytes.len()
-            );
-            Err(Problem::new(Code::InvalidIdempotencyKey, detail))
-        }
-    }
 }

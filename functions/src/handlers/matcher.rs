@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::doorbell::{self, Unreached};
 use super::{leave_at_ms, worked};
-use crate::shell::{App, Ran};
+use crate::app::{App, Ran};
 
 /// What a run reports.
 #[derive(Debug, Serialize)]

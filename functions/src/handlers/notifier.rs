@@ -24,9 +24,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::leave_at_ms;
+use crate::app::Ran;
 use crate::message::Heard;
 use crate::metrics::Noted;
-use crate::shell::Ran;
 
 /// A batch's pushes begin within this time, in milliseconds; the mapping's batch has 30 s. Slow phones beyond it read by polling.
 const PUSHES_MS_MAX: u64 = 20_000;

@@ -9,11 +9,11 @@ use muster::usecases::poll::{Target, poll};
 use muster::usecases::view::View;
 
 use super::answer::{carry, matched};
+use crate::app::{Answer, App, json, noting};
 use crate::body::TicketBody;
 use crate::identity::caller;
 use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
-use crate::shell::{Answer, App, json, noting};
 
 /// Answers with the caller's ticket.
 ///

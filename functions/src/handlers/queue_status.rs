@@ -10,7 +10,7 @@ use muster::ports::{Clock, GUEST, JobRun, Lately, Ledger, PoolStatus, Pools};
 use serde::Serialize;
 
 use super::health::{Stores, stores};
-use crate::shell::{Answer, App, json};
+use crate::app::{Answer, App, json};
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = QueueStatus))]

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{leave_at_ms, worked};
+use crate::app::{App, Ran};
 use crate::metrics::{Metric, Noted};
-use crate::shell::{App, Ran};
 
 /// What a run reports.
 #[derive(Debug, Serialize)]

@@ -18,10 +18,10 @@ use super::answer::{conclude, say};
 use super::cancel::withdraw;
 use super::join::{Entered, enter};
 use super::poll_match::look;
+use crate::app::{App, Ran};
 use crate::message::{Action, Heard, Message};
 use crate::metrics::Noted;
 use crate::problem::{Code, Problem};
-use crate::shell::{App, Ran};
 
 /// Takes an event of a connection.
 ///

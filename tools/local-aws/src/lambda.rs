@@ -15,6 +15,7 @@
 //! - There is no Extensions API, no streaming of responses, and requests need no signature.
 
 mod function;
+mod handle;
 mod invoke_api;
 mod later;
 mod runtime_api;
@@ -34,9 +35,9 @@ use hyper::body::{Bytes, Incoming};
 use tokio::task::JoinHandle;
 
 use self::function::Function;
+pub use self::handle::Sandbox;
 pub use self::invoke_api::Invoker;
 pub use self::later::Terms;
-pub use self::sandbox::Sandbox;
 use crate::process::Process;
 use crate::serve::{Answer, Server};
 use crate::time::{now, pause};
@@ -182,12 +183,12 @@ impl Lambda {
 
     /// The sandboxes of a function that run now.
     pub fn sandboxes(&self, function: &str) -> Vec<Sandbox> {
-        self.shared.function(function).map(|function| function.sandboxes()).unwrap_or_default()
+        self.shared.function(function).map(|function| Sandbox::all(&function)).unwrap_or_default()
     }
 
     /// All sandboxes that run now.
     pub fn all_sandboxes(&self) -> Vec<Sandbox> {
-        self.functions().iter().flat_map(|function| function.sandboxes()).collect()
+        self.functions().iter().flat_map(Sandbox::all).collect()
     }
 
     /// From now on a function has so many invocations at the same time, and as many processes; with 0, each one is throttled.

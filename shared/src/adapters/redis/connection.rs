@@ -14,9 +14,6 @@ use super::settings::Settings;
 use crate::domain::PoolId;
 use crate::ports::{Rate, StoreError};
 
-/// Longest time that one call may take, connecting and retry included, in milliseconds.
-pub const TIMEOUT_MS: u64 = 2_000;
-
 /// A store on Redis. Connects when first used; clones share the connection.
 #[derive(Clone)]
 pub struct Redis {

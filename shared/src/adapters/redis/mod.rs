@@ -27,6 +27,7 @@ mod settings;
 mod tickets;
 mod upkeep;
 
-pub use connection::{Redis, TIMEOUT_MS};
+pub use connection::Redis;
 pub use keys::Key;
+pub use node::TIMEOUT_MS;
 pub use settings::{Settings, SettingsError};

@@ -11,7 +11,6 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ConnectionInfo, RedisError, TlsCertificates};
 use tokio::time::Instant;
 
-use super::connection::TIMEOUT_MS;
 use crate::ports::StoreError;
 
 /// After a call without an answer, others are refused at once for this time, in milliseconds: a caller that has somewhere else
@@ -24,6 +23,8 @@ const REST_MS_MAX: u64 = 1_000;
 const RESTS: &str = "it was away a moment ago";
 /// Longest time to connect, or for one answer.
 const STEP_TIMEOUT: Duration = Duration::from_millis(900);
+/// Longest time that one call may take, connecting and retry included, in milliseconds.
+pub const TIMEOUT_MS: u64 = 2_000;
 /// Longest time of a call that asks whether a silent server is back, in milliseconds. While Redis is away each running function
 /// waits for this and not for [`TIMEOUT_MS`], so an outage does not use up the account's concurrency. A connection that takes longer
 /// goes on in the background, and the next call finds it.

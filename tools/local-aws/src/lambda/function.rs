@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-use super::sandbox::{Order, Running, Sandbox, Stage};
+use super::sandbox::{Order, Running, Stage};
 use super::{CONCURRENCY_DEFAULT, Error, Outcome, Result, Setup, Shared, locked};
 use crate::process::tail;
 use crate::time::now;
@@ -251,9 +251,8 @@ impl Function {
         Error::NotReady { what: self.setup.name.clone(), limit, last, tail: tail(&self.setup.log) }
     }
 
-    pub(super) fn sandboxes(self: &Arc<Self>) -> Vec<Sandbox> {
-        let state = self.state();
-        state.sandboxes.iter().map(|running| Sandbox::new(Arc::clone(self), running)).collect()
+    pub(super) fn running<T>(&self, seen: impl Fn(&Running) -> T) -> Vec<T> {
+        self.state().sandboxes.iter().map(seen).collect()
     }
 
     /// Lets `with` have a sandbox's process; nothing if it has ended.

@@ -1,14 +1,12 @@
 //! One process of one function: the real binary, told where to ask for work as Lambda would tell it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use tokio::sync::oneshot;
 
-use super::function::Function;
 use super::{Outcome, Process, Result, Setup};
 use crate::aws::REGION;
 
@@ -79,52 +77,5 @@ impl Running {
         command.envs(setup.env.iter().map(|(name, value)| (name, value)));
         let process = Process::start(name, command, &setup.log)?;
         Ok(Self { id, program, process, stage: Stage::Starting, freed: 0 })
-    }
-}
-
-/// A sandbox that ran when it was asked for, to signal it or kill it.
-#[derive(Debug, Clone)]
-pub struct Sandbox {
-    function: Arc<Function>,
-    id: u64,
-    program: PathBuf,
-    pid: u32,
-}
-
-impl Sandbox {
-    pub(super) fn new(function: Arc<Function>, running: &Running) -> Self {
-        Self { function, id: running.id, program: running.program.clone(), pid: running.process.pid() }
-    }
-
-    /// Its function: `join`, `matcher`, ...
-    pub fn name(&self) -> &str {
-        &self.function.setup.name
-    }
-
-    /// The binary that it runs.
-    pub fn program(&self) -> &Path {
-        &self.program
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    /// Sends a signal, for example `libc::SIGSTOP`. A process that has ended gets none.
-    pub fn signal(&self, signal: i32) {
-        self.function.with_sandbox(self.id, |running| running.process.signal(signal));
-    }
-
-    /// Kills it (SIGKILL), wherever in its work it is, and waits until it is gone. What it had in hand has failed then.
-    pub fn kill(&self) {
-        self.function.kill_sandbox(self.id);
-    }
-
-    /// Whether it still runs.
-    pub fn runs(&self) -> bool {
-        let mut runs = false;
-        self.function.with_sandbox(self.id, |running| runs = running.process.ended().is_none());
-        runs
     }
 }

@@ -12,7 +12,10 @@ use muster::ports::{Bid, Clock, Ids, Matches, Reach, Role};
 use muster::usecases::drain::drain;
 use muster::usecases::tick::{Pace, tick};
 
-use super::pools::{LEADER_TTL_MS, TICK_MS};
+/// How long a matcher leads a pool: twice the default of `HEARTBEAT_INTERVAL`.
+pub(super) const LEADER_TTL_MS: u64 = 4_000;
+/// Between two ticks of a pool, as `TICK_INTERVAL` has it by default.
+pub(super) const TICK_MS: u64 = 100;
 
 /// Makes matches until then; the most pools that it led.
 pub async fn run(store: &Redis, queues: &Queues, until_ms: u64) -> usize {

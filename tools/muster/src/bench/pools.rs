@@ -20,13 +20,11 @@ use muster::usecases::matcher::{self, Begun};
 use muster::usecases::tick::Pace;
 use redis::aio::MultiplexedConnection;
 
+use super::before::{LEADER_TTL_MS, TICK_MS};
 use super::{Error, before};
 use local_aws::RedisServer;
 use local_aws::time::{now, pause};
 
-/// As the environment's defaults: `TICK_INTERVAL`, `DRAIN_INTERVAL`, and twice `HEARTBEAT_INTERVAL`.
-pub(super) const TICK_MS: u64 = 100;
-pub(super) const LEADER_TTL_MS: u64 = 4_000;
 /// Regions of a queue.
 const REGIONS: usize = 25;
 /// Between two looks of a phone at its ticket.
