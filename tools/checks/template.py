@@ -122,7 +122,7 @@ def rust_sources(root: Path, *folders):
     """Rust files below these folders, without what only tests compile and without comments."""
     for folder in folders:
         for path in sorted((root / folder).rglob("*.rs")):
-            if "tests" in path.relative_to(root).parts:
+            if "tests" in path.relative_to(root).with_suffix("").parts:
                 continue
             yield path.relative_to(root), without_tests(path.read_text())
 
