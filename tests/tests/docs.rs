@@ -288,21 +288,6 @@ fn every_rule_of_a_queue_is_documented_with_its_default() {
     assert_eq!(checked, known.len() - 2, "every rule but the name and the regions has a default");
 }
 
-#[test]
-fn every_line_of_the_tour_stands_in_its_file() {
-    let mut problems = Vec::new();
-    for row in table("README.md", "Code tour") {
-        let file = row[1].split("](").nth(1).and_then(|rest| rest.split(')').next()).expect("a link to the file");
-        let source = text(file);
-        for line in spans_of(&row[2]) {
-            if !source.contains(&line) {
-                problems.push(format!("README.md, Code tour: expected {line:?} in {file}, found it nowhere"));
-            }
-        }
-    }
-    none(&problems);
-}
-
 /// The parts of `docs/semantics.md`.
 const SEMANTICS: [&str; 8] = [
     "Joining",

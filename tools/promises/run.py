@@ -22,11 +22,11 @@ LIMIT_S = 900
 BREAKS = {
     "whoever_grabs_at_a_pool_every_ticket_is_in_at_most_one_match": (
         "a match takes tickets that are no longer free",
-        "lua/match.lua", "whole = whole and state and state ~= i", "whole = whole",
+        "lua/lib/groups.lua", "whole = whole and state and state ~= i", "whole = whole",
     ),
     "joins_that_race_on_redis_leave_one_live_ticket_a_player": (
         "a player's reservation holds nobody off",
-        "lua/reserve.lua", "if held and held ~= ticket and held ~= dead then", "if false then",
+        "lua/player/reserve.lua", "if held and held ~= ticket and held ~= dead then", "if false then",
     ),
     "redis_lost_under_load_and_back_empty_loses_nobody_and_books_nobody_twice": (
         "a poll does not bring a ticket back from the ledger",
@@ -48,11 +48,11 @@ BREAKS = {
     ),
     "tickets_of_a_matcher_killed_while_it_holds_them_are_matched_within_a_lease_and_a_second": (
         "no lease is ever due",
-        "lua/reclaim.lua", "redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)", "redis.call('ZRANGEBYSCORE', leases, '-inf', 0, 'LIMIT', 0, limit)",
+        "lua/match/reclaim.lua", "redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)", "redis.call('ZRANGEBYSCORE', leases, '-inf', 0, 'LIMIT', 0, limit)",
     ),
     "a_matcher_that_lost_its_lease_changes_nothing": (
         "a claim confirms after its lease",
-        "lua/confirm.lua", "if tonumber(until_ms[i] or 0) > now_ms then", "if until_ms[i] then",
+        "lua/match/confirm.lua", "if tonumber(until_ms[i] or 0) > now_ms then", "if until_ms[i] then",
     ),
     "both_phones_know_of_their_match_soon_after_the_last_accepts": (
         "only one team is told of its match",
@@ -69,15 +69,15 @@ BREAKS = {
     ),
     "the_last_yes_confirms_the_match_for_everyone": (
         "a match is confirmed before its last yes",
-        "lua/answer.lua", "elseif open == 0 then", "elseif open <= 1 then",
+        "lua/match/answer.lua", "and open == 0 then", "and open <= 1 then",
     ),
     "one_no_drops_the_match_and_spares_everyone_else": (
         "everybody in a dropped match is cancelled",
-        "lua/reclaim.lua", "verdicts[ticket] = verdicts[ticket] or (not member.ready and reason or nil)", "verdicts[ticket] = verdicts[ticket] or 'declined'",
+        "lua/match/reclaim.lua", "verdicts[ticket] = verdicts[ticket] or (not member.ready and reason or nil)", "verdicts[ticket] = verdicts[ticket] or 'declined'",
     ),
     "whatever_happens_the_promises_hold_on_memory_and_redis_alike": (
         "a cancelled ticket stays in line",
-        "lua/cancel.lua", "redis.call('ZREM', waiting, ticket)\n", "",
+        "lua/lib/ending.lua", "  redis.call('ZREM', waiting, ticket)\n", "",
     ),
     "the_order_of_the_input_makes_no_difference": (
         "equal tickets stand as they came",

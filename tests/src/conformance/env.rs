@@ -114,8 +114,8 @@ impl<'a, S: Store> Env<'a, S> {
     /// The port's call.
     pub async fn tombstone(&self, ticket: &TicketId, now_ms: u64) -> Probe {
         self.met(ticket, &player("nobody"));
-        let probe = done("bury", self.store.tombstone(ticket, now_ms).await);
-        self.said("bury", if probe == Probe::Live { "LIVE" } else { "DEAD" });
+        let probe = done("tombstone", self.store.tombstone(ticket, now_ms).await);
+        self.said("tombstone", if probe == Probe::Live { "LIVE" } else { "DEAD" });
         probe
     }
 
@@ -183,8 +183,8 @@ impl<'a, S: Store> Env<'a, S> {
 
     /// The port's call.
     pub async fn penalize(&self, name: &str, ticket: &TicketId, at_ms: u64, keep_ms: u64) {
-        done("blame", self.store.penalize(&player(name), ticket, at_ms, keep_ms).await);
-        self.said("blame", "BLAMED");
+        done("penalize", self.store.penalize(&player(name), ticket, at_ms, keep_ms).await);
+        self.said("penalize", "PENALIZED");
     }
 
     /// The port's call; a passed check confirms.
@@ -224,7 +224,7 @@ impl<'a, S: Store> Env<'a, S> {
         let player = player(name);
         done("unreserve", self.store.unreserve(&player, ticket).await);
         let own = self.touched.borrow().spoken_for.get(&player) == Some(ticket);
-        self.said("unreserve", if own { "UNRESERVED" } else { "HELD" });
+        self.said("release", if own { "RELEASED" } else { "HELD" });
         if own {
             self.touched.borrow_mut().spoken_for.remove(&player);
         }
@@ -253,7 +253,7 @@ impl<'a, S: Store> Env<'a, S> {
     /// The port's call.
     pub async fn match_now(&self, matches: &[Match], now_ms: u64) -> Vec<Claim> {
         let claims = done("match_now", self.store.match_now(matches, now_ms).await);
-        self.groups(matches, "match", ["MATCHED", "TAKEN"], &claims);
+        self.groups(matches, "match_now", ["MATCHED", "TAKEN"], &claims);
         claims
     }
 
@@ -333,19 +333,19 @@ impl<'a, S: Store> Env<'a, S> {
 
     /// The port's call on the case's own pool.
     pub async fn acknowledge(&self, entries: &[&Entry]) {
-        self.said("told", "TOLD");
-        done("told", self.store.acknowledge(&self.pool, &ids(entries)).await);
+        self.said("acknowledge", "ACKNOWLEDGED");
+        done("acknowledge", self.store.acknowledge(&self.pool, &ids(entries)).await);
     }
 
     /// The port's call on the case's own pool.
     pub async fn dead_letter(&self, entries: &[&Entry]) {
-        self.said("aside", "ASIDE");
+        self.said("dead_letter", "DEAD_LETTERED");
         done("put_aside", self.store.dead_letter(&self.pool, &ids(entries)).await);
     }
 
     /// The port's call on the case's own pool.
     pub async fn put_off(&self, entries: &[&Entry]) {
-        self.said("putoff", "PUT_OFF");
+        self.said("put_off", "PUT_OFF");
         done("put_off", self.store.put_off(&self.pool, &ids(entries)).await);
     }
 
@@ -360,13 +360,13 @@ impl<'a, S: Store> Env<'a, S> {
 
     /// How many entries of the case's own pool were put aside, up to `limit`.
     pub async fn dead_letters(&self, limit: usize) -> usize {
-        done("aside", self.store.dead_letters(&self.pool, limit).await).len()
+        done("dead_letters", self.store.dead_letters(&self.pool, limit).await).len()
     }
 
     /// The port's call on the case's own pool.
     pub async fn redrive(&self, limit: usize) -> usize {
-        self.said("replay", "REPLAYED");
-        done("replay", self.store.redrive(&self.pool, limit).await)
+        self.said("redrive", "REDRIVEN");
+        done("redrive", self.store.redrive(&self.pool, limit).await)
     }
 
     /// The port's call: whether it leads a pool that nobody led before.

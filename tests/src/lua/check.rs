@@ -7,7 +7,7 @@ use super::library::Function;
 use super::tokens::{Token, tokens};
 
 /// A script is small enough to be read at once.
-const LINES_MAX: usize = 100;
+const LINES_MAX: usize = 80;
 
 /// The commands that scripts may call and the type of key that each works on; "" for any. What is not here is not lawful in a
 /// script: SCAN and KEYS look over the pool's border, RANDOMKEY differs between runs, XREAD would wait. TIME is for `lua/lib/clock.lua`.
@@ -99,7 +99,7 @@ pub fn check(source: &str, declared: Declared<'_>, constants: &[&str]) -> Vec<St
         problems.push(format!("expected at most {LINES_MAX} lines, found {lines}"));
     }
     header_and_rust(&header, declared, constants, &mut problems);
-    keys_and_calls(&header, &body, declared.functions, &mut problems);
+    keys_and_calls(&header, &body, declared, &mut problems);
     arguments(&header, &body, &mut problems);
     words(&header, &body, &mut problems);
     globals(&body, declared.functions, &mut problems);
@@ -110,9 +110,9 @@ fn header_and_rust(header: &Header, declared: Declared<'_>, constants: &[&str], 
     if header.name != declared.name {
         problems.push(format!("expected the name {:?} in the header, found {:?}", declared.name, header.name));
     }
-    let keys: Vec<(&str, &str)> = header.keys.iter().map(|key| (key.name.as_str(), key.kind.as_str())).collect();
-    if keys != declared.keys {
-        problems.push(format!("keys: Rust declares {:?}, the header says {keys:?}", declared.keys));
+    let keys: Vec<&str> = declared.keys.iter().map(|(name, _)| *name).collect();
+    if keys != header.keys {
+        problems.push(format!("keys: Rust declares {keys:?}, the header says {:?}", header.keys));
     }
     if header.words != declared.words {
         problems.push(format!("words: Rust declares {:?}, the header says {:?}", declared.words, header.words));
@@ -125,15 +125,16 @@ fn header_and_rust(header: &Header, declared: Declared<'_>, constants: &[&str], 
 }
 
 /// Every key is bound to the name in the header, once, and used as its type wants; nothing else is used as a key.
-fn keys_and_calls(header: &Header, body: &Body, functions: &[Function], problems: &mut Vec<String>) {
-    let names: Vec<&str> = header.keys.iter().map(|key| key.name.as_str()).collect();
+fn keys_and_calls(header: &Header, body: &Body, declared: Declared<'_>, problems: &mut Vec<String>) {
+    let Declared { keys, functions, .. } = declared;
+    let names: Vec<&str> = header.keys.iter().map(String::as_str).collect();
     let bound = body.bound_keys();
     if bound != names {
         problems.push(format!("expected KEYS bound to {names:?} in this order, found {bound:?}"));
     }
     let uses = body.tokens.iter().filter(|token| token.is("KEYS")).count();
-    if uses != names.len() {
-        problems.push(format!("expected KEYS used {} times, each to bind one, found {uses}", names.len()));
+    if uses != 1 {
+        problems.push(format!("expected KEYS used once, to bind all of them, found {uses} uses"));
     }
     for name in &names {
         let changes = body.changes(name);
@@ -148,14 +149,14 @@ fn keys_and_calls(header: &Header, body: &Body, functions: &[Function], problems
             problems.push(format!("expected a lawful command in quotes, found {found}"));
             continue;
         };
-        let Some(key) = header.keys.iter().find(|declared| Some(declared.name.as_str()) == key) else {
+        let Some((key, key_kind)) = keys.iter().find(|(name, _)| Some(*name) == key) else {
             let found = key.unwrap_or("an expression");
             problems.push(format!("{command}: expected one of the keys {names:?}, found {found}"));
             continue;
         };
-        used.insert(key.name.as_str());
-        if !kind.is_empty() && *kind != key.kind {
-            problems.push(format!("{command} works on a {kind}, but {} is a {}", key.name, key.kind));
+        used.insert(*key);
+        if !kind.is_empty() && kind != key_kind {
+            problems.push(format!("{command} works on a {kind}, but {key} is a {key_kind}"));
         }
     }
     for (function, given) in functions.iter().flat_map(|function| body.given(function)) {
@@ -176,13 +177,13 @@ fn keys_and_calls(header: &Header, body: &Body, functions: &[Function], problems
 
 fn arguments(header: &Header, body: &Body, problems: &mut Vec<String>) {
     let (fixed, dynamic) = body.argument_uses();
-    let expected: BTreeSet<usize> = (1..=header.arguments).collect();
-    if fixed != expected {
-        problems.push(format!("the header has ARGV {expected:?} by number, the body uses {fixed:?}"));
+    let names: Vec<&str> = header.arguments.iter().map(String::as_str).collect();
+    if fixed != names {
+        problems.push(format!("the header has the arguments {names:?}, the body binds {fixed:?}"));
     }
-    let first = header.arguments + 1;
+    let first = names.len() + 1;
     match (header.list, dynamic) {
-        (true, false) => problems.push(format!("the header has a list ARGV[{first}..], the body reads none")),
+        (true, false) => problems.push(format!("the header has a list of arguments, the body reads none")),
         (false, true) => problems.push("the body reads a list of arguments, the header has none".to_owned()),
         (true, true) if !body.reads_a_list_from(first) => {
             problems.push(format!("expected the list of arguments to be read from {first} on, found no such reading"));
@@ -248,22 +249,11 @@ impl Body {
         (names, at)
     }
 
-    /// The names in `local a, b = KEYS[1], KEYS[2]`, if these are exactly the first keys in order.
+    /// The names in `local a, b = unpack(KEYS)`.
     fn bound_keys(&self) -> Vec<&str> {
         for (at, _) in self.tokens.iter().enumerate().filter(|(_, token)| token.is("local")) {
-            let (names, mut at) = self.names(at + 1);
-            if !self.sign(at, "=") {
-                continue;
-            }
-            let mut keys = 0;
-            while self.element("KEYS", at + 1) == Some(keys + 1) {
-                keys += 1;
-                at += 5; // a separator and KEYS [ n ]
-                if !self.sign(at, ",") {
-                    break;
-                }
-            }
-            if keys == names.len() && keys > 0 {
+            let (names, at) = self.names(at + 1);
+            if ["=", "unpack", "(", "KEYS", ")"].iter().enumerate().all(|(i, text)| self.sign(at + i, text)) {
                 return names;
             }
         }
@@ -391,22 +381,46 @@ impl Body {
         ["redis", ".", "call", "("].iter().enumerate().all(|(i, text)| self.sign(at + i, text))
     }
 
-    /// Arguments used by number, and whether others are used by a variable or all at once.
-    fn argument_uses(&self) -> (BTreeSet<usize>, bool) {
-        let mut fixed = BTreeSet::new();
-        let mut dynamic = false;
-        for (at, _) in self.tokens.iter().enumerate().filter(|(_, token)| token.is("ARGV")) {
-            match self.element("ARGV", at) {
-                Some(n) => drop(fixed.insert(n)),
-                None => dynamic = true,
+    /// The names bound to `ARGV[1]`, `ARGV[2]` and so on, once each and in this order, as text or as a number; and whether other
+    /// arguments are used by a variable or all at once.
+    fn argument_uses(&self) -> (Vec<&str>, bool) {
+        let (mut bound, mut dynamic) = (Vec::new(), false);
+        let mut at = 0;
+        while at < self.tokens.len() {
+            let values = if self.sign(at, "local") { self.names(at + 1) } else { (Vec::new(), at) };
+            at += 1;
+            if !values.0.is_empty() && self.sign(values.1, "=") && self.argument(values.1 + 1) == Some(bound.len() + 1)
+            {
+                at = values.1 + 1;
+                for name in values.0 {
+                    if self.argument(at) != Some(bound.len() + 1) {
+                        break;
+                    }
+                    bound.push(name);
+                    at += if self.sign(at, "tonumber") { 7 } else { 4 };
+                    at += usize::from(self.sign(at, ","));
+                }
+            } else if self.sign(at, "ARGV") {
+                dynamic |= self.element("ARGV", at).is_none();
+                if let Some(_again) = self.element("ARGV", at) {
+                    bound.push("an argument used by its number");
+                }
             }
         }
-        (fixed, dynamic)
+        (bound, dynamic)
     }
 
-    /// `= first ... #ARGV` (a loop from there), `unpack(ARGV, first)`, or for a list of all arguments `ipairs(ARGV)`.
+    /// `ARGV [ n ]` or `tonumber ( ARGV [ n ] )` at this place.
+    fn argument(&self, at: usize) -> Option<usize> {
+        let number = self.sign(at, "tonumber") && self.sign(at + 1, "(");
+        self.element("ARGV", if number { at + 2 } else { at })
+    }
+
+    /// `= first ... #ARGV` (a loop from there), `unpack(ARGV, first)`, or for a list of all arguments `ipairs(ARGV)` or `f(key, ARGV)`.
     fn reads_a_list_from(&self, first: usize) -> bool {
-        let all = |at: usize| self.sign(at, "(") && self.sign(at + 1, "ARGV") && self.sign(at + 2, ")");
+        let all = |at: usize| {
+            (self.sign(at, "(") || self.sign(at, ",")) && self.sign(at + 1, "ARGV") && self.sign(at + 2, ")")
+        };
         if first == 1 && (0..self.tokens.len()).any(all) {
             return true;
         }

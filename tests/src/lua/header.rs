@@ -1,26 +1,15 @@
 //! Reading a script's header.
 
-/// One of a script's keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// What the script calls it.
-    pub name: String,
-    /// Its Redis type.
-    pub kind: String,
-    /// What it holds.
-    pub meaning: String,
-}
-
 /// What a header says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Header {
     /// The script's name.
     pub name: String,
-    /// `KEYS[1]` and on.
-    pub keys: Vec<Key>,
-    /// Arguments that are always there.
-    pub arguments: usize,
-    /// Whether a list follows them: `ARGV[3..]`.
+    /// The names of its keys, in the order of `KEYS`. `lua/README.md` says what they hold.
+    pub keys: Vec<String>,
+    /// The names of the arguments that are always there, in the order of `ARGV`.
+    pub arguments: Vec<String>,
+    /// Whether a list follows them: `...tickets`.
     pub list: bool,
     /// The words that its answer may begin with or consist of, in the order of the header.
     pub words: Vec<String>,
@@ -42,63 +31,63 @@ impl Header {
             return Err(format!("expected what {name} does, found nothing"));
         }
         let mut header = Self { name: name.to_owned(), ..Self::default() };
-        let mut returns = String::new();
+        let (mut keys, mut arguments, mut returns) = (String::new(), String::new(), String::new());
         let mut part = "";
         for line in lines {
             let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            match first {
-                _ if first.starts_with("KEYS[") => header.key(first, rest)?,
-                _ if first.starts_with("ARGV[") => header.argument(first, rest)?,
-                "Returns" | "Limits" => part = first,
-                "" => part = "", // what follows is prose
-                _ => {}
-            }
-            match part {
-                "Returns" => returns.push_str(line),
-                "Limits" => header.limits.push_str(rest.trim()),
-                _ => {}
-            }
+            let (first, rest) = match first {
+                "KEYS" | "ARGV" | "Returns" | "Limits" => (first, rest.trim()),
+                _ => ("", line),
+            };
+            part = match first {
+                "" if line.is_empty() => "", // what follows is prose
+                "" => part,
+                first => first,
+            };
+            let text = match part {
+                "KEYS" => &mut keys,
+                "ARGV" => &mut arguments,
+                "Returns" => &mut returns,
+                "Limits" => &mut header.limits,
+                _ => continue,
+            };
+            text.push_str(rest);
+            text.push(' ');
+        }
+        header.limits = header.limits.trim().to_owned();
+        header.keys = items(&keys, ',').map(str::to_owned).collect();
+        for item in items(&arguments, ';') {
+            header.argument(item)?;
         }
         header.words = quoted(&returns);
         match (header.keys.is_empty(), header.words.is_empty(), header.limits.is_empty()) {
-            (true, _, _) => Err("expected a line KEYS[1], found none".to_owned()),
+            (true, _, _) => Err("expected a line KEYS, found none".to_owned()),
             (_, true, _) => Err("expected a line Returns with words in quotes, found none".to_owned()),
             (_, _, true) => Err("expected a line Limits, found none".to_owned()),
             _ => Ok(header),
         }
     }
 
-    fn key(&mut self, first: &str, rest: &str) -> Result<(), String> {
-        let expected = format!("KEYS[{}]", self.keys.len() + 1);
-        if first != expected {
-            return Err(format!("expected {expected}, found {first}"));
-        }
-        let (head, meaning) = rest.split_once(':').unwrap_or((rest, ""));
-        match *head.split_whitespace().collect::<Vec<_>>() {
-            [name, kind] if !meaning.trim().is_empty() => {
-                let (name, kind, meaning) = (name.to_owned(), kind.to_owned(), meaning.trim().to_owned());
-                self.keys.push(Key { name, kind, meaning });
-                Ok(())
-            }
-            _ => Err(format!("{first}: expected `name type: meaning`, found {rest:?}")),
-        }
-    }
-
-    fn argument(&mut self, first: &str, rest: &str) -> Result<(), String> {
-        let next = self.arguments + 1;
+    /// `name, meaning`, or `...what the list holds`.
+    fn argument(&mut self, item: &str) -> Result<(), String> {
         if self.list {
-            return Err(format!("expected nothing after the list of arguments, found {first}"));
+            return Err(format!("expected nothing after the list of arguments, found {item:?}"));
         }
-        if rest.trim().is_empty() {
-            return Err(format!("{first}: expected its meaning, found nothing"));
+        if item.starts_with("...") {
+            self.list = true;
+            return Ok(());
         }
-        match first {
-            _ if first == format!("ARGV[{next}]") => self.arguments = next,
-            _ if first == format!("ARGV[{next}..]") => self.list = true,
-            _ => return Err(format!("expected ARGV[{next}], found {first}")),
+        let name: String = item.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        if name.is_empty() {
+            return Err(format!("expected the name of an argument, found {item:?}"));
         }
+        self.arguments.push(name);
         Ok(())
     }
+}
+
+fn items(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    text.split(separator).map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// Words in double quotes, in their order, each once.

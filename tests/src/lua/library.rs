@@ -23,8 +23,8 @@ pub fn functions(text: &str) -> Vec<Function> {
     Body { tokens: tokens(text).unwrap() }.functions()
 }
 
-/// Everything that is not as it should be. `kinds` are the names and types of all keys.
-pub fn check(name: &str, text: &str, kinds: &[(&str, &str)]) -> Vec<String> {
+/// Everything that is not as it should be. `kinds` are the names and types of all keys, `others` the functions of all libraries.
+pub fn check(name: &str, text: &str, kinds: &[(&str, &str)], others: &[Function]) -> Vec<String> {
     let body = match tokens(text) {
         Ok(tokens) => Body { tokens },
         Err(problem) => return vec![problem],
@@ -56,7 +56,7 @@ pub fn check(name: &str, text: &str, kinds: &[(&str, &str)]) -> Vec<String> {
     for word in body.words().into_iter().filter(|word| *word != "TIME") {
         problems.push(format!("expected words in scripts alone, found {word}"));
     }
-    globals(&body, &[], &mut problems);
+    globals(&body, others, &mut problems);
     problems
 }
 
@@ -75,7 +75,7 @@ end
 ";
 
     fn problems(text: &str) -> String {
-        check("sample", text, &[("waiting", "zset"), ("stats", "hash")]).join("\n")
+        check("sample", text, &[("waiting", "zset"), ("stats", "hash")], &[]).join("\n")
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub enum Key {
     /// ticket -> order
     Waiting,
     /// ticket -> when last heard of
-    Seen,
+    LastSeen,
     /// ticket -> match
     Claims,
     /// match -> record
@@ -20,11 +20,11 @@ pub enum Key {
     /// ticket -> outcome
     Results,
     /// ticket or match -> when its outcome may go
-    Forget,
+    Retention,
     /// what the outside must hear
     Outbox,
-    /// what the outside could not be told
-    Dead,
+    /// entries that the ledger refused
+    DeadLetters,
     /// what a later version must tell the outside
     Later,
     /// who leads
@@ -41,8 +41,8 @@ pub enum Key {
     Paces,
     /// a player's ticket; not a pool's key, it has a slot of its own
     Player,
-    /// when a player refused matches; in the player's slot
-    Blame,
+    /// when a player declined matches; in the player's slot
+    Penalties,
     /// how far a player has asked ahead; in the player's slot
     Rate,
 }
@@ -53,14 +53,14 @@ impl Key {
         match self {
             Self::Tickets => ("tickets", "hash"),
             Self::Waiting => ("waiting", "zset"),
-            Self::Seen => ("seen", "zset"),
+            Self::LastSeen => ("last_seen", "zset"),
             Self::Claims => ("claims", "hash"),
             Self::Matches => ("matches", "hash"),
             Self::Leases => ("leases", "zset"),
             Self::Results => ("results", "hash"),
-            Self::Forget => ("forget", "zset"),
+            Self::Retention => ("retention", "zset"),
             Self::Outbox => ("outbox", "stream"),
-            Self::Dead => ("dead", "stream"),
+            Self::DeadLetters => ("dead_letters", "stream"),
             Self::Later => ("later", "stream"),
             Self::Leader => ("leader", "string"),
             Self::Stats => ("stats", "hash"),
@@ -69,19 +69,30 @@ impl Key {
             Self::Lobbies => ("lobbies", "zset"),
             Self::Paces => ("paces", "zset"),
             Self::Player => ("player", "string"),
-            Self::Blame => ("blame", "zset"),
+            Self::Penalties => ("penalties", "zset"),
             Self::Rate => ("rate", "string"),
+        }
+    }
+
+    /// What stands in the key's name. Some are shorter than the words of today: two versions that run side by side share the keys.
+    pub fn stored(self) -> &'static str {
+        match self {
+            Self::LastSeen => "seen",
+            Self::Retention => "forget",
+            Self::DeadLetters => "dead",
+            Self::Penalties => "blame",
+            other => other.name_and_type().0,
         }
     }
 
     /// The key of this kind in a pool: `mm:{ranked-1v1.eu}:tickets`.
     pub fn of_pool(self, pool: &PoolId) -> String {
-        format!("mm:{{{pool}}}:{}", self.name_and_type().0)
+        format!("mm:{{{pool}}}:{}", self.stored())
     }
 
     /// The key of this kind of a player: `mm:player:{ann}`.
     pub fn of_player(self, player: &PlayerId) -> String {
-        format!("mm:{}:{{{player}}}", self.name_and_type().0)
+        format!("mm:{}:{{{player}}}", self.stored())
     }
 }
 

@@ -10,20 +10,6 @@ use crate::domain::matching::Candidate;
 use crate::domain::{CancelReason, Match, MatchId, PoolId, TicketId};
 use crate::ports::{Bid, Claim, Dropped, JobRun, Led, Matches, Page, Resigned, Role, StoreError};
 
-/// What an entry of the outbox takes for a match, and for each of its members, players' names apart. In bytes.
-const MATCH_BYTES: usize = 256;
-const MEMBER_BYTES: usize = 128;
-
-/// Entries that an outbox may hold once these matches are told: as many of the longest as there are bytes for.
-fn outbox_max(entries_max: usize, matches: &[Match]) -> u64 {
-    let bytes = |this_match: &Match| {
-        let players = this_match.members().flat_map(|member| &member.players).map(|player| player.as_str().len() + 3);
-        MATCH_BYTES + MEMBER_BYTES * this_match.members().count() + players.sum::<usize>()
-    };
-    let longest = matches.iter().map(bytes).max().unwrap_or(MATCH_BYTES);
-    entries_max.min(OUTBOX_BYTES_MAX / longest) as u64
-}
-
 impl Redis {
     /// Runs a script that takes groups of tickets and answers a word for each: `held` as asked, any other not.
     async fn run_groups(
@@ -76,24 +62,27 @@ impl Matches for Redis {
     async fn match_now(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let head = [
             Arg::Int(now_ms + KEEP_MS),
-            Arg::Int(outbox_max(self.outbox_entries_max, matches)),
+            Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
             Arg::Int(LOBBIES_MAX),
             Arg::Int(lobby::NUMBERS.into()),
         ];
-        self.run_groups(&scripts::MATCH, &head, matches, "MATCHED").await
+        self.run_groups(&scripts::MATCH_NOW, &head, matches, "MATCHED").await
     }
 
     async fn claim(&self, matches: &[Match], lease_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let asks = matches.first().is_some_and(|this_match| this_match.state.asks());
-        let outbox_max = if asks { outbox_max(self.outbox_entries_max, matches) } else { 0 };
-        self.run_groups(&scripts::CLAIM, &[Arg::Int(lease_ms), Arg::Int(outbox_max)], matches, "CLAIMED").await
+        let outbox_max = if asks { self.outbox_entries_max as u64 } else { 0 };
+        let head = [Arg::Int(lease_ms), Arg::Int(outbox_max), Arg::Int(OUTBOX_BYTES_MAX as u64)];
+        self.run_groups(&scripts::CLAIM, &head, matches, "CLAIMED").await
     }
 
     async fn confirm(&self, matches: &[Match], now_ms: u64) -> Result<Vec<Claim>, StoreError> {
         let head = [
             Arg::Int(now_ms),
             Arg::Int(now_ms + KEEP_MS),
-            Arg::Int(outbox_max(self.outbox_entries_max, matches)),
+            Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
             Arg::Int(LOBBIES_MAX),
             Arg::Int(lobby::NUMBERS.into()),
         ];
@@ -165,41 +154,5 @@ impl Matches for Redis {
             "NOTED" => Ok(()),
             _ => reply.unexpected(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::limits::{OUTBOX_ENTRIES_MAX, PLAYER_ID_BYTES_MAX, PLAYERS_PER_MATCH_MAX};
-    use crate::domain::{MatchState, Member, PlayerId, Unique};
-
-    fn this_match(members: usize, name_bytes: usize) -> Match {
-        let pool: PoolId = "duel.eu".parse().unwrap();
-        let member = |n| Member {
-            ticket: TicketId::new(pool.clone(), Unique::from_bits(n as u128)),
-            players: vec![format!("{n:0>name_bytes$}").parse::<PlayerId>().unwrap()],
-            rating: -1_523.457,
-            joined_ms: 1_800_000_000_000,
-            attempts: 99,
-            ready: false,
-            heard: Vec::new(),
-            imported: 0,
-        };
-        let teams = vec![(0..members).map(member).collect()];
-        let (id, state) = (MatchId::new(pool.clone(), Unique::from_bits(9)), MatchState::Confirmed);
-        Match { id, state, created_ms: 1_800_000_000_000, teams, deadline_ms: None, lobby: Some(800_000) }
-    }
-
-    #[test]
-    fn an_outbox_full_of_matches_of_any_size_stays_within_its_bytes() {
-        for (members, name_bytes) in [(2, 3), (10, 36), (PLAYERS_PER_MATCH_MAX, PLAYER_ID_BYTES_MAX)] {
-            let this_match = this_match(members, name_bytes);
-            let entries = outbox_max(OUTBOX_ENTRIES_MAX, std::slice::from_ref(&this_match)) as usize;
-            let bytes = entries * record::write_match(&this_match).len();
-            assert!((OUTBOX_BYTES_MAX / 3..=OUTBOX_BYTES_MAX).contains(&bytes), "{members} members: {bytes}");
-        }
-        assert_eq!(outbox_max(0, &[this_match(2, 3)]), 0, "none stays none");
-        assert_eq!(outbox_max(7, &[this_match(2, 3)]), 7);
     }
 }

@@ -126,7 +126,7 @@ impl Outbox for Redis {
 
     async fn dead_letters(&self, pool: &PoolId, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
         let mut command = redis::cmd("XRANGE");
-        let key = Key::Dead.of_pool(pool);
+        let key = Key::DeadLetters.of_pool(pool);
         command.arg(&key).arg("-").arg("+").arg("COUNT").arg(limit);
         let rows: Vec<Row> = self.query(&command, &key).await?;
         Ok(rows.into_iter().map(|row| (row.0.clone(), row.1.join(" "))).collect())
@@ -135,7 +135,7 @@ impl Outbox for Redis {
     async fn redrive(&self, pool: &PoolId, limit: usize) -> Result<usize, StoreError> {
         let reply = self.run(&scripts::REDRIVE, pool, &[Arg::Int(limit as u64)]).await?;
         match reply.word() {
-            "REPLAYED" => reply.part(1),
+            "REDRIVEN" => reply.part(1),
             _ => reply.unexpected(),
         }
     }

@@ -47,17 +47,16 @@ impl Players for Redis {
         let args = [Arg::Text(&ticket), Arg::Int(at_ms), Arg::Int(keep_ms)];
         let reply = self.run_on(&scripts::PENALIZE, &keys_of(&scripts::PENALIZE, player), &args).await?;
         match reply.word() {
-            "BLAMED" => Ok(()),
+            "PENALIZED" => Ok(()),
             _ => reply.unexpected(),
         }
     }
 
     async fn unreserve(&self, player: &PlayerId, ticket: &TicketId) -> Result<(), StoreError> {
         let ticket = ticket.to_string();
-        let reply =
-            self.run_on(&scripts::UNRESERVE, &keys_of(&scripts::UNRESERVE, player), &[Arg::Text(&ticket)]).await?;
+        let reply = self.run_on(&scripts::RELEASE, &keys_of(&scripts::RELEASE, player), &[Arg::Text(&ticket)]).await?;
         match reply.word() {
-            "UNRESERVED" | "HELD" => Ok(()),
+            "RELEASED" | "HELD" => Ok(()),
             _ => reply.unexpected(),
         }
     }

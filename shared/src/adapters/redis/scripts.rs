@@ -6,13 +6,15 @@
 use std::sync::LazyLock;
 
 use super::keys::Key::{
-    self, Blame, Claims, Dead, Forget, Later, Leader, Leases, Lobbies, Matches, Outbox, Paces, Player, Rate, Results,
-    Runs, Seen, Stats, Tickets, Waiting, Waits,
+    self, Claims, DeadLetters, LastSeen, Later, Leader, Leases, Lobbies, Matches, Outbox, Paces, Penalties, Player,
+    Rate, Results, Retention, Runs, Stats, Tickets, Waiting, Waits,
 };
 
 /// One atomic transition.
 #[derive(Debug)]
 pub struct Script {
+    /// The folder in `lua/`: whose state it changes.
+    pub folder: &'static str,
     /// The file's name without `.lua`.
     pub name: &'static str,
     /// The keys, in the order of `KEYS`.
@@ -21,7 +23,7 @@ pub struct Script {
     pub words: &'static [&'static str],
     /// The file's text.
     pub text: &'static str,
-    /// The parts of `lua/lib` that stand in front of it.
+    /// The parts of `lua/lib` that stand in front of it, in this order.
     pub libraries: &'static [&'static str],
     /// What Redis runs: these parts, then the file.
     pub source: &'static str,
@@ -36,18 +38,19 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($name:ident = $($library:ident +)* $file:literal, $keys:expr, $words:expr;)*) => {
+    ($($name:ident = $folder:tt / $file:ident [$($library:ident),*], $keys:expr, $words:expr;)*) => {
         $(
-            #[doc = concat!("`lua/", $file, ".lua`")]
+            #[doc = concat!("`lua/", stringify!($folder), "/", stringify!($file), ".lua`")]
             pub static $name: Script = Script {
-                name: $file,
+                folder: stringify!($folder),
+                name: stringify!($file),
                 keys: &$keys,
                 words: &$words,
-                text: include_str!(concat!("../../../../lua/", $file, ".lua")),
+                text: include_str!(concat!("../../../../lua/", stringify!($folder), "/", stringify!($file), ".lua")),
                 libraries: &[$(stringify!($library)),*],
                 source: concat!(
                     $(include_str!(concat!("../../../../lua/lib/", stringify!($library), ".lua")), "\n",)*
-                    include_str!(concat!("../../../../lua/", $file, ".lua"))
+                    include_str!(concat!("../../../../lua/", stringify!($folder), "/", stringify!($file), ".lua"))
                 ),
                 script: LazyLock::new(|| redis::Script::new($name.source)),
             };
@@ -58,39 +61,56 @@ macro_rules! scripts {
 }
 
 scripts! {
-    JOIN = "join", [Tickets, Waiting, Seen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
-    TOMBSTONE = "bury", [Tickets, Results, Forget, Outbox], ["LIVE", "DEAD"];
-    POLL = bucket + lists + "poll", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Paces],
+    JOIN = ticket / join [records], [Tickets, Waiting, LastSeen, Results, Stats], ["JOINED", "JOINED_BEFORE", "ENDED"];
+    TOMBSTONE = ticket / tombstone [tombstone], [Tickets, Results, Retention, Outbox], ["LIVE", "DEAD"];
+    POLL = ticket / poll [bucket, records],
+        [Tickets, LastSeen, Claims, Matches, Leases, Results, Retention, Stats, Outbox, Paces],
         ["WAITING", "CLAIMED", "SETTLING", "ENDED", "UNKNOWN", "RATE_LIMITED"];
-    CANCEL = bucket + lists + ticket + outbox + "cancel", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Outbox, Paces],
+    CANCEL = ticket / cancel [bucket, records, outbox, ending],
+        [Tickets, Waiting, LastSeen, Claims, Matches, Results, Retention, Stats, Outbox, Paces],
         ["CANCELLED", "CLAIMED", "ENDED", "UNKNOWN", "RATE_LIMITED"];
-    SNAPSHOT = "snapshot", [Tickets, Waiting, Seen], ["SNAPSHOT"];
-    MATCH = "match", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
-    CLAIM = matches + "claim", [Waiting, Claims, Matches, Leases, Outbox, Tickets], ["CLAIMED", "TAKEN"];
-    CONFIRM = "confirm", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies],
+    EXPIRE = ticket / expire [clock, records, outbox, ending, upkeep],
+        [Tickets, Waiting, LastSeen, Matches, Results, Retention, Stats, Outbox, Lobbies, Paces], ["EXPIRED"];
+
+    MATCH_NOW = match / match_now [groups, outbox, confirm],
+        [Tickets, Waiting, LastSeen, Matches, Results, Retention, Stats, Outbox, Lobbies], ["MATCHED", "TAKEN"];
+    CLAIM = match / claim [records, groups, outbox], [Waiting, Claims, Matches, Leases, Outbox, Tickets],
+        ["CLAIMED", "TAKEN"];
+    CONFIRM = match / confirm [groups, outbox, confirm],
+        [Tickets, LastSeen, Claims, Matches, Leases, Results, Retention, Stats, Outbox, Lobbies],
         ["CONFIRMED", "LEASE_LOST"];
-    ANSWER = bucket + lists + matches + outbox + "answer", [Tickets, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox, Lobbies, Paces],
+    ANSWER = match / answer [bucket, records, outbox, confirm],
+        [Tickets, LastSeen, Claims, Matches, Leases, Results, Retention, Stats, Outbox, Lobbies, Paces],
         ["NOTED", "BEFORE", "TOO_LATE", "UNKNOWN", "RATE_LIMITED"];
-    LOBBY = "lobby", [Matches, Lobbies], ["FOUND", "UNKNOWN"];
-    DROP = "drop", [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
-    RECLAIM = clock + matches + ticket + outbox + upkeep + "reclaim", [Tickets, Waiting, Seen, Claims, Matches, Leases, Results, Forget, Stats, Outbox],
-        ["RECLAIMED"];
-    EXPIRE = clock + ticket + outbox + upkeep + "expire", [Tickets, Waiting, Seen, Matches, Results, Forget, Stats, Outbox, Lobbies, Paces], ["EXPIRED"];
-    LEAD = "lead", [Leader, Waiting, Leases, Stats, Runs], ["LEADING", "FOLLOWING", "FREE"];
-    RESIGN = "resign", [Leader, Waiting, Leases, Runs], ["RESIGNED", "BUSY", "FOLLOWING"];
-    RESERVE = bucket + "reserve", [Player, Blame, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "RATE_LIMITED"];
-    UNRESERVE = "unreserve", [Player], ["UNRESERVED", "HELD"];
-    PENALIZE = "blame", [Blame], ["BLAMED"];
-    WAITS = "waits", [Waits, Stats], ["NOTED"];
-    VOID = "void", [Tickets, Waiting, Seen, Claims, Matches, Results, Forget, Stats, Lobbies, Outbox], ["VOIDED"];
-    STANDS = "stands", [Results], ["STANDS"];
-    TAKE = "take", [Outbox], ["TAKEN"];
-    ACKNOWLEDGE = "told", [Outbox], ["TOLD"];
-    DEAD_LETTER = "aside", [Outbox, Dead], ["ASIDE"];
-    PUT_OFF = "putoff", [Outbox, Later], ["PUT_OFF"];
-    RECALL = "recall", [Outbox, Later], ["RECALLED"];
-    REDRIVE = "replay", [Outbox, Dead], ["REPLAYED"];
-    REMOVE = "remove", [Tickets, Waiting, Claims, Leases, Matches, Results, Forget, Outbox, Dead, Later, Seen, Lobbies, Paces, Waits, Stats, Runs],
+    DROP = match / drop [], [Claims, Matches, Leases], ["DROPPED", "LEASE_LOST"];
+    RECLAIM = match / reclaim [clock, records, outbox, ending, upkeep],
+        [Tickets, Waiting, LastSeen, Claims, Matches, Leases, Results, Retention, Stats, Outbox], ["RECLAIMED"];
+    VOID = match / void [outbox, tombstone],
+        [Tickets, Waiting, LastSeen, Claims, Matches, Results, Retention, Stats, Lobbies, Outbox], ["VOIDED"];
+    STANDS = match / stands [], [Results], ["STANDS"];
+    LOBBY = match / lobby [], [Matches, Lobbies], ["FOUND", "UNKNOWN"];
+
+    RESERVE = player / reserve [bucket], [Player, Penalties, Rate], ["RESERVED", "HELD", "COOLING_DOWN", "RATE_LIMITED"];
+    RELEASE = player / release [], [Player], ["RELEASED", "HELD"];
+    PENALIZE = player / penalize [], [Penalties], ["PENALIZED"];
+
+    SNAPSHOT = pool / snapshot [], [Tickets, Waiting, LastSeen], ["SNAPSHOT"];
+    LEAD = pool / lead [], [Leader, Waiting, Leases, Stats, Runs], ["LEADING", "FOLLOWING", "FREE"];
+    RESIGN = pool / resign [], [Leader, Waiting, Leases, Runs], ["RESIGNED", "BUSY", "FOLLOWING"];
+    WAITS = pool / waits [], [Waits, Stats], ["NOTED"];
+    STATUS = pool / status [records],
+        [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets, DeadLetters, Retention, Runs], ["STATUS"];
+    REMOVE = pool / remove [],
+        [
+            Tickets, Waiting, Claims, Leases, Matches, Results, Retention, Outbox, DeadLetters, Later, LastSeen, Lobbies,
+            Paces, Waits, Stats, Runs,
+        ],
         ["REMOVED", "IN_USE"];
-    STATUS = "status", [Waiting, Claims, Leases, Stats, Leader, Outbox, Tickets, Dead, Forget, Runs], ["STATUS"];
+
+    TAKE = outbox / take [], [Outbox], ["TAKEN"];
+    ACKNOWLEDGE = outbox / acknowledge [outbox], [Outbox], ["ACKNOWLEDGED"];
+    PUT_OFF = outbox / put_off [outbox], [Outbox, Later], ["PUT_OFF"];
+    RECALL = outbox / recall [], [Outbox, Later], ["RECALLED"];
+    DEAD_LETTER = outbox / dead_letter [outbox], [Outbox, DeadLetters], ["DEAD_LETTERED"];
+    REDRIVE = outbox / redrive [], [Outbox, DeadLetters], ["REDRIVEN"];
 }

@@ -76,9 +76,9 @@ impl Tickets for Redis {
             Arg::Text(player.as_str()),
             Arg::Int(now_ms + KEEP_MS),
             Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
             every,
             burst,
-            Arg::Int(OUTBOX_BYTES_MAX as u64),
         ];
         let reply = self.run(&scripts::CANCEL, &ticket.pool, &args).await?;
         match reply.word() {

@@ -22,13 +22,13 @@ impl Upkeep for Redis {
             Arg::Int(now_ms),
             Arg::Int(now_ms + KEEP_MS),
             Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
             Arg::Int(RECLAIM_BATCH_MATCHES as u64),
-            Arg::Int(PRIORITY_STEP_MS),
             Arg::Int(RECLAIM_BATCH_TICKETS as u64),
+            Arg::Int(PRIORITY_STEP_MS),
             Arg::Int(UPKEEP_GAP_MS_MAX),
             Arg::Int(UPKEEP_PAUSE_MS_MAX),
             Arg::Int(self.clock_ahead_ms_max),
-            Arg::Int(OUTBOX_BYTES_MAX as u64),
         ];
         let reply = self.run(&scripts::RECLAIM, pool, &args).await?;
         match reply.word() {
@@ -45,6 +45,7 @@ impl Upkeep for Redis {
             Arg::Int(now_ms),
             Arg::Int(now_ms + KEEP_MS),
             Arg::Int(self.outbox_entries_max as u64),
+            Arg::Int(OUTBOX_BYTES_MAX as u64),
             Arg::Int(EXPIRE_BATCH as u64),
             Arg::Int(now_ms.saturating_sub(rules.ttl_ms)),
             Arg::Int(rules.abandon_ms),
@@ -52,7 +53,6 @@ impl Upkeep for Redis {
             Arg::Int(UPKEEP_GAP_MS_MAX),
             Arg::Int(UPKEEP_PAUSE_MS_MAX),
             Arg::Int(self.clock_ahead_ms_max),
-            Arg::Int(OUTBOX_BYTES_MAX as u64),
         ];
         let reply = self.run(&scripts::EXPIRE, pool, &args).await?;
         match reply.word() {
