@@ -3,12 +3,14 @@
 -- From place `at` of the list on: the matches, the places of each one's first and last ticket, and all tickets. A match's record
 -- stands two places before its first ticket. A table for each match would cost more than all else that scripts do for it.
 local function groups_of(list, at)
-  local ids, firsts, lasts, everyone = {}, {}, {}, {}
-  while at <= #list do
-    local first, last = at + 3, at + 2 + tonumber(list[at + 2])
-    ids[#ids + 1], firsts[#firsts + 1], lasts[#lasts + 1] = list[at], first, last
+  local ids, firsts, lasts, everyone, matches, tickets, size = {}, {}, {}, {}, 0, 0, #list
+  while at <= size do
+    local first, last = at + 3, at + 2 + list[at + 2]
+    matches = matches + 1
+    ids[matches], firsts[matches], lasts[matches] = list[at], first, last
     for i = first, last do
-      everyone[#everyone + 1] = list[i]
+      tickets = tickets + 1
+      everyone[tickets] = list[i]
     end
     at = last + 1
   end

@@ -34,6 +34,6 @@ for i, id in ipairs(ids) do
     words[i] = 'TAKEN'
   end
 end
-if #batch.gone > 0 then redis.call('ZREM', waiting, unpack(batch.gone)) end
+if batch.tickets > 0 then redis.call('ZREM', waiting, unpack(batch.gone)) end
 write_batch(tickets, last_seen, matches, results, retention, stats, lobbies, batch)
 return words

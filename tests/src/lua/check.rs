@@ -183,7 +183,7 @@ fn arguments(header: &Header, body: &Body, problems: &mut Vec<String>) {
     }
     let first = names.len() + 1;
     match (header.list, dynamic) {
-        (true, false) => problems.push(format!("the header has a list of arguments, the body reads none")),
+        (true, false) => problems.push("the header has a list of arguments, the body reads none".to_owned()),
         (false, true) => problems.push("the body reads a list of arguments, the header has none".to_owned()),
         (true, true) if !body.reads_a_list_from(first) => {
             problems.push(format!("expected the list of arguments to be read from {first} on, found no such reading"));
