@@ -1,4 +1,4 @@
-//! Random lives of a deployment: joins, polls, cancels, answers, matchers, sweepers, crashes, outages and time itself, interleaved one
+//! Random lives of a deployment: joins, polls, cancels, answers, matchers, sweepers, crashes, outages, records of a later version and time itself, interleaved one
 //! store call at a time from a seed. After each call the model is asked; and the same seed is the same life on memory and on
 //! Redis, call by call. Failovers that forget the last calls have lives of their own, on memory, with the ledger as arbiter.
 
@@ -21,6 +21,7 @@ const CALLS_MIN: usize = 200_000;
 /// What must have happened somewhere, or the lives were too dull to say anything.
 const STEPS: &[&str] = &[
     "outage",
+    "record of a later version",
     "match nothing to forming",
     "match nothing to checking",
     "match nothing to proposed",
@@ -107,7 +108,8 @@ fn whatever_happens_the_promises_hold_on_memory_and_redis_alike() {
 const FAILOVER_LIVES: u64 = 250;
 
 /// What must have happened after a failover somewhere: a match that was called void, and those who wait on.
-const FAILOVER_STEPS: &[&str] = &["failover", "match confirmed to dropped", "ticket matched to waiting"];
+const FAILOVER_STEPS: &[&str] =
+    &["failover", "late write to the ledger", "match confirmed to dropped", "ticket matched to waiting"];
 
 #[test]
 fn whatever_is_forgotten_in_a_failover_nobody_is_in_two_matches_and_everybody_reads_an_end() {

@@ -9,6 +9,7 @@ use muster::domain::{Match, PlayerResponse, PoolId, Queue, Queues, Rules, Ticket
 use muster::ports::{Matches, Outbox, Polled, Pools, Proposals, Tickets, Upkeep};
 use muster::usecases::drain::{self, Post, drain};
 use muster::usecases::tick::{Pace, tick};
+use muster_tests::model::seen::{further, lengthened};
 use muster_tests::raw::Reader;
 use muster_tests::samples::{T0, forming, match_id, player, pool, proposed, ticket, ticket_id};
 use muster_tests::stand_ins::{CountingIds, VirtualClock};
@@ -49,14 +50,9 @@ impl Env {
     }
 
     /// A ticket's record with this written behind its fields.
-    async fn lengthen(&mut self, ticket: &Ticket, further: &[Value]) {
+    async fn lengthen(&mut self, ticket: &Ticket) {
         let field = ticket.id.unique.as_str().to_owned();
-        let mut record = self.field("tickets", &field).await;
-        let fields = record.as_array_mut().unwrap();
-        for missing in [json!(false), json!(0)].iter().skip(fields.len() - 5) {
-            fields.push(missing.clone());
-        }
-        fields.extend_from_slice(further);
+        let record = lengthened(self.field("tickets", &field).await);
         self.write("tickets", &field, &record.to_string()).await;
     }
 
@@ -72,16 +68,11 @@ impl Env {
     }
 }
 
-/// Every sort of value that a later version may add. No empty list: the scripts could not tell it from an empty object.
-fn further() -> [Value; 5] {
-    [json!(3), json!("text"), json!({"ranks": {"eu": 2.5}}), json!(["a", "b"]), Value::Null]
-}
-
 #[tokio::test]
 async fn a_longer_ticket_is_read_polled_and_matched() {
     let mut env = Env::new().await;
     let (ann, _bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
-    env.lengthen(&ann, &further()).await;
+    env.lengthen(&ann).await;
     let polled = env.store.poll(&ann.id, &player("ann"), T0 + 1).await.unwrap();
     let Polled::Waiting { ticket, .. } = polled else { panic!("expected it to wait, found {polled:?}") };
     assert_eq!(ticket, ann);
@@ -122,7 +113,7 @@ async fn a_page_with_a_ticket_that_cannot_be_read_is_not_taken_for_the_last() {
 async fn waiting_again_keeps_what_this_version_does_not_know() {
     let mut env = Env::new().await;
     let (ann, bob) = (env.joined(1, "ann").await, env.joined(2, "bob").await);
-    env.lengthen(&ann, &further()).await;
+    env.lengthen(&ann).await;
     let before = env.field("tickets", ann.id.unique.as_str()).await;
     let this_match = forming(&env.pool, 1, &[&[&ann], &[&bob]], T0);
     env.store.claim(&[this_match], T0 + 10).await.unwrap();

@@ -1,6 +1,8 @@
 //! Lives in which the store fails over, now and then, to a replica that has not heard the last commands. The ledger arbitrates:
 //! what it calls played is played, and whoever was told of a match is in it.
 //!
+//! A carrier may be slow: it has taken entries before a failover, and writes them to the ledger after it.
+//!
 //! Up to the first failover of a life the model judges every step. From then on a step may be taken back, so it asks the ledger
 //! instead, after each call: no ticket is in two matches, and what a phone was told of a match is so. In the end every phone
 //! reads how its ticket ended, and the ledger says the same.
@@ -164,7 +166,7 @@ pub fn live(seed: u64) -> Life {
                 let Some(deed) = deed else { continue };
                 facts.begins(&pool, &deed);
                 let actor = stage.begin(&pool, &deed, &mut rng);
-                doing.push(Doing { pool, deed, actor });
+                doing.push(Doing { pool, deed, actor, begun: failovers });
             }
             _ if doing.is_empty() => {}
             _ => {
@@ -173,6 +175,8 @@ pub fn live(seed: u64) -> Life {
                     replicas.pop_front();
                 }
                 let at = rng.usize(..doing.len());
+                let late = doing[at].deed == Deed::Drain && doing[at].begun < failovers;
+                *life.met.entry("late write to the ledger".to_owned()).or_default() += usize::from(late);
                 let over = turns.advance(&mut doing[at].actor, 1);
                 let (line, pool) = (format!("{:?}", doing[at].deed), doing[at].pool.clone());
                 if over {

@@ -73,6 +73,8 @@ pub(super) struct Doing<'a> {
     pub(super) pool: PoolId,
     pub(super) deed: Deed,
     pub(super) actor: Actor<'a>,
+    /// After how many failovers it began.
+    pub(super) begun: usize,
 }
 
 /// What phones were told: whom, what, and whether it is the answer to a join.
@@ -243,12 +245,24 @@ pub fn live<S: Store>(seed: u64, store: &S, runtime: Option<&Runtime>, look: &mu
                 drop(doing.swap_remove(rng.usize(..doing.len())));
                 continue;
             }
-            15..50 if doing.len() < AT_ONCE => {
+            // A function of a later version writes a record anew.
+            15..18 => {
+                let pool = &pools[rng.usize(..pools.len())];
+                let live = facts.pools.get(pool).into_iter().flat_map(|seen| &seen.tickets);
+                let live: Vec<Unique> =
+                    live.filter(|(_, ticket)| !ticket.state.is_terminal()).map(|(id, _)| *id).collect();
+                if let Some(ticket) = any(&mut rng, &live) {
+                    look.later_version(pool, ticket);
+                    *life.met.entry("record of a later version".to_owned()).or_default() += 1;
+                }
+                continue;
+            }
+            18..50 if doing.len() < AT_ONCE => {
                 let pool = pools[rng.usize(..pools.len())].clone();
                 let Some(deed) = any_deed(&mut rng, &facts, &pool) else { continue };
                 facts.begins(&pool, &deed);
                 let actor = stage.begin(&pool, &deed, &mut rng);
-                doing.push(Doing { pool, deed, actor });
+                doing.push(Doing { pool, deed, actor, begun: 0 });
                 continue;
             }
             _ if doing.is_empty() => continue,

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use muster::adapters::memory::Memory;
 use muster::domain::{CancelReason, MatchId, MatchState, Outcome, PlayerId, PoolId, TicketId, TicketState, Unique};
 use muster::ports::{Matches, Polled, Tickets};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::raw::Reader;
@@ -48,6 +49,28 @@ pub struct SeenMatch {
 pub trait Look {
     /// What stands in a pool now. `before` is what was seen there last.
     fn look(&mut self, pool: &PoolId, before: &Seen) -> Seen;
+
+    /// A later version of Muster writes a live ticket's record, and that of the match that holds it, with more in it than this
+    /// version knows. A store in which this version alone writes has nothing to do: it must make no difference.
+    fn later_version(&mut self, _pool: &PoolId, _ticket: Unique) {}
+}
+
+/// What a later version may add to a record, of every sort. No empty list: the scripts could not tell it from an empty object.
+pub fn further() -> [Value; 5] {
+    [json!(3), json!("text"), json!({"ranks": {"eu": 2.5}}), json!(["a", "b"]), Value::Null]
+}
+
+/// A ticket's record with more behind the fields that this version knows.
+///
+/// # Panics
+/// It is no ticket's record.
+pub fn lengthened(mut record: Value) -> Value {
+    let fields = record.as_array_mut().unwrap_or_else(|| panic!("expected a ticket's record"));
+    let optional = [json!(false), json!(0)];
+    fields.extend(optional.into_iter().skip(fields.len().saturating_sub(5)).collect::<Vec<_>>());
+    fields.truncate(7);
+    fields.extend(further());
+    record
 }
 
 fn over(outcome: &Outcome) -> SeenTicket {
@@ -116,7 +139,31 @@ pub struct RedisLook<'a> {
     pub runtime: &'a Runtime,
 }
 
+impl RedisLook<'_> {
+    fn rewrite(&mut self, key: &str, field: &str, change: impl FnOnce(Value) -> Value) {
+        let Self { reader, runtime } = self;
+        runtime.block_on(async {
+            let text: Option<String> = reader.query(&["HGET", key, field]).await;
+            let Some(record) = text.and_then(|text| serde_json::from_str(&text).ok()) else { return };
+            reader.query::<i64>(&["HSET", key, field, &change(record).to_string()]).await;
+        });
+    }
+}
+
 impl Look for RedisLook<'_> {
+    fn later_version(&mut self, pool: &PoolId, ticket: Unique) {
+        let key = |name: &str| format!("mm:{{{pool}}}:{name}");
+        let claimed: Option<String> =
+            self.runtime.block_on(self.reader.query(&["HGET", &key("claims"), ticket.as_str()]));
+        self.rewrite(&key("tickets"), ticket.as_str(), lengthened);
+        if let Some(holder) = claimed {
+            self.rewrite(&key("matches"), &holder, |mut record| {
+                record["later"] = json!(further());
+                record
+            });
+        }
+    }
+
     fn look(&mut self, pool: &PoolId, _: &Seen) -> Seen {
         let raw = self.runtime.block_on(self.reader.pool(pool));
         raw.assert_sound(pool);

@@ -9,10 +9,11 @@ pub use read::Reader;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-/// A value of `tickets`: a list of these, in this order; the last may be missing.
+/// A value of `tickets`: a list of these, in this order; the last may be missing, and what a later version wrote may follow.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(from = "List")]
+#[serde(try_from = "Vec<Value>")]
 #[allow(missing_docs, reason = "the fields are those of the ticket")]
 pub struct TicketRecord {
     pub players: Vec<String>,
@@ -24,12 +25,16 @@ pub struct TicketRecord {
     pub imported: u32,
 }
 
-#[derive(Deserialize)]
-struct List(Vec<String>, f64, u64, u64, u32, #[serde(default)] bool, #[serde(default)] u32);
+impl TryFrom<Vec<Value>> for TicketRecord {
+    type Error = serde_json::Error;
 
-impl From<List> for TicketRecord {
-    fn from(List(players, rating, joined_ms, expires_ms, attempts, push, imported): List) -> Self {
-        Self { players, rating, joined_ms, expires_ms, attempts, push, imported }
+    fn try_from(mut fields: Vec<Value>) -> Result<Self, Self::Error> {
+        let defaults = [json!(false), json!(0)];
+        fields.extend(defaults.into_iter().skip(fields.len().saturating_sub(5)).collect::<Vec<_>>());
+        fields.truncate(7);
+        let (players, rating, joined_ms, expires_ms, attempts, push, imported) =
+            serde_json::from_value(Value::Array(fields))?;
+        Ok(Self { players, rating, joined_ms, expires_ms, attempts, push, imported })
     }
 }
 
@@ -41,6 +46,9 @@ pub struct MatchRecord {
     pub state: String,
     pub created_ms: u64,
     pub teams: Vec<Vec<MemberRecord>>,
+    /// What a later version wrote.
+    #[serde(default)]
+    pub later: Value,
     #[serde(default)]
     pub verdicts: BTreeMap<String, String>,
     pub deadline_ms: Option<u64>,
