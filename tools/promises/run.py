@@ -2,6 +2,7 @@
 
     python3 tools/promises/run.py              every promise: two minutes each
     python3 tools/promises/run.py failover     those whose test has this in its name
+    python3 tools/promises/run.py --findings   the faults that were found and mended, in place of the promises
 
 Prints the table of promise, break and result. Fails if a promise has no break, or if a test stays green with its promise broken.
 """
@@ -14,77 +15,11 @@ import sys
 import time
 from pathlib import Path
 
+from breaks import BREAKS, FINDINGS
+
 ROOT = Path(__file__).resolve().parents[2]
 COPY = ROOT / "target/promises"
 LIMIT_S = 900
-
-# test: (what is broken, file, old, new)
-BREAKS = {
-    "whoever_grabs_at_a_pool_every_ticket_is_in_at_most_one_match": (
-        "a match takes tickets that are no longer free",
-        "lua/lib/groups.lua", "whole = whole and state and state ~= i", "whole = whole",
-    ),
-    "joins_that_race_on_redis_leave_one_live_ticket_a_player": (
-        "a player's reservation holds nobody off",
-        "lua/player/reserve.lua", "if held and held ~= ticket and held ~= dead then", "if false then",
-    ),
-    "redis_lost_under_load_and_back_empty_loses_nobody_and_books_nobody_twice": (
-        "a poll does not bring a ticket back from the ledger",
-        "shared/src/usecases/poll.rs", "restore(store, ledger, &ticket, rules, now_ms).await?;", "let _ = (restore(store, ledger, &ticket, rules, now_ms), rules);",
-    ),
-    "a_failover_that_forgets_the_last_moments_puts_nobody_into_two_matches_and_loses_nobody": (
-        "the ledger takes a match though a player of it is in another",
-        "shared/src/adapters/dynamodb/arbiter.rs", "if self.is_played(&other).await? {\n                        return Ok(false);", "if self.is_played(&other).await? {\n                        return Ok(true);",
-    ),
-    "a_ledger_away_under_load_stops_nobody_and_hears_of_every_match_in_the_end": (
-        "an outbox entry is acknowledged though the ledger did not answer",
-        "shared/src/usecases/drain.rs", "return Ok(Drained { ledger_failures: 1, ..drained });",
-        "store.acknowledge(pool, &ids.into_iter().map(|(id, _)| id).collect::<Vec<_>>()).await?;\n        return Ok(Drained { ledger_failures: 1, ..drained });",
-    ),
-    "the_ledger_ends_complete_wherever_a_matcher_dies_on_the_way_to_it": (
-        "an outbox entry is acknowledged before the ledger has it",
-        "shared/src/usecases/drain.rs", "    clock.reached(Step::Taken).await;\n",
-        "    store.acknowledge(pool, &ids.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>()).await?;\n    clock.reached(Step::Taken).await;\n",
-    ),
-    "tickets_of_a_matcher_killed_while_it_holds_them_are_matched_within_a_lease_and_a_second": (
-        "no lease is ever due",
-        "lua/match/reclaim.lua", "redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms, 'LIMIT', 0, limit)", "redis.call('ZRANGEBYSCORE', leases, '-inf', 0, 'LIMIT', 0, limit)",
-    ),
-    "a_matcher_that_lost_its_lease_changes_nothing": (
-        "a claim confirms after its lease",
-        "lua/match/confirm.lua", "if tonumber(until_ms[i] or 0) > now_ms then", "if until_ms[i] then",
-    ),
-    "both_phones_know_of_their_match_soon_after_the_last_accepts": (
-        "only one team is told of its match",
-        "shared/src/usecases/notifications.rs", ".flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket)))",
-        ".take(1)\n                .flat_map(|member| tell(&member.players, |player| view(member, player).map(ticket)))",
-    ),
-    "a_notifier_killed_during_a_push_leaves_no_player_uninformed": (
-        "a poll does not show that a ticket is matched",
-        "shared/src/usecases/view.rs", "Outcome::Matched(_) => Status::Matched,", "Outcome::Matched(_) => Status::Waiting,",
-    ),
-    "the_earliest_ticket_past_its_deadline_is_served_if_any_group_with_it_may_be_formed": (
-        "no group is looked for beyond the intervals",
-        "shared/src/domain/matching/past_deadline.rs", "if !line.tally(waiting).is_enough(shapes) {", "if line.tally(waiting).is_enough(shapes) || true {",
-    ),
-    "the_last_yes_confirms_the_match_for_everyone": (
-        "a match is confirmed before its last yes",
-        "lua/match/answer.lua", "and open == 0 then", "and open <= 1 then",
-    ),
-    "one_no_drops_the_match_and_spares_everyone_else": (
-        "everybody in a dropped match is cancelled",
-        "lua/match/reclaim.lua", "verdicts[ticket] = verdicts[ticket] or (not member.ready and reason or nil)", "verdicts[ticket] = verdicts[ticket] or 'declined'",
-    ),
-    "whatever_happens_the_promises_hold_on_memory_and_redis_alike": (
-        "a cancelled ticket stays in line",
-        "lua/lib/ending.lua", "  redis.call('ZREM', waiting, ticket)\n", "",
-    ),
-    "the_order_of_the_input_makes_no_difference": (
-        "equal tickets stand as they came",
-        "shared/src/domain/matching/pool.rs", "a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then_with(latest)", "let _ = latest;\n        a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2))",
-    ),
-}  # fmt: skip
-
 
 def promises():
     """Rows of README.md's table: promise, its test."""
@@ -115,7 +50,13 @@ def where(test):
 def copy():
     """The tree as git knows it, to be broken. Its own target folder is kept between runs: broken programs must not stand beside good ones."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
-    for name in listed.stdout.decode().split("\0"):
+    names = set(listed.stdout.decode().split("\0"))
+    for folder, folders, files in os.walk(COPY):
+        folders[:] = [one for one in folders if (Path(folder) / one) not in (COPY / "target", COPY / ".local")]
+        for file in files:
+            if str((Path(folder) / file).relative_to(COPY)) not in names:
+                (Path(folder) / file).unlink()
+    for name in names:
         source, to = ROOT / name, COPY / name
         if not name or not source.is_file():
             continue
@@ -126,10 +67,13 @@ def copy():
 
 
 def run(arguments):
-    """Builds the functions and runs a test. Whether both went well, and what was said."""
+    """Builds the functions, where a test starts them, and runs it. Whether both went well, and what was said."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(COPY / "target")}
     said = ""
-    for command in (["cargo", "build", "--workspace", "--bins"], ["cargo", "nextest", "run", "--workspace", *arguments]):
+    commands = [["cargo", "nextest", "run", "--workspace", *arguments]]
+    if "--lib" not in arguments and "conformance" not in arguments:
+        commands.insert(0, ["cargo", "build", "--workspace", "--bins"])
+    for command in commands:
         done = subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)
         said += done.stdout + done.stderr
         if done.returncode != 0:
@@ -137,14 +81,16 @@ def run(arguments):
     return True, said
 
 
-def broken(test):
+def broken(test, file, old, new):
     """Breaks what a test holds, runs it, and mends it. Why it was red; none if it stayed green."""
-    _, file, old, new = BREAKS[test]
     path = COPY / file
     text = path.read_text()
-    if old not in text:
-        sys.exit(f"promises: expected {old!r} in {file}, found none: the break has to be written anew")
-    path.write_text(text.replace(old, new, 1))
+    changed = text
+    for one, other in zip(*([edit] if isinstance(edit, str) else edit for edit in (old, new)), strict=True):
+        if one not in changed:
+            sys.exit(f"promises: expected {one!r} in {file}, found none: the break has to be written anew")
+        changed = changed.replace(one, other, 1)
+    path.write_text(changed)
     try:
         good, said = run(where(test))
     finally:
@@ -157,21 +103,26 @@ def broken(test):
 
 
 def main():
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    rows = promises()
-    missing = [test for _, test in rows if test not in BREAKS]
+    arguments = sys.argv[1:]
+    findings = "--findings" in arguments
+    wanted = next((argument for argument in arguments if argument != "--findings"), "")
+    if findings:
+        rows = [(finding, test, breaks) for test, (finding, *breaks) in FINDINGS.items()]
+    else:
+        rows = [(promise, test, BREAKS.get(test)) for promise, test in promises()]
+    missing = [test for _, test, breaks in rows if not breaks]
     if missing:
         sys.exit(f"promises: expected a break for each promise of README.md, found none for {', '.join(missing)}")
     copy()
     green = []
-    print("| promise | test | broken | result |\n|---|---|---|---|", flush=True)
-    for promise, test in rows:
+    print(f"| {'finding' if findings else 'promise'} | test | broken | result |\n|---|---|---|---|", flush=True)
+    for promise, test, (what, *edit) in rows:
         if wanted not in test:
             continue
         began = time.monotonic()
-        red = broken(test)
+        red = broken(test, *edit)
         took = f"{time.monotonic() - began:.0f} s"
-        print(f"| {promise} | `{test}` | {BREAKS[test][0]} | {'red' if red else 'GREEN'}, {took} |", flush=True)
+        print(f"| {promise} | `{test}` | {what} | {'red' if red else 'GREEN'}, {took} |", flush=True)
         if not red:
             green.append(test)
     if green:
