@@ -47,6 +47,7 @@ test:
 	cargo nextest run --workspace
 	@tools/release/check.sh
 	@tools/checks/api.sh
+	@tools/checks/clients.sh
 	@tools/sam/check.sh
 	@tools/localstack/check.sh
 	@tools/emulator/check.sh short

@@ -23,7 +23,7 @@ MUSTER = ROOT / "target/debug/muster"
 SCHEMATHESIS = ROOT / ".local/api/bin/schemathesis"
 SEED = 20261121
 EXAMPLES = 25
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,documented_codes"
 ROUTES_OF_THE_GATEWAY = "[phases.coverage]\nunexpected-methods = []\n"
 
 
@@ -56,12 +56,17 @@ def ask(document, port, seed, folder, *more):
 
 
 def broken(folder):
-    """The document without the answer that every first join has."""
-    document = json.loads(DOCUMENT.read_text())
-    del document["paths"]["/queue/join"]["post"]["responses"]["202"]
-    path = folder / "broken.json"
-    path.write_text(json.dumps(document))
-    return path
+    """Documents without what every run meets, each with what is said of it: the answer of a first join, the code of an odd body."""
+    for name, said in ("202", "Undocumented status code"), ("400", "Undocumented code"):
+        document = json.loads(DOCUMENT.read_text())
+        answers = document["paths"]["/queue/join"]["post"]["responses"]
+        if name == "202":
+            del answers[name]
+        else:
+            answers[name]["x-codes"] = []
+        path = folder / f"without-{name}.json"
+        path.write_text(json.dumps(document))
+        yield path, said
 
 
 def main():
@@ -73,9 +78,10 @@ def main():
     try:
         with tempfile.TemporaryDirectory(prefix="muster-api-") as name:
             folder = Path(name)
-            code, said = ask(broken(folder), port, SEED, folder, "--phases", "examples")
-            if code == 0 or "Undocumented status code" not in said:
-                sys.exit(f"expected a finding where the document lacks 202, found exit code {code} and\n{said}")
+            for document, finding in broken(folder):
+                code, said = ask(document, port, SEED, folder, "--phases", "examples,coverage")
+                if code == 0 or finding not in said:
+                    sys.exit(f"expected {finding!r} where the document lacks it, found exit code {code} and\n{said}")
             for seed in seeds:
                 code, said = ask(DOCUMENT, port, seed, folder)
                 found = re.search(r"(\d+) generated", said)

@@ -1,4 +1,4 @@
-"""What schemathesis must not ask of the local gateway, a stand-in for API Gateway."""
+"""What schemathesis must not ask of the local gateway, a stand-in for API Gateway; and what it must look at beside the schemas."""
 
 import schemathesis
 
@@ -17,3 +17,13 @@ def before_call(context, case, kwargs):
         case.headers[name] = str(value).encode("ascii", "replace").decode()
     if isinstance(case.body, bytes):
         case.body = case.body.decode("utf-8", "replace").encode()
+
+
+@schemathesis.check
+def documented_codes(context, response, case):
+    """A problem's code is one that the document has for this route and status. Not a schema, which would be a class of its own in
+    each client."""
+    codes = case.operation.definition.raw["responses"].get(str(response.status_code), {}).get("x-codes")
+    if codes is not None and "problem+json" in response.headers.get("content-type", [""])[0]:
+        code = response.json()["code"]
+        assert code in codes, f"Undocumented code: expected one of {codes}, found {code}"

@@ -62,14 +62,18 @@ struct PoolBody {
     /// The longest wait of a ticket in line, in milliseconds.
     oldest_wait_ms: u64,
     wait_ms: WaitBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
     leader: Option<String>,
     outbox_lag: usize,
     outbox_lag_ms: u64,
     /// Entries of the outbox that the ledger refused again and again.
     dead_letters: usize,
-    /// Null until matchers have counted for a minute.
+    /// Absent until matchers have counted for a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
     per_minute: Option<RatesBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     matcher: Option<JobBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sweeper: Option<JobBody>,
     totals: TotalsBody,
 }
@@ -77,8 +81,11 @@ struct PoolBody {
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Waits))]
 struct WaitBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
     p50: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     p90: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     p99: Option<u64>,
 }
 
@@ -103,6 +110,7 @@ struct JobBody {
     /// How long the longest look of its run took.
     longest_tick_ms: u64,
     /// Its last failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
 }
 
