@@ -201,6 +201,7 @@ mod tests {
             state: state.to_owned(),
             created_ms: JOINED_MS,
             teams,
+            later: Default::default(),
             verdicts: Default::default(),
             deadline_ms: None,
             lobby: None,
