@@ -208,7 +208,11 @@ async fn entries_that_this_version_does_not_know_wait_for_one_that_does_and_bloc
         let done = drain(&env.store, &ledger, &clock, &env.pool, &Rules::default()).await.unwrap();
         (told, aside, put_off) = (told + done.acknowledged, aside + done.dead_lettered, put_off + done.put_off);
     }
-    assert_eq!((told, aside, put_off), (1, 0, 2 * OUTBOX_TAKE_MAX), "ours is told, and nothing is put aside");
+    assert_eq!(
+        (told, aside, put_off),
+        (1, 0, 2 * OUTBOX_TAKE_MAX),
+        "ours is recorded, and nothing becomes a dead letter"
+    );
     assert_eq!(env.store.dead_letters(&env.pool, 1).await.unwrap(), []);
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Connected phones are pushed what they would read if they polled. A push that fails, however often it is tried, fails
 //! nothing else: the phone polls when in doubt. Only where a match checks its phones, the ledger notes which players were not reached, and
-//! its stream tells the matcher. One phone hears its news in their order, many hear at once.
+//! its stream tells the matcher. One phone hears its notifications in their order, many hear at once.
 
 #[cfg(test)]
 mod tests;
@@ -162,7 +162,7 @@ async fn note_unreached(connections: &impl Connections, unreached: &BTreeMap<Mat
     }
 }
 
-/// Pushes news to one phone, in their order.
+/// Pushes notifications to one phone, in their order.
 async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
     outside: &Outside<P, U, C, W>,
     pusher: &U,
@@ -199,7 +199,7 @@ async fn push_to<P, U: Pusher, C: Connections, W: Clock>(
     told
 }
 
-/// Pushes one piece of news, again if it fails and there is time.
+/// Pushes one notification, again if it fails and there is time.
 async fn push<P, U: Pusher, C, W: Clock>(
     outside: &Outside<P, U, C, W>,
     pusher: &U,

@@ -113,7 +113,7 @@ pub const OUTBOX_TAKE_MAX: usize = 100;
 pub const LEAVE_MS_MAX: u64 = 1_000;
 /// After so long another reader's unfinished entry is anybody's, in milliseconds.
 pub const OUTBOX_IDLE_MS: u64 = 5_000;
-/// An entry that the ledger refuses is put aside when it was handed out so often.
+/// An entry that the ledger refuses becomes a dead letter when it was handed out so often.
 pub const OUTBOX_DELIVERIES_MAX: u64 = 5;
 /// How long the ledger keeps tickets and matches after their end: 30 days, in milliseconds.
 pub const LEDGER_KEEP_MS: u64 = 30 * 24 * 3_600_000;

@@ -4,7 +4,7 @@
 //!
 //! **Windows.** A ticket's reach is [`Window::reach`](super::window::Window::reach) of the time since it joined.
 //! Tickets may meet if the spread of their ratings, highest less lowest, is at most the smallest reach among them. A
-//! ticket past its deadline is *lifted*: it is left out of both sides of that rule, so that it may meet anyone, also
+//! ticket past its deadline is left out of both sides of that rule, so that it may meet anyone, also
 //! somebody whose own window is narrow. Were the others' windows held against it, a lone 3000 among a stream of fresh
 //! 1500s would wait for ever: each of them is matched long before its own window is that wide. (DESIGN, promise 5.)
 //!
@@ -14,7 +14,7 @@
 //! searched exactly; parties come in sizes, which must add up to full teams (`shapes`). What is left over is tried
 //! again.
 //!
-//! **Nobody starves.** Of the lifted tickets, the one that is earliest in line is in a group of this very tick if any
+//! **No ticket starves.** Of the tickets past their deadlines, the one that is earliest in line is in a group of this very tick if any
 //! group with it may be formed at all (`past_deadline`).
 //!
 //! **Priority.** A ticket whose matches fell through counts as having waited longer ([`Ticket::order`]) wherever

@@ -1,6 +1,6 @@
 //! How far from its own rating a ticket may look for others, and how that grows while it waits.
 
-/// The rules of expansion. Starts narrow for fairness, widens for speed, and is lifted altogether at the deadline, so that
+/// The rules of expansion. Starts narrow for fairness, widens for speed, and ends altogether at the deadline, so that
 /// a rare rating waits long but not for ever.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {

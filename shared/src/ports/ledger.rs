@@ -123,7 +123,7 @@ pub trait Outbox: Send + Sync {
     /// ticket never waits again.
     fn stands(&self, ticket: &TicketId) -> impl Future<Output = StoreResult<()>> + Send;
 
-    /// Entries that were told; they go.
+    /// Removes entries that the ledger has recorded.
     fn acknowledge(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = StoreResult<()>> + Send;
 
     /// Entries that a later version wrote; they wait out of the way for a reader of that version.
@@ -138,16 +138,16 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = StoreResult<Recalled>> + Send;
 
-    /// Entries that cannot be told; they are put aside, to be looked at by a person.
+    /// Makes dead letters of entries that the ledger refuses, for an operator to look at.
     fn dead_letter(&self, pool: &PoolId, ids: &[String]) -> impl Future<Output = StoreResult<()>> + Send;
 
-    /// Up to `limit` entries that were put aside, as text.
+    /// Up to `limit` dead letters, as text.
     fn dead_letters(
         &self,
         pool: &PoolId,
         limit: usize,
     ) -> impl Future<Output = StoreResult<Vec<(String, String)>>> + Send;
 
-    /// Puts up to `limit` entries back that were put aside. How many they were.
+    /// Puts up to `limit` dead letters back into the outbox. How many they were.
     fn redrive(&self, pool: &PoolId, limit: usize) -> impl Future<Output = StoreResult<usize>> + Send;
 }

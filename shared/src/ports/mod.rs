@@ -1,4 +1,4 @@
-//! What the use cases need from the world, as small roles.
+//! What the use cases need from the outside, as small roles.
 //!
 //! A store may play several roles; a use case names only those it needs. All times are milliseconds since the Unix epoch and
 //! come from the caller, so that every store behaves the same under a virtual clock.

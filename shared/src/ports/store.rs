@@ -39,7 +39,7 @@ pub struct Estimate {
 }
 
 impl Ended {
-    /// Whether this is the outcome of a ticket that the store never had: it was buried, so that it never begins to wait.
+    /// Whether this is the outcome of a ticket that the store never had: a tombstone, so that it never begins to wait.
     pub fn is_tombstone(&self) -> bool {
         self.players.is_empty()
     }
@@ -117,7 +117,7 @@ pub enum Polled {
 }
 
 impl Polled {
-    /// Whether the ticket was buried: whose it was, and how it ended, only the ledger knows.
+    /// Whether this is a tombstone: whose it was, and how it ended, only the ledger knows.
     pub fn is_tombstone(&self) -> bool {
         matches!(self, Self::Ended(finished) if finished.is_tombstone())
     }
@@ -328,7 +328,7 @@ pub struct PoolStatus {
     pub wait_p99_ms: Option<u64>,
     /// Counts.
     pub totals: Totals,
-    /// Entries that were put aside.
+    /// Entries that became dead letters.
     pub dead_letters: usize,
     /// Outcomes and matches that are remembered.
     pub remembered: usize,

@@ -69,7 +69,7 @@ pub async fn cancel(
                 changed.cancelled += reclaimed.cancelled;
                 changed.crashed += reclaimed.crashed;
             }
-            // Whose a buried ticket was, and how it ended, only the ledger knows.
+            // Whose ticket it was that has a tombstone, and how it ended, only the ledger knows.
             Cancelled::Ended(_) | Cancelled::Unknown => match ledger.poll(id, player, now_ms).await? {
                 Polled::Waiting { ticket, .. } => {
                     // The store was emptied, or has yet to import it. From here on it cannot come back to life there.

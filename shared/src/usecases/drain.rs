@@ -27,7 +27,7 @@ use crate::ports::{Clock, Ledger, Outbox, Players, Recorded, Step, StoreError, U
 pub struct Drained {
     /// Entries that the ledger took.
     pub acknowledged: usize,
-    /// Entries put aside.
+    /// Entries that became dead letters.
     pub dead_lettered: usize,
     /// Entries put off for a later version.
     pub put_off: usize,

@@ -209,7 +209,7 @@ async fn place(
                         noted,
                     ));
                 }
-                // Another join buried it. The ledger must not keep it waiting. Should this fail, too: nobody asks for the
+                // Another join wrote its tombstone. The ledger must not keep it waiting. Should this fail, too: nobody asks for the
                 // ticket, so once restored it would end as abandoned.
                 let _ = ledger.record(&[superseded(&ticket, now_ms)]).await;
             }
@@ -299,7 +299,7 @@ async fn reserve_all(
         break;
     }
     // A ticket that a key names is also another try's, which may have let it wait meanwhile: what speaks for its players stays.
-    // If it never waits, that does no harm, and neither does a failure here: the next join of such a player buries it.
+    // If it never waits, that does no harm, and neither does a failure here: the next join of such a player writes its tombstone.
     if blocked.is_some() && request.named() != Some(ticket.id.unique) {
         for answer in join_all(players.iter().map(|player| store.unreserve(player, &ticket.id))).await {
             answer?;

@@ -53,8 +53,8 @@ pub async fn restore(
     if store.join(&Ticket { imported, ..ticket.clone() }, now_ms).await? != Joined::Ended {
         return Ok(());
     }
-    // Over in the store: buried by somebody who died before telling the ledger, or by an outcome, of which the ledger may
-    // take the news for those of an earlier life.
+    // Finished in the store: by the tombstone of a caller that died before it told the ledger, or by an outcome, whose entry
+    // the ledger may take for one of an earlier life.
     if tombstone(store, ticket, now_ms).await? {
         ledger.record(&[superseded(ticket, now_ms)]).await?;
     } else if let Polled::Ended(finished) = store.poll(&ticket.id, &ticket.party.players()[0], now_ms).await?

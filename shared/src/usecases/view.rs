@@ -14,7 +14,7 @@ pub struct View {
     pub ticket: TicketId,
     /// Where it is.
     pub status: Status,
-    /// Grows with every change, so that late and repeated news can be told from new ones.
+    /// Grows with every change, so that a phone can drop notifications that are late or repeated.
     pub version: u64,
     /// Whether the ledger says so in place of the store, which is away.
     pub fallback: bool,

@@ -358,7 +358,7 @@ impl<'a, S: Store> Env<'a, S> {
         recalled
     }
 
-    /// How many entries of the case's own pool were put aside, up to `limit`.
+    /// How many entries of the case's own pool are dead letters, up to `limit`.
     pub async fn dead_letters(&self, limit: usize) -> usize {
         done("dead_letters", self.store.dead_letters(&self.pool, limit).await).len()
     }
@@ -469,7 +469,7 @@ impl<'a, S: Store> Env<'a, S> {
             lines.push(format!("status of {pool}: {:?}", self.status_of(&pool).await));
             lines.push(format!("remembered of {pool}: {}", self.whole_status(&pool, T0, None).await.remembered));
             if self.tells {
-                lines.push(format!("untold of {pool}: {}", self.pending(&pool).await));
+                lines.push(format!("pending in {pool}: {}", self.pending(&pool).await));
             }
         }
         for candidate in self.snapshot(0, 1_000).await {

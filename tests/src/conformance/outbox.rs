@@ -207,7 +207,7 @@ pub(super) async fn the_oldest_pending_entry_says_since_when<S: Store>(w: &Env<'
     w.acknowledge(&before.iter().collect::<Vec<_>>()).await;
     assert!(Some(w.pending_since(&w.pool).await) > first_ms, "who is left is younger");
     w.dead_letter(&[last]).await;
-    assert_eq!(w.pending_since(&w.pool).await, None, "what was put aside is not waited for");
+    assert_eq!(w.pending_since(&w.pool).await, None, "a dead letter is not waited for");
 }
 
 pub(super) async fn an_entry_that_cannot_be_recorded_becomes_a_dead_letter<S: Store>(w: &Env<'_, S>) {

@@ -3,7 +3,7 @@
 //! A header says what a script is called with and what it answers:
 //!
 //! ```text
-//! -- bury: asks whether a ticket lives; one that nobody knows can never begin to wait from here on.
+//! -- tombstone: asks whether a ticket lives; one that nobody knows can never begin to wait from here on.
 //! --
 //! -- KEYS[1] tickets hash: ticket -> record
 //! -- ARGV[1] now_ms

@@ -57,7 +57,7 @@ async fn all_unavailable(ledger: &DynamoDb) {
     let terms = Terms::lasting(1_000);
     futures::join!(
         unavailable("join", TIMEOUT_MS, ledger.join(&lost, NOW_MS)),
-        unavailable("bury", TIMEOUT_MS, ledger.tombstone(&lost.id, NOW_MS)),
+        unavailable("tombstone", TIMEOUT_MS, ledger.tombstone(&lost.id, NOW_MS)),
         unavailable("poll", TIMEOUT_MS, ledger.poll(&lost.id, &ann, NOW_MS)),
         unavailable("cancel", TIMEOUT_MS, ledger.cancel(&lost.id, &ann, NOW_MS)),
         unavailable("reserve", TIMEOUT_MS, ledger.reserve(&ann, &lost.id, None, &terms)),

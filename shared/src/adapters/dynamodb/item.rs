@@ -152,7 +152,7 @@ fn write_match(key: String, this_match: &Match, ttl: AttributeValue) -> Item {
 }
 
 /// What a match asks its parties, or that it fell through after it had asked. Written for the stream, which tells the phones;
-/// under a key of its own, so that late news of the question never stand in the way of the match itself.
+/// under a key of its own, so that a late write of the question never stands in the way of the match itself.
 pub(super) fn write_offer(this_match: &Match, verdicts: &[(TicketId, CancelReason)]) -> Item {
     let ttl = number((this_match.deadline_ms.unwrap_or(this_match.created_ms) + OFFER_KEEP_MS) / 1_000);
     let mut written = write_match(format!("{OFFER}{}", this_match.id), this_match, ttl);

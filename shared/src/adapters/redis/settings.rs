@@ -91,7 +91,7 @@ impl Settings {
         Self { call_rate: Some(rate), ..self }
     }
 
-    /// Believes every clock: for tests and simulations whose time is not the world's.
+    /// Believes every clock: for tests and simulations whose time is virtual.
     pub fn trust_any_clock(self) -> Self {
         Self { clock_ahead_ms_max: 0, ..self }
     }

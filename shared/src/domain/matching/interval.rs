@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::domain::ticket::Ticket;
 
-    /// Price of leaving a ticket, as the module on prices documents it. Holds while nothing is lifted.
+    /// Price of leaving a ticket, as the module on prices documents it. Holds while no ticket is past its deadline.
     fn price_of(ticket: &Ticket, rules: &Rules) -> f64 {
         rules.window.cap + 1.0 + rules.window.growth_per_s * (NOW_MS - ticket.order()) as f64 / 1_000.0
     }

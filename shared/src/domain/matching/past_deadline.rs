@@ -1,9 +1,9 @@
-//! Nobody starves: the earliest lifted ticket is served now, whatever that costs.
+//! No ticket starves: the earliest ticket past its deadline is served now, whatever that costs.
 //!
 //! Its price is above all others together ([`super::price`]), so that nearly always the cheapest cut has it in a group.
 //! The rest is for lines in which no interval holds a group for it, as when the neighbours of its rating are too far
 //! apart from each other while others, further off, are close together. Then a group is looked for in the whole pool,
-//! is taken out of it, and the others are cut anew. Other lifted tickets that no interval holds a group for get one if
+//! is taken out of it, and the others are cut anew. Others past their deadlines that no interval holds a group for get one if
 //! that can be made of those who are left over.
 
 use super::interval;
@@ -51,7 +51,7 @@ fn left_over(waiting: &[Waiting], groups: &[Vec<Waiting>]) -> Vec<Waiting> {
     waiting.iter().filter(|ticket| !grouped[ticket.rank]).copied().collect()
 }
 
-/// A group with the lifted ticket at `at`, if there is one: with other lifted tickets only, or with such as may play
+/// A group with the ticket past its deadline at `at`, if there is one: with others past theirs only, or with such as may play
 /// together.
 fn seat(waiting: &[Waiting], at: usize, shapes: &Shapes, steps_left: &mut usize) -> Option<Vec<Waiting>> {
     let line = Line::of(waiting, at, shapes);
@@ -74,7 +74,7 @@ struct Line<'a> {
     waiting: &'a [Waiting],
     shapes: &'a Shapes,
     at: usize,
-    /// The other lifted tickets, nearest first; of each kind no more than a match can hold.
+    /// The others past their deadlines, nearest first; of each kind no more than a match can hold.
     past_deadline: Vec<usize>,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Line<'a> {
         self.tally(self.past_deadline.iter().chain([&self.at]).map(|&past_deadline| &self.waiting[past_deadline]))
     }
 
-    /// The nearest tickets, not lifted, that may all play together and with the lifted suffice for a group.
+    /// The nearest tickets within their deadlines that may all play together and with those past theirs suffice for a group.
     fn nearest_clique(&self, steps_left: &mut usize) -> Option<Vec<usize>> {
         let tally = self.tally_past_deadline();
         let anchors = self.nearest_first(|ticket| !ticket.is_past_deadline());
@@ -150,7 +150,7 @@ impl<'a> Line<'a> {
         None
     }
 
-    /// The ticket with those nearest to it, of the lifted and of `clique`, for the shape that gives the least spread.
+    /// The ticket with those nearest to it, of those past their deadlines and of `clique`, for the shape that gives the least spread.
     fn closest_group(&self, clique: &[usize]) -> Option<Vec<Waiting>> {
         let mut tally = self.tally_past_deadline();
         clique.iter().for_each(|&other| tally.most[self.waiting[other].kind] += 1);

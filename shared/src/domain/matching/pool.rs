@@ -12,7 +12,7 @@ use super::Candidate;
 pub struct Waiting {
     /// Where its party stands.
     pub rating: f64,
-    /// How far it may look now; infinite if lifted.
+    /// How far it may look now; infinite past its deadline.
     pub reach: f64,
     /// What it costs to leave it waiting, in player-points: see [`super::price`].
     pub price: f64,

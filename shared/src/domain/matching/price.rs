@@ -6,8 +6,8 @@
 //!   exchange themselves. No lawful spread is wider than the cap, so that a base of a cap per player makes a group
 //!   always better than leaving its members to wait. And a window grows by so many points per second, so that is what a
 //!   second is worth: an older ticket is preferred to one that is closer by less than this.
-//! - Leaving out a lifted ticket costs more than all there is to lose without it, and leaving out the earliest of the
-//!   lifted more than all other tickets together.
+//! - Leaving out a ticket past its deadline costs more than all there is to lose without it, and leaving out the earliest of
+//!   them more than all other tickets together.
 //!
 //! Patience, once it comes, lowers the price of a fresh ticket so far that a wide spread is not worth it yet.
 
@@ -53,7 +53,7 @@ pub fn put(waiting: &mut [Waiting], rules: &Rules, now_ms: u64) {
     }
 }
 
-/// The lifted ticket that is earliest in line.
+/// The ticket past its deadline that is earliest in line.
 pub fn earliest_past_deadline(waiting: &[Waiting]) -> Option<usize> {
     (0..waiting.len()).filter(|&at| waiting[at].is_past_deadline()).min_by_key(|&at| waiting[at].order)
 }

@@ -3,7 +3,7 @@
 //! The walk goes from a right end towards lower ratings. Each ticket that it meets may be the left end; between the two
 //! are kept those that may play with both and with each other. Whoever's window is narrower than the distance of the
 //! ends is dropped, and stays out: the distance only grows. So at each left end the kept tickets are all that can be
-//! between (for tickets that are not lifted: exactly all), and the best group takes the dearest of each kind, for some
+//! between (for tickets within their deadlines: exactly all), and the best group takes the dearest of each kind, for some
 //! shape.
 
 use super::pool::Waiting;
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
         if ticket.is_past_deadline() {
             return Meeting::Fits;
         }
-        // The spread that counts is that of the tickets which are not lifted.
+        // The spread that counts is that of the tickets within their deadlines.
         let highest = if end.is_past_deadline() { self.highest_kept() } else { Some(end.rating) };
         let Some(highest) = highest else { return Meeting::Fits };
         let spread = highest - ticket.rating;
@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
         Meeting::Fits
     }
 
-    /// The highest rating of a kept ticket that is not lifted.
+    /// The highest rating of a kept ticket that is within its deadline.
     fn highest_kept(&self) -> Option<f64> {
         let within_deadline =
             self.kept.iter().flatten().map(|&at| &self.waiting[at]).filter(|ticket| !ticket.is_past_deadline());

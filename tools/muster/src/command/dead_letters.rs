@@ -32,10 +32,10 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print what was put aside: the pool, when, and the entry. Entries name players; messages of the queue do not.
+    /// Print dead letters: the pool, when, and the entry. Entries name players; messages of the queue do not.
     List(Target),
     #[command(alias = "replay")]
-    /// Put all of it back into the outbox, oldest first. What the ledger still refuses is put aside again. Of the queue, tell all
+    /// Put all of it back into the outbox, oldest first. What the ledger still refuses becomes a dead letter again. Of the queue, tell all
     /// of it again; what is not taken stays in the queue.
     Redrive(Target),
 }
