@@ -3,11 +3,10 @@
 //! A header says what a script is called with and what it answers:
 //!
 //! ```text
-//! -- tombstone: asks whether a ticket lives; one that nobody knows can never begin to wait from here on.
+//! -- tombstone: asks whether a ticket lives; an unknown one can never begin to wait from here on.
 //! --
-//! -- KEYS[1] tickets hash: ticket -> record
-//! -- ARGV[1] now_ms
-//! -- ARGV[2..] a list may stand last
+//! -- KEYS    tickets, results, retention, outbox
+//! -- ARGV    now_ms, by the caller's clock; ticket; ...a list may stand last
 //! -- Returns {"LIVE"} | {"DEAD"}
 //! -- Limits  constant work
 //! ```
