@@ -39,12 +39,16 @@ def where(test):
     """The nextest filter that runs a test, or the suite whose case it is."""
     for path in sorted((ROOT / "tests/src/conformance").glob("*.rs")):
         if f"fn {test}<" in path.read_text():
-            return ["--test", "conformance", "-E", "test(redis_conforms)"]
+            return ["--workspace", "--test", "conformance", "-E", "test(redis_conforms)"]
     for package, folder in (("muster-tests", "tests/tests"), ("muster-functions", "functions/tests")):
         for path in sorted((ROOT / folder).glob("*.rs")):
             if f"fn {test}(" in path.read_text():
-                return ["--test", path.stem, "-E", f"package({package}) and test({test})"]
-    return ["--lib", "-E", f"test({test})"]
+                return ["--workspace", "--test", path.stem, "-E", f"package({package}) and test({test})"]
+    # A unit test needs no other crate than its own.
+    for package, folder in (("muster", "shared/src"), ("muster-functions", "functions/src"), ("local-aws", "tools/local-aws/src")):
+        if any(f"fn {test}(" in path.read_text() for path in sorted((ROOT / folder).rglob("*.rs"))):
+            return ["-p", package, "--all-features", "--lib", "-E", f"test({test})"]
+    sys.exit(f"promises: expected a test {test}, found none")
 
 
 def copy():
@@ -70,8 +74,9 @@ def run(arguments):
     """Builds the functions, where a test starts them, and runs it. Whether both went well, and what was said."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(COPY / "target")}
     said = ""
-    commands = [["cargo", "nextest", "run", "--workspace", *arguments]]
-    if "--lib" not in arguments and "conformance" not in arguments:
+    commands = [["cargo", "nextest", "run", *arguments]]
+    file = ROOT / "tests/tests" / f"{arguments[arguments.index('--test') + 1]}.rs" if "--test" in arguments else None
+    if file and file.exists() and "Deployment" in file.read_text():
         commands.insert(0, ["cargo", "build", "--workspace", "--bins"])
     for command in commands:
         done = subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)
