@@ -83,7 +83,7 @@ FINDINGS = {
     ),
     "a_hundred_thousand_readers_take_no_memory": (
         "A3 consumer groups leaked", "each run reads the outbox under a name of its own",
-        "lua/outbox/take.lua", ["group.consumers > 1 and", "'GROUP', 'ledger', 'reader'"], ["false and", "'GROUP', 'ledger', tostring({})"],
+        "lua/outbox/take.lua", ["group.consumers > 1 and", "'GROUP', 'ledger', 'reader'"], ["false and", "'GROUP', 'ledger', 'reader' .. redis.call('INCR', 'runs')"],
     ),
     "players_who_could_not_be_heard_wait_again_without_penalty": (
         "A4 an outage cancelled everybody who was asked", "silence counts though no player could be heard",
@@ -91,7 +91,7 @@ FINDINGS = {
     ),
     "a_key_sent_again_after_its_outcome_was_forgotten_reads_how_its_ticket_ended": (
         "A5 an old idempotency key revived an ended ticket", "a join does not heed that the ledger knows the ticket as finished",
-        "shared/src/usecases/join.rs", "Ok((Reply::Queued(view), Ok(Noted::Finished))) => {", "Ok((Reply::Queued(view), Ok(Noted::Finished))) if view.version == 0 => {",
+        "shared/src/usecases/join.rs", "Ok((JoinReply::Queued(view), Ok(Noted::Finished))) => {", "Ok((JoinReply::Queued(view), Ok(Noted::Finished))) if view.version == 0 => {",
     ),
     "versions_rise_also_when_the_store_is_lost_or_a_match_was_formed_from_an_old_snapshot": (
         "A6 versions fell after a restore", "a ticket's version does not know its life",
