@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use muster::domain::limits::BODY_BYTES_MAX;
-use muster::domain::{LobbyCode, Match, Queues, Rules};
+use muster::domain::ticket::round_rating;
+use muster::domain::{LobbyCode, Match, Queues};
+use muster::usecases::join::Rated;
 use muster::usecases::view::{Proposal, Status, View};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -24,7 +26,7 @@ pub struct JoinBody {
     pub queue: String,
     /// One of the queue's regions.
     pub region: String,
-    /// The party's mean rating; the queue's default where there is none.
+    /// The party's mean rating, where the queue takes it from requests; the queue's default where there is none.
     pub rating: Option<f64>,
     /// All players of the party, the caller among them; the caller alone where there is none.
     pub party: Option<Vec<String>>,
@@ -67,19 +69,6 @@ impl JoinBody {
             None => Ok(self),
         }
     }
-
-    /// The rating, within the queue's scale.
-    ///
-    /// # Errors
-    /// [`Code::RatingOutOfRange`].
-    pub fn rating(&self, rules: &Rules) -> Result<f64, Problem> {
-        let rating = self.rating.unwrap_or(rules.rating_default);
-        if (rules.rating_min..=rules.rating_max).contains(&rating) {
-            return Ok(rating);
-        }
-        let detail = format!("expected {} to {}, found {rating}", rules.rating_min, rules.rating_max);
-        Err(Problem::new(Code::RatingOutOfRange, detail))
-    }
 }
 
 /// A ticket as its players see it: the reply of join, poll and cancel.
@@ -91,6 +80,10 @@ pub struct TicketBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<&'static str>,
     version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rating: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rating_source: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +151,8 @@ impl TicketBody {
             status: view.status.as_str(),
             mode: view.fallback.then_some("fallback"),
             version: view.version,
+            rating: None,
+            rating_source: None,
             reason: match view.status {
                 Status::Cancelled(reason) => Some(reason.as_str()),
                 _ => None,
@@ -168,6 +163,15 @@ impl TicketBody {
             proposal: view.proposal.as_ref().map(ProposalBody::from),
             this_match: view.this_match.as_ref().map(|this_match| MatchBody::new(this_match, queues)),
         }
+    }
+}
+
+impl TicketBody {
+    /// The same of a new ticket, which says what its rating is and where that was found.
+    #[must_use]
+    pub fn rated(self, rated: Option<Rated>) -> Self {
+        let (rating, source) = rated.map(|rated| (round_rating(rated.value), rated.source.as_str())).unzip();
+        Self { rating, rating_source: source, ..self }
     }
 }
 

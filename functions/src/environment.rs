@@ -9,14 +9,14 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 /// The environment while it is read.
-pub(crate) struct EnvReader<'a> {
+pub(crate) struct Reader<'a> {
     /// What is asked.
     pub lookup: &'a dyn Fn(&str) -> Option<String>,
     /// A line each.
     pub problems: Vec<String>,
 }
 
-impl<'a> EnvReader<'a> {
+impl<'a> Reader<'a> {
     /// Reads what `lookup` finds.
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup, problems: Vec::new() }

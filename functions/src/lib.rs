@@ -10,6 +10,7 @@
 //! - [`handlers`]: one file for each function, generic over the store.
 //! - [`metrics`]: one event for each invocation, from which CloudWatch takes the metrics.
 //! - [`queues`], [`rules`]: how a document becomes queues, and how a process follows the one in the ledger.
+//! - [`ratings`]: where a joining party's rating comes from.
 //! - [`tokens`]: whose a token is.
 //! - [`ending`]: what SIGTERM does.
 //! - [`idempotency`]: the key of a join that may be sent again.
@@ -29,6 +30,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod problem;
 pub mod queues;
+pub mod ratings;
 pub mod rules;
 pub mod shell;
 pub mod tokens;

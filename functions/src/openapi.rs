@@ -12,8 +12,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use lambda_http::http::StatusCode;
-use muster::domain::CancelReason;
 use muster::domain::limits::BODY_BYTES_MAX;
+use muster::domain::{CancelReason, RatingSource};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{ComponentsBuilder, RefOr, Schema};
@@ -169,7 +169,9 @@ fn schemas() -> Value {
     schemas["Mode"] = words(&["fallback"]);
     schemas["Reason"] = words(&CancelReason::ALL.map(CancelReason::as_str));
     schemas["Code"] = words(&Code::ALL.iter().map(|code| code.row().1).collect::<Vec<_>>());
-    for (property, name) in [("status", "Status"), ("mode", "Mode"), ("reason", "Reason")] {
+    schemas["RatingSource"] = words(&RatingSource::ALL.map(RatingSource::as_str));
+    let named = [("status", "Status"), ("mode", "Mode"), ("reason", "Reason"), ("rating_source", "RatingSource")];
+    for (property, name) in named {
         schemas[TICKET]["properties"][property] = reference(name);
     }
     schemas["Problem"] = json!({

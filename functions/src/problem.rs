@@ -42,6 +42,8 @@ codes! {
     UnknownQueue = 400 "unknown_queue" "There is no such queue",
     UnknownRegion = 400 "unknown_region" "The queue is not played in that region",
     RatingOutOfRange = 400 "rating_out_of_range" "The rating is outside the queue's scale",
+    RatingNotAccepted = 400 "rating_not_accepted" "The queue does not take ratings from requests",
+    RatingNotClaimed = 403 "rating_not_claimed" "The caller's token has no rating for the queue",
     InvalidPlayerId = 400 "invalid_player_id" "A player id has a wrong form",
     PartyEmpty = 400 "party_empty" "The party has no players",
     PartyDuplicate = 400 "party_duplicate" "The party names a player twice",

@@ -34,6 +34,7 @@ pub mod phone;
 mod port_calls;
 pub mod raw;
 pub mod release;
+pub mod round_trips;
 pub mod samples;
 pub mod socket;
 pub mod stage;

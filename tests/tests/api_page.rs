@@ -66,7 +66,10 @@ fn answer(code: Code, route: &'static str, player: &'static str, id: &str) -> Ba
 const ACCEPT: &str = "POST /match/{match_id}/accept";
 const DECLINE: &str = "POST /match/{match_id}/decline";
 /// A queue that asks its players, and has no patience with them.
-const ASKS: &str = r#"{"name":"asks","regions":["eu"],"acceptance_ms":60000,"cooldown_after":1}"#;
+const ASKS: &str =
+    r#"{"name":"asks","regions":["eu"],"rating_from":"request","acceptance_ms":60000,"cooldown_after":1}"#;
+const KEPT: &str = r#"{"name":"kept","regions":["eu"]}"#;
+const CLAIMED: &str = r#"{"name":"claimed","regions":["eu"],"rating_from":"claim:elo"}"#;
 const GOOD: &str = r#"{"queue":"ranked-1v1","region":"eu"}"#;
 
 /// A request for each code that a client can provoke while all is well, in an order that makes them fail: bob waits alone
@@ -82,6 +85,8 @@ fn bad_requests() -> Vec<Bad> {
         join(Code::UnknownQueue, r#"{"queue":"chess","region":"eu"}"#),
         join(Code::UnknownRegion, r#"{"queue":"ranked-1v1","region":"mars"}"#),
         join(Code::RatingOutOfRange, &one(r#""rating":12000"#)),
+        join(Code::RatingNotAccepted, r#"{"queue":"kept","region":"eu","rating":1500}"#),
+        join(Code::RatingNotClaimed, r#"{"queue":"claimed","region":"eu"}"#),
         join(Code::InvalidPlayerId, &two(r#""party":["ann","b{o}b"]"#)),
         join(Code::PartyEmpty, &two(r#""party":[]"#)),
         join(Code::PartyDuplicate, &two(r#""party":["ann","ann"]"#)),
@@ -124,11 +129,11 @@ fn hold(said: &mut Said, code: Code, status: u16, detail: &str) {
     assert_eq!((expected, example.as_str()), (status, detail.replace('`', "").as_str()), "docs/api.md, Errors: {name}");
 }
 
-/// The local queues and one that asks.
+/// The local queues, one that asks, and two that take ratings from elsewhere.
 fn queues() -> String {
     let mut queues: Value = serde_json::from_str(QUEUES).expect("the local queues");
-    let asks = serde_json::from_str(ASKS).expect("a queue");
-    queues["queues"].as_array_mut().expect("a list").push(asks);
+    let more = [ASKS, KEPT, CLAIMED].map(|queue| serde_json::from_str(queue).expect("a queue"));
+    queues["queues"].as_array_mut().expect("a list").extend(more);
     queues.to_string()
 }
 

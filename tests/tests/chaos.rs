@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A queue that claims first: claim and confirm are two steps, with a lease between them.
-const QUEUES: &str = r#"{"queues":[{"name":"duel","regions":["eu"],"claim_first":true,"window_initial":500}]}"#;
+const QUEUES: &str =
+    r#"{"queues":[{"name":"duel","regions":["eu"],"rating_from":"request","claim_first":true,"window_initial":500}]}"#;
 
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())

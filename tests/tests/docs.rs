@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use muster::domain::{CancelReason, Match, MatchState, Member, Rules, TicketState};
+use muster::domain::{CancelReason, Match, MatchState, Member, RatingSource, Rules, TicketState};
 use muster::ports::Estimate;
+use muster::usecases::join::Rated;
 use muster::usecases::view::{Proposal, Status, View};
 use muster_functions::body::TicketBody;
 use muster_functions::config::{AuthorizerConfig, Config, NotifierConfig};
@@ -159,7 +160,8 @@ fn every_field_of_a_ticket_is_documented() {
         this_match: Some(Match { lobby: Some(1), ..this_match }),
     };
     let queues = queues::read(queues::DEFAULT, &Rules::default()).unwrap();
-    let reply = serde_json::to_value(TicketBody::new(&everything, &queues)).unwrap();
+    let rated = Rated { value: 1_500.0, source: RatingSource::Stored };
+    let reply = serde_json::to_value(TicketBody::new(&everything, &queues).rated(Some(rated))).unwrap();
     let fields: BTreeSet<String> = reply.as_object().unwrap().keys().cloned().collect();
     let rows = table(API, "A ticket");
     none(&same("fields of a ticket", ("TicketBody", fields), ("docs/api.md, A ticket", names(&rows))));

@@ -21,7 +21,7 @@ use muster::domain::window::Window;
 use muster::domain::{Match, Party, PlayerId, PoolId, Queue, Queues, Rules, TicketId};
 use muster::ports::{Clock, Tickets};
 use muster::usecases::drain::drain;
-use muster::usecases::join::{JoinReply, Request, join_queue};
+use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick};
 use muster::usecases::view::Status;
@@ -126,15 +126,15 @@ impl Stage {
                 pool: self.pool.clone(),
                 rules: self.rules(),
                 party: Party::solo(player.clone()),
-                rating: 1_500.0,
+                rating: TicketRating::sent(1_500.0),
                 idempotency_key: Some(&key),
                 push: false,
                 rate: None,
                 now_ms: self.env.now_ms(),
             };
             match join_queue(&self.store(), &self.ledger, &self.env, &request).await.map(|placed| placed.reply) {
-                Ok(JoinReply::Queued(view) | JoinReply::Already(view)) => break view.ticket,
-                Ok(JoinReply::Contended) | Err(_) => self.away.set(self.away.get() + 1),
+                Ok(Reply::Queued(view) | Reply::Already(view)) => break view.ticket,
+                Ok(Reply::Contended) | Err(_) => self.away.set(self.away.get() + 1),
                 Ok(other) => panic!("{player}: {other:?}"),
             }
             pause(Duration::from_millis(50)).await;

@@ -36,10 +36,10 @@ const FUNCTIONS: [&str; 11] = [
     "websocket",
 ];
 /// A queue that asks nobody, one that asks everybody, one that pings, and one where nobody waits long.
-const QUEUES: &str = r#"{"queues":[{"name":"ranked-1v1","regions":["eu"]},
-    {"name":"arena","regions":["eu"],"acceptance_ms":20000},
-    {"name":"near","regions":["eu"],"ping_timeout_ms":10000},
-    {"name":"brief","regions":["eu"],"ttl_ms":100,"deadline_ms":100}]}"#;
+const QUEUES: &str = r#"{"queues":[{"name":"ranked-1v1","regions":["eu"],"rating_from":"request"},
+    {"name":"arena","regions":["eu"],"rating_from":"request","acceptance_ms":20000},
+    {"name":"near","regions":["eu"],"rating_from":"request","ping_timeout_ms":10000},
+    {"name":"brief","regions":["eu"],"rating_from":"request","ttl_ms":100,"deadline_ms":100}]}"#;
 /// CloudWatch's units, as far as counts and times need them.
 const UNITS: [&str; 5] = ["Seconds", "Microseconds", "Milliseconds", "Count", "None"];
 /// Metrics that one event may declare.

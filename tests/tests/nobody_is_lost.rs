@@ -22,8 +22,7 @@ const PHONES: usize = 200;
 const ARRIVAL: Duration = Duration::from_millis(20);
 
 /// Everybody may meet everybody, so that whoever waits can be matched.
-const QUEUES: &str =
-    r#"{"queues":[{"name":"duel","regions":["eu"],"window_initial":1000,"window_cap":1000,"abandon_ms":60000}]}"#;
+const QUEUES: &str = r#"{"queues":[{"name":"duel","regions":["eu"],"rating_from":"request","window_initial":1000,"window_cap":1000,"abandon_ms":60000}]}"#;
 
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())

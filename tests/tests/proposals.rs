@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Everybody may meet everybody, and everybody is asked.
-const QUEUES: &str = r#"{"queues":[{"name":"duel","regions":["eu"],"window_initial":1000,"window_cap":1000,
+const QUEUES: &str = r#"{"queues":[{"name":"duel","regions":["eu"],"rating_from":"request","window_initial":1000,"window_cap":1000,
     "acceptance_ms":20000,"cooldown_after":2,"cooldown_ms":60000}]}"#;
 
 fn pair(name: &str, value: &str) -> (String, String) {

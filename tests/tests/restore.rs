@@ -13,7 +13,7 @@ use muster::domain::{CancelReason, Party, PlayerId, Queue, Queues, Rules, Ticket
 use muster::ports::{Ledger, Matches, Polled, Tickets};
 use muster::usecases::cancel::cancel;
 use muster::usecases::drain::drain;
-use muster::usecases::join::{Request, join_queue};
+use muster::usecases::join::{Request, TicketRating, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::restore::restore;
 use muster::usecases::tick::{Pace, tick};
@@ -119,7 +119,7 @@ fn interleave(seed: u64) {
                     pool: pool("one.eu"),
                     rules: &Rules::default(),
                     party: Party::solo(caller.clone()),
-                    rating: 1_500.0,
+                    rating: TicketRating::sent(1_500.0),
                     idempotency_key: None,
                     push: false,
                     rate: None,

@@ -27,7 +27,16 @@ async fn deployment() -> Deployment {
     Deployment::start(options).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Phones name their ratings in all of these queues.
 fn document(queues: &[Value]) -> String {
+    let queues: Vec<Value> = queues
+        .iter()
+        .map(|queue| {
+            let mut queue = queue.clone();
+            queue["rating_from"] = json!("request");
+            queue
+        })
+        .collect();
     json!({ "queues": queues }).to_string()
 }
 

@@ -12,9 +12,9 @@ use muster_tools::local::{Deployment, Options};
 use serde_json::{Value, json};
 
 const QUEUES: &str = r#"{"queues":[
-    {"name":"duel","regions":["eu"]},
-    {"name":"asks","regions":["eu"],"acceptance_ms":20000},
-    {"name":"pings","regions":["eu"],"ping_timeout_ms":1500,"ping_round_trip_max_ms":1000}
+    {"name":"duel","regions":["eu"],"rating_from":"request"},
+    {"name":"asks","regions":["eu"],"rating_from":"request","acceptance_ms":20000},
+    {"name":"pings","regions":["eu"],"rating_from":"request","ping_timeout_ms":1500,"ping_round_trip_max_ms":1000}
 ]}"#;
 
 /// Both phones of a match know of it within this time, 95 of 100 times.

@@ -5,16 +5,17 @@ use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use muster::domain::queue::NoSuchPool;
 use muster::domain::{Party, PlayerId};
-use muster::ports::{Clock, Ids, Ledger, Mode, Outbox, Players, Tickets};
-use muster::usecases::join::{self, JoinReply};
+use muster::ports::{Clock, Ids, Ledger, Mode, Outbox, Players, Profiles, Tickets};
+use muster::usecases::join::{self, Reply};
 use muster::usecases::view::{Status, View};
 
 use crate::app::{Answer, App, json, noting};
 use crate::body::{JoinBody, TicketBody};
 use crate::idempotency::{HEADER, key};
-use crate::identity::caller;
+use crate::identity::{caller, claim};
 use crate::metrics::{Metric, Noted};
 use crate::problem::{Code, Problem};
+use crate::ratings::rating;
 
 /// Lets the caller's party wait.
 ///
@@ -23,13 +24,15 @@ use crate::problem::{Code, Problem};
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
     S: Tickets + Players + Outbox,
-    L: Ledger + Tickets + Players,
+    L: Ledger + Tickets + Players + Profiles,
     W: Clock + Ids,
 {
     let caller = caller(&request, app.config.auth)?;
     let key = request.headers().get(HEADER).map(|value| key(value.as_bytes())).transpose()?;
     let body = JoinBody::read(request.body().as_ref())?;
-    let Entered { status, ticket, retry_after_ms, noted, .. } = enter(app, &caller, key.as_deref(), &body).await?;
+    let claims = |name: &str| claim(&request, app.config.auth, name);
+    let Entered { status, ticket, retry_after_ms, noted, .. } =
+        enter(app, &caller, key.as_deref(), &body, claims).await?;
     Ok(noting(json(status, &ticket, retry_after_ms), noted))
 }
 
@@ -48,7 +51,7 @@ pub struct Entered {
     pub noted: Noted,
 }
 
-/// Lets `caller`'s party wait.
+/// Lets `caller`'s party wait. `claims` are those of the caller's verified token.
 ///
 /// # Errors
 /// The request is refused or the store does not answer.
@@ -57,10 +60,11 @@ pub async fn enter<S, L, W>(
     caller: &PlayerId,
     idempotency_key: Option<&str>,
     body: &JoinBody,
+    claims: impl Fn(&str) -> Option<String>,
 ) -> Result<Entered, Problem>
 where
     S: Tickets + Players + Outbox,
-    L: Ledger + Tickets + Players,
+    L: Ledger + Tickets + Players + Profiles,
     W: Clock + Ids,
 {
     let (pool, rules) = app.config.queues.pool(&body.queue, &body.region).map_err(|unknown| match unknown {
@@ -77,7 +81,7 @@ where
         pool,
         rules,
         party: party(body, caller, rules.team_size)?,
-        rating: body.rating(rules)?,
+        rating: rating(body.rating, rules, claims)?,
         idempotency_key,
         // Without a ledger there is no stream, and nobody to push.
         push: body.push && app.ledger.is_some(),
@@ -100,38 +104,39 @@ where
         noted,
     };
     match placed.reply {
-        JoinReply::Queued(view) => {
+        Reply::Queued(view) => {
             let status = if fallback { StatusCode::CREATED } else { StatusCode::ACCEPTED };
             let noted = noted.one(Metric::Joined, 1).one(Metric::FallbackJoins, usize::from(fallback));
-            Ok(entered(status, view, noted))
+            let entered = entered(status, view, noted);
+            Ok(Entered { ticket: entered.ticket.rated(placed.rated), ..entered })
         }
-        JoinReply::Already(view) => Ok(entered(StatusCode::OK, view, noted)),
-        JoinReply::CallerBusy(ticket) => {
+        Reply::Already(view) => Ok(entered(StatusCode::OK, view, noted)),
+        Reply::CallerBusy(ticket) => {
             let problem = Problem::new(
                 Code::AlreadyQueued,
                 "the caller already has a ticket; cancel it first, or continue with it",
             );
             Err(problem.with("ticket_id", ticket.to_string()))
         }
-        JoinReply::MemberBusy(player) => {
+        Reply::MemberBusy(player) => {
             let problem = Problem::new(
                 Code::PartyMemberQueued,
                 "a party member already has a ticket; that player must cancel it first",
             );
             Err(problem.with("player_id", player.to_string()))
         }
-        JoinReply::CoolingDown(player, left_ms) => {
+        Reply::CoolingDown(player, left_ms) => {
             let problem = Problem::new(
                 Code::CoolingDown,
                 "a player is on cooldown after declining matches; retry after retry_after_ms",
             );
             Err(problem.with("player_id", player.to_string()).retry_after(left_ms))
         }
-        JoinReply::RateLimited(left_ms) => {
+        Reply::RateLimited(left_ms) => {
             let problem = Problem::new(Code::RateLimited, "too many joins from one player; retry after retry_after_ms");
             Err(problem.retry_after(left_ms))
         }
-        JoinReply::Contended => {
+        Reply::Contended => {
             Err(Problem::new(Code::Contended, "other joins kept changing the same players' tickets; retry soon"))
         }
     }

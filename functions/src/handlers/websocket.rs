@@ -8,7 +8,7 @@ use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsoc
 use lambda_runtime::LambdaEvent;
 use muster::domain::{PlayerId, PlayerResponse};
 use muster::ports::{
-    Clock, Connections, Ids, Ledger, Matches, Outbox, Players, Proposals, StoreError, Tickets, Upkeep,
+    Clock, Connections, Ids, Ledger, Matches, Outbox, Players, Profiles, Proposals, StoreError, Tickets, Upkeep,
 };
 use muster::usecases::poll::Target;
 use muster::usecases::pong::pong;
@@ -30,7 +30,7 @@ use crate::problem::{Code, Problem};
 pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<ApiGatewayWebsocketProxyRequest>) -> Ran<Value>
 where
     S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
-    L: Ledger + Tickets + Players + Connections,
+    L: Ledger + Tickets + Players + Profiles + Connections,
     W: Clock + Ids,
 {
     let ApiGatewayWebsocketProxyRequest { request_context: context, body, .. } = event.payload;
@@ -82,7 +82,7 @@ async fn reply<S, L, W>(
 ) -> Result<(Heard<'static>, Noted), Problem>
 where
     S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
-    L: Ledger + Tickets + Players,
+    L: Ledger + Tickets + Players + Profiles,
     W: Clock + Ids,
 {
     let queues = &app.config.queues;
@@ -90,7 +90,8 @@ where
         Action::Join(mut body, key) => {
             // Whatever the message says of it: a phone that speaks over a connection is reached by it.
             body.push = true;
-            let Entered { ticket, now, noted, .. } = enter(app, player, key.as_deref(), &body).await?;
+            // The connection's authorizer hands on the player alone, no claims of the token.
+            let Entered { ticket, now, noted, .. } = enter(app, player, key.as_deref(), &body, |_| None).await?;
             return Ok((Heard::ticket(now, ticket), noted));
         }
         Action::Cancel(ticket) => withdraw(app, &ticket, player).await?,

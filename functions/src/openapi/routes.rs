@@ -58,6 +58,8 @@ pub(super) const ROUTES: &[Route] = &[
             Code::UnknownQueue,
             Code::UnknownRegion,
             Code::RatingOutOfRange,
+            Code::RatingNotAccepted,
+            Code::RatingNotClaimed,
             Code::InvalidPlayerId,
             Code::PartyEmpty,
             Code::PartyDuplicate,

@@ -11,11 +11,11 @@ use muster::domain::{
     CancelReason, Cooldown, Event, MatchId, MatchState, Party, Ping, PlayerId, PlayerResponse, PoolId, Queue, Queues,
     Rules, TicketId, Unique,
 };
-use muster::ports::{Clock, Ledger, Matches, Players, Polled, Tickets, Upkeep};
+use muster::ports::{Clock, Ledger, Matches, Players, Polled, Profiles, Tickets, Upkeep};
 use muster::usecases::answer::answer;
 use muster::usecases::cancel::cancel;
 use muster::usecases::drain::drain;
-use muster::usecases::join::{JoinReply, Request, join_queue};
+use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick, upkeep};
 use muster::usecases::view::View;
@@ -91,7 +91,7 @@ pub(super) struct Stage<'a, S, L> {
     pub(super) views: &'a Views,
 }
 
-impl<'a, S: Store, L: Ledger + Tickets + Players> Stage<'a, S, L> {
+impl<'a, S: Store, L: Ledger + Tickets + Players + Profiles> Stage<'a, S, L> {
     /// Begins a deed.
     pub(super) fn begin(&self, pool: &PoolId, deed: &Deed, rng: &mut Rng) -> Actor<'a> {
         let Self { store, ledger, clock, ids, queues, log, views } = *self;
@@ -110,12 +110,19 @@ impl<'a, S: Store, L: Ledger + Tickets + Players> Stage<'a, S, L> {
                 Deed::Join(players) => {
                     let party = Party::restored(players.clone());
                     let (caller, pool, idempotency_key) = (&players[0], pool.clone(), key.as_deref());
-                    let request =
-                        Request { caller, pool, rules, party, rating, idempotency_key, push, rate: None, now_ms };
+                    let request = Request {
+                        caller,
+                        pool,
+                        rules,
+                        party,
+                        rating: TicketRating::sent(rating),
+                        idempotency_key,
+                        push,
+                        rate: None,
+                        now_ms,
+                    };
                     let done = join_queue(store, ledger, ids, &request).await;
-                    if let Ok(JoinReply::Queued(view) | JoinReply::Already(view)) =
-                        done.as_ref().map(|placed| &placed.reply)
-                    {
+                    if let Ok(Reply::Queued(view) | Reply::Already(view)) = done.as_ref().map(|placed| &placed.reply) {
                         told(caller, Some(view.clone()));
                     }
                     format!("{done:?}")

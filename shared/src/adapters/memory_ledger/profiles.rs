@@ -1,5 +1,7 @@
 //! Profiles and results in memory.
 
+use std::ops::Bound;
+
 use super::MemoryLedger;
 use crate::domain::limits::RESULTS_PAGE;
 use crate::domain::{MatchId, MatchResult, PlayerId, Profile};
@@ -43,8 +45,9 @@ impl<C: Clock> Results for MemoryLedger<C> {
             Err(error) => return Err(StoreError::Corrupt(format!("expected where a page ended: {error}"))),
         };
         let state = self.lock();
-        let rest = state.results.values().filter(|result| after.as_ref().is_none_or(|after| result.id > *after));
-        let results: Vec<MatchResult> = rest.take(RESULTS_PAGE).cloned().collect();
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = state.results.range((behind, Bound::Unbounded)).map(|(_, result)| result.clone());
+        let results: Vec<MatchResult> = rest.take(RESULTS_PAGE).collect();
         let next = (results.len() == RESULTS_PAGE).then(|| results[RESULTS_PAGE - 1].id.to_string());
         Ok(ResultsPage { results, next })
     }
