@@ -291,7 +291,7 @@ fn every_rule_of_a_queue_is_documented_with_its_default() {
 }
 
 /// The parts of `docs/semantics.md`.
-const SEMANTICS: [&str; 8] = [
+const SEMANTICS: [&str; 9] = [
     "Joining",
     "Being there",
     "Being told",
@@ -299,6 +299,7 @@ const SEMANTICS: [&str; 8] = [
     "Accepting",
     "Matches and lobbies",
     "The ledger arbitrates",
+    "Ratings and results",
     "When something dies",
 ];
 

@@ -1,6 +1,7 @@
 //! Results on a ledger behind a network that throttles, or that breaks off at any of its requests.
 
 use local_aws::DynamoDbApi;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +12,7 @@ use muster::ports::{Results, StoreError};
 use muster::usecases::result::{Ask, Reply, result};
 use muster_tests::edge::say;
 use muster_tests::http_stub::HttpStub;
-use muster_tools::local::TABLE;
+use muster_tools::local::{self, TABLE};
 use serde_json::{Value, json};
 
 use crate::emulated::ledger;
@@ -121,4 +122,42 @@ async fn results_on_a_ledger_that_throttles_count_once_when_they_are_reported_un
     let ann = rating_of(&ledger, "ann").await;
     assert_eq!(ann.games, 6);
     assert!((ann.rating.value - 1_500.0 - moved).abs() < 0.001, "{ann:?} after {moved}");
+}
+
+/// The command, as an operator runs it.
+fn replay(api: &DynamoDbApi, arguments: &[&str]) -> String {
+    let muster = local::binaries().unwrap().join("muster");
+    let mut command = Command::new(muster);
+    command.env_clear().envs(api.env()).env("AWS_REGION", "local").env("LEDGER_TABLE", api.table());
+    let output = command.args(["ratings", "replay"]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_a_track_computed_anew_would_be_before_it_is_written() {
+    let (emulator, ledger) = ledger(System::default()).await;
+    let (clock, rules) = (Hands::new(), Rules::default());
+    for (number, rival) in [(1, "bob"), (2, "cid")] {
+        let played = played(&ledger, number, ["ann", rival]).await;
+        done(result(&ledger, &clock, &rules, &played.id, &Ask::Report(ranks(&[1, 2]))).await.unwrap());
+        clock.forward_ms(1_000);
+    }
+    let api = emulator.api();
+    let same = replay(&api, &["ranked-1v1"]);
+    assert_eq!(
+        same,
+        "ranked-1v1: 2 results of 3 players; 0 ratings differ, not written: --write puts them into the profiles\n"
+    );
+    // Without the first match, the second one moved ann further than it did.
+    done(result(&ledger, &clock, &rules, &crate::samples::match_id(1), &Ask::Annul).await.unwrap());
+    let before = rating_of(&ledger, "ann").await;
+    let shown = replay(&api, &["ranked-1v1"]);
+    assert!(shown.contains(&format!("ann: {} -> ", before.rating.value)), "{shown}");
+    assert_eq!(rating_of(&ledger, "ann").await, before, "nothing is written unless asked for");
+    let written = replay(&api, &["ranked-1v1", "--write"]);
+    assert!(written.contains("put into their profiles"), "{written}");
+    assert_eq!(rating_of(&ledger, "ann").await.rating.value, 1_662.311, "as if she had played the second alone");
+    let other = replay(&api, &["ranked-1v1", "--system", "weng_lin"]);
+    assert!(other.contains("ratings differ, not written"), "{other}");
 }

@@ -26,6 +26,8 @@ enum Command {
     DeadLetters(command::dead_letters::Arguments),
     /// Check, put, show or take back the queues document that running functions follow.
     Rules(command::rules::Arguments),
+    /// Compute a track's ratings anew from the results that a deployment's ledger keeps.
+    Ratings(command::ratings::Arguments),
     /// Say what players cost on AWS, by counted operations and dated prices.
     Cost(command::cost::Arguments),
     /// Let something go wrong under phones, and say what they saw.
@@ -48,6 +50,7 @@ async fn main() -> ExitCode {
         Command::Doctor(arguments) => command::doctor::run(arguments).await,
         Command::DeadLetters(arguments) => command::dead_letters::run(arguments).await,
         Command::Rules(arguments) => command::rules::run(arguments).await,
+        Command::Ratings(arguments) => command::ratings::run(arguments).await,
         Command::Cost(arguments) => command::cost::run(arguments).await,
         Command::Drill(arguments) => command::drill::run(arguments).await,
         Command::Alarms(arguments) => command::alarms::run(arguments),

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drill;
 pub mod openapi;
+pub mod ratings;
 pub mod rules;
 pub mod start_up;
 pub mod up;
