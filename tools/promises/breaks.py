@@ -83,7 +83,7 @@ FINDINGS = {
     ),
     "a_hundred_thousand_readers_take_no_memory": (
         "A3 consumer groups leaked", "each run reads the outbox under a name of its own",
-        "lua/outbox/take.lua", ["group.consumers > 1 and", "'GROUP', 'ledger', 'reader'"], ["false and", "'GROUP', 'ledger', 'reader' .. redis.call('INCR', 'runs')"],
+        "lua/outbox/take.lua", ["group.consumers > 1 and", "'ledger', 'reader', idle_ms"], ["false and", "'ledger', 'reader' .. redis.call('INCR', 'runs'), idle_ms"],
     ),
     "players_who_could_not_be_heard_wait_again_without_penalty": (
         "A4 an outage cancelled everybody who was asked", "silence counts though no player could be heard",
@@ -130,8 +130,8 @@ FINDINGS = {
         "shared/src/usecases/tick.rs", "                done.failed = Some(error);\n                break;", "                return Err(error);",
     ),
     "who_was_let_down_stands_before_everybody_who_joined_later": (
-        "A11 the head of the line was not the head", "a ticket waits again where it stood",
-        "lua/match/reclaim.lua", "(record and record[3] or joined_ms) - step_ms", "(record and record[3] or joined_ms) - 0 * step_ms",
+        "A11 the head of the line was not the head", "a ticket waits again at the end of the line",
+        "lua/match/reclaim.lua", "(record and record[3] or joined_ms) - step_ms", "now_ms + 0 * step_ms",
     ),
     "a_matcher_that_is_told_to_stop_lets_go_within_half_a_second_whatever_keeps_silent": (
         "A12 a matcher that is told to stop held its pools", "a matcher waits a minute for its last looks",
