@@ -44,7 +44,7 @@ use muster::domain::{Queues, Rules};
 use muster::ports::{Rate, Step};
 use muster::usecases::tick::Pace;
 
-use crate::environment::{Reader, variable};
+use crate::environment::{EnvReader, variable};
 use crate::queues::{self, Reading};
 
 /// How callers prove who they are.
@@ -110,7 +110,7 @@ impl Reading {
     /// # Errors
     /// Every problem, a line each.
     pub fn from_env() -> Result<Self, Vec<String>> {
-        let mut env = Reader::new(&variable);
+        let mut env = EnvReader::new(&variable);
         let reading = env.reading();
         env.done(reading)
     }
@@ -130,7 +130,7 @@ impl Config {
     /// # Errors
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut env = Reader::new(lookup);
+        let mut env = EnvReader::new(lookup);
         let stage = env.stage();
         let auth = env.auth(stage);
         let stop_at = env.stop_at(stage);
@@ -209,7 +209,7 @@ impl NotifierConfig {
     /// # Errors
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut env = Reader::new(lookup);
+        let mut env = EnvReader::new(lookup);
         let (stage, reading) = (env.stage(), env.reading());
         let config = Self {
             stage: stage.to_owned(),
@@ -265,7 +265,7 @@ impl AuthorizerConfig {
     /// # Errors
     /// Every problem, a line each.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut env = Reader::new(lookup);
+        let mut env = EnvReader::new(lookup);
         let stage = env.stage();
         let proof = match env.auth(stage) {
             AuthMode::Header => Proof::Header,
@@ -284,7 +284,7 @@ impl AuthorizerConfig {
     }
 }
 
-impl Reader<'_> {
+impl EnvReader<'_> {
     fn stage(&mut self) -> &'static str {
         self.choice("STAGE", &[("prod", "prod"), ("dev", "dev"), ("local", "local")])
     }

@@ -9,14 +9,14 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 /// The environment while it is read.
-pub(crate) struct Reader<'a> {
+pub(crate) struct EnvReader<'a> {
     /// What is asked.
     pub lookup: &'a dyn Fn(&str) -> Option<String>,
     /// A line each.
     pub problems: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> EnvReader<'a> {
     /// Reads what `lookup` finds.
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup, problems: Vec::new() }

@@ -4,7 +4,7 @@ use muster::adapters::system::System;
 use muster::domain::limits::POOLS_MAX;
 use muster::domain::{Queues, Rules};
 use muster::ports::{Clock, Ids};
-use muster::usecases::matcher::{self, Begun, Plan};
+use muster::usecases::matcher::{self, Begun, MatcherPlan};
 use muster::usecases::tick::Pace;
 use tokio::task::JoinHandle;
 
@@ -38,7 +38,7 @@ pub fn matching(server: &Server, queues: Queues) -> Matching {
         let env = System::default();
         // A run that finds nobody leaves; then the next one begins, as by the schedule and by doorbells.
         loop {
-            let plan = Plan {
+            let plan = MatcherPlan {
                 until_ms: env.now_ms() + RUN_MS,
                 tick_ms: 100,
                 idle_exit_ms: RUN_MS,

@@ -7,7 +7,7 @@ use muster::ports::Clock;
 use muster::usecases::answer::{self, answer};
 use muster::usecases::cancel::{self, cancel};
 use muster::usecases::drain::{Drained, drain};
-use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Request, TicketRating, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick};
 use muster::usecases::view::View;
@@ -68,16 +68,16 @@ impl Stage {
     }
 
     /// The first of these players joins with all of them.
-    pub async fn ask(&self, players: &[&str], push: bool) -> Reply {
+    pub async fn ask(&self, players: &[&str], push: bool) -> JoinReply {
         self.ask_with(players, push, None).await
     }
 
     /// A player joins with an idempotency key.
-    pub async fn ask_by_key(&self, name: &str, key: &str) -> Reply {
+    pub async fn ask_by_key(&self, name: &str, key: &str) -> JoinReply {
         self.ask_with(&[name], false, Some(key)).await
     }
 
-    async fn ask_with(&self, players: &[&str], push: bool, idempotency_key: Option<&str>) -> Reply {
+    async fn ask_with(&self, players: &[&str], push: bool, idempotency_key: Option<&str>) -> JoinReply {
         let players: Vec<PlayerId> = players.iter().map(|name| player(name)).collect();
         let request = Request {
             caller: &players[0],
@@ -96,7 +96,7 @@ impl Stage {
     /// A player joins alone and gets a new ticket.
     pub async fn join(&self, name: &str) -> TicketId {
         match self.ask(&[name], false).await {
-            Reply::Queued(view) => view.ticket,
+            JoinReply::Queued(view) => view.ticket,
             other => panic!("expected a new ticket, found {other:?}"),
         }
     }
@@ -146,7 +146,7 @@ impl Stage {
     }
 
     /// A player answers the match that asks.
-    pub async fn say(&self, view: &View, name: &str, word: PlayerResponse) -> answer::Reply {
+    pub async fn say(&self, view: &View, name: &str, word: PlayerResponse) -> answer::AnswerReply {
         let id = &view.proposal.as_ref().unwrap_or_else(|| panic!("no player is asked: {view:?}")).id;
         done(answer(&self.store, &self.ledger, &self.clock, &self.queues, id, &player(name), word).await).reply
     }
@@ -154,13 +154,13 @@ impl Stage {
     /// A player's answer counts; the ticket after it.
     pub async fn says(&self, view: &View, name: &str, word: PlayerResponse) -> View {
         match self.say(view, name, word).await {
-            answer::Reply::Noted(view) => view,
+            answer::AnswerReply::Noted(view) => view,
             other => panic!("expected an answer that counts, found {other:?}"),
         }
     }
 
     /// A player takes a ticket back.
-    pub async fn cancel(&self, ticket: &TicketId, name: &str) -> cancel::Done {
+    pub async fn cancel(&self, ticket: &TicketId, name: &str) -> cancel::CancelDone {
         done(cancel(&self.store, &self.ledger, ticket, &player(name), self.clock.now_ms()).await)
     }
 

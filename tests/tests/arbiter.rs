@@ -11,7 +11,7 @@ use muster::domain::limits::{DOUBT_MS, KEEP_MS, OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX,
 use muster::domain::{Event, Party, PlayerResponse, PoolId, Queue, Queues, Rules, TicketId};
 use muster::ports::{Clock, Ledger, Matches, Outbox, Polled, Recorded, Tickets, Upkeep};
 use muster::usecases::drain::drain;
-use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Request, TicketRating, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick};
 use muster::usecases::view::{Status, View};
@@ -94,7 +94,7 @@ async fn a_match_that_is_written_after_its_tickets_came_back_is_void() {
 async fn a_key_sent_again_after_its_outcome_was_forgotten_reads_how_its_ticket_ended() {
     for matched in [true, false] {
         let stage = Stage::with_ledger(Rules::default());
-        let Reply::Queued(first) = stage.ask_by_key("ann", "key").await else { panic!("expected a new ticket") };
+        let JoinReply::Queued(first) = stage.ask_by_key("ann", "key").await else { panic!("expected a new ticket") };
         if matched {
             stage.join("bob").await;
             stage.tick().await;
@@ -107,14 +107,14 @@ async fn a_key_sent_again_after_its_outcome_was_forgotten_reads_how_its_ticket_e
         stage.store.expire(&stage.pool, stage.rules(), stage.clock.now_ms()).await.unwrap();
         for _ in 0..2 {
             let again = stage.ask_by_key("ann", "key").await;
-            assert_eq!(again, Reply::Already(over.clone()));
+            assert_eq!(again, JoinReply::Already(over.clone()));
             assert_eq!(
                 stage.store.snapshot(&stage.pool, 0, 10).await.unwrap().candidates,
                 [],
                 "it does not wait again"
             );
         }
-        assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(view) if view.ticket != first.ticket));
+        assert!(matches!(stage.ask(&["ann"], false).await, JoinReply::Queued(view) if view.ticket != first.ticket));
     }
 }
 
@@ -134,7 +134,9 @@ async fn no_reply_says_matched_before_the_ledger_has_decided() {
     let late = stage.cancel(&ann, "ann").await;
     assert_ne!(late.view.map(|view| view.status), Some(Status::Matched), "a cancel that comes too late");
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Proposed);
-    let Reply::Already(joined) = stage.ask(&["ann"], false).await else { panic!("expected the ticket that she has") };
+    let JoinReply::Already(joined) = stage.ask(&["ann"], false).await else {
+        panic!("expected the ticket that she has")
+    };
     assert_eq!(joined.status, Status::Proposed, "a join meanwhile");
 
     // The ledger is back, and the entry is in another reader's hands, behind more than one drain takes.
@@ -301,7 +303,7 @@ impl Env<'_> {
             rate: None,
             now_ms: self.clock.now_ms(),
         };
-        if let Reply::Queued(view) | Reply::Already(view) =
+        if let JoinReply::Queued(view) | JoinReply::Already(view) =
             join_queue(&self.store, &self.ledger, self.ids, &request).await.unwrap().reply
         {
             self.tickets.borrow_mut().insert(phone, view.ticket.clone());

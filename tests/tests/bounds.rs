@@ -7,7 +7,7 @@ use muster::domain::limits::{
 };
 use muster::domain::{PoolId, Queue, Queues, Rules, Ticket};
 use muster::ports::{Matches, Outbox, Rate, Reclaimed, Tickets, Upkeep};
-use muster::usecases::sweep::{self, Plan};
+use muster::usecases::sweep::{self, SweepPlan};
 use muster::usecases::tick::Pace;
 use muster_tests::edge::say;
 use muster_tests::raw::Reader;
@@ -234,7 +234,7 @@ async fn a_pool_that_was_removed_leaves_nothing_once_everything_in_it_is_forgott
     let ids = CountingIds::of(1);
     let sweep = async |now_ms| {
         let clock = VirtualClock::at(now_ms);
-        let plan = Plan { until_ms: now_ms + 2_000, sweep_ms: 1_000, pace: Pace::default() };
+        let plan = SweepPlan { until_ms: now_ms + 2_000, sweep_ms: 1_000, pace: Pace::default() };
         let swept = sweep::run(&store, &ids, &clock, &queues, "s1", plan, || false, drop).await;
         assert_eq!(swept.failures, 0, "{:?}", swept.last_failure);
     };

@@ -21,7 +21,7 @@ use muster::domain::window::Window;
 use muster::domain::{Match, Party, PlayerId, PoolId, Queue, Queues, Rules, TicketId};
 use muster::ports::{Clock, Tickets};
 use muster::usecases::drain::drain;
-use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Request, TicketRating, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick};
 use muster::usecases::view::Status;
@@ -133,8 +133,8 @@ impl Stage {
                 now_ms: self.env.now_ms(),
             };
             match join_queue(&self.store(), &self.ledger, &self.env, &request).await.map(|placed| placed.reply) {
-                Ok(Reply::Queued(view) | Reply::Already(view)) => break view.ticket,
-                Ok(Reply::Contended) | Err(_) => self.away.set(self.away.get() + 1),
+                Ok(JoinReply::Queued(view) | JoinReply::Already(view)) => break view.ticket,
+                Ok(JoinReply::Contended) | Err(_) => self.away.set(self.away.get() + 1),
                 Ok(other) => panic!("{player}: {other:?}"),
             }
             pause(Duration::from_millis(50)).await;

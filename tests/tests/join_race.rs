@@ -12,7 +12,7 @@ use futures::future::join_all;
 use muster::adapters::memory::Memory;
 use muster::domain::{Party, PlayerId, PoolId, Rules, TicketId};
 use muster::ports::{Joined, Matches, Outbox, Players, Reserved, Terms, Tickets};
-use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Request, TicketRating, join_queue};
 use muster_tests::conformance::Store;
 use muster_tests::edge::{Stopwatch, number, say};
 use muster_tests::raw::Reader;
@@ -34,7 +34,7 @@ impl Asked {
         Self { party: vec![player(name)], pool: pool(pool_name), key }
     }
 
-    async fn of(&self, store: &(impl Tickets + Players + Outbox), ids: &CountingIds) -> Reply {
+    async fn of(&self, store: &(impl Tickets + Players + Outbox), ids: &CountingIds) -> JoinReply {
         let request = Request {
             caller: &self.party[0],
             pool: self.pool.clone(),
@@ -50,11 +50,13 @@ impl Asked {
     }
 }
 
-fn ticket_of(reply: &Reply) -> Option<&TicketId> {
+fn ticket_of(reply: &JoinReply) -> Option<&TicketId> {
     match reply {
-        Reply::Queued(view) | Reply::Already(view) => Some(&view.ticket),
-        Reply::CallerBusy(ticket) => Some(ticket),
-        Reply::MemberBusy(_) | Reply::CoolingDown(..) | Reply::RateLimited(_) | Reply::Contended => None,
+        JoinReply::Queued(view) | JoinReply::Already(view) => Some(&view.ticket),
+        JoinReply::CallerBusy(ticket) => Some(ticket),
+        JoinReply::MemberBusy(_) | JoinReply::CoolingDown(..) | JoinReply::RateLimited(_) | JoinReply::Contended => {
+            None
+        }
     }
 }
 
@@ -176,7 +178,7 @@ fn interleave(seed: u64) -> usize {
         let reply = now(Asked::solo(&name, "one.eu", None).of(&store, &ids));
         match before.get(&player(&name)).and_then(BTreeSet::first) {
             Some(ticket) => assert_eq!(ticket_of(&reply), Some(ticket), "{asked:#?}: {name} afterwards: {reply:?}"),
-            None => assert!(matches!(reply, Reply::Queued(_)), "{asked:#?}: {name} afterwards: {reply:?}"),
+            None => assert!(matches!(reply, JoinReply::Queued(_)), "{asked:#?}: {name} afterwards: {reply:?}"),
         }
         assert_one_each(&now(live_in(&store, &pools())), &format!("{asked:#?}, {name} afterwards"));
     }
@@ -264,8 +266,8 @@ async fn races<S: Store + 'static>(kind: &str, stores: Vec<Arc<S>>, mut census: 
                 let (asked, store, ids) = (phones(round, n), stores[n % stores.len()].clone(), ids.clone());
                 tokio::spawn(async move { asked.of(&*store, &ids).await })
             });
-            let replies: Vec<Reply> = join_all(joins).await.into_iter().map(|reply| reply.unwrap()).collect();
-            contended += replies.iter().filter(|reply| **reply == Reply::Contended).count();
+            let replies: Vec<JoinReply> = join_all(joins).await.into_iter().map(|reply| reply.unwrap()).collect();
+            contended += replies.iter().filter(|reply| **reply == JoinReply::Contended).count();
 
             let context = format!("{kind}: {name}, round {round}");
             let live = census.live().await;
@@ -288,7 +290,7 @@ async fn races<S: Store + 'static>(kind: &str, stores: Vec<Arc<S>>, mut census: 
             }
             // However they got in each other's way, whoever asks again in peace is not.
             let peace = phones(round, 0).of(&*stores[0], &ids).await;
-            assert_ne!(peace, Reply::Contended, "{context}");
+            assert_ne!(peace, JoinReply::Contended, "{context}");
             assert_one_each(&census.live().await, &context);
         }
         let joins = ROUNDS * AT_ONCE;
@@ -356,7 +358,7 @@ mod stories {
         );
 
         let reply = Asked::solo("ann", "two.us", None).of(store, &ids).await;
-        assert!(matches!(reply, Reply::Queued(_)), "{reply:?}");
+        assert!(matches!(reply, JoinReply::Queued(_)), "{reply:?}");
         assert_eq!(store.join(&slow, T0).await.unwrap(), Joined::Ended, "the slow writer, after all");
         let live = live_in(store, &pools()).await;
         assert_eq!(live[&player("ann")].first(), ticket_of(&reply));
@@ -369,7 +371,7 @@ mod stories {
             let asked = Asked::solo(if key.is_some() { "ann" } else { "bob" }, "one.eu", key);
             let first = asked.of(store, &ids).await; // its answer never reaches the phone
             let again = asked.of(store, &ids).await;
-            assert!(matches!(again, Reply::Already(_)), "{again:?}");
+            assert!(matches!(again, JoinReply::Already(_)), "{again:?}");
             assert_eq!(ticket_of(&again), ticket_of(&first));
         }
     }
@@ -379,16 +381,16 @@ mod stories {
         let alone = Asked::solo("ann", "one.eu", Some("key")).of(store, &ids).await;
         let ann = ticket_of(&alone).unwrap().clone();
         let busy = Asked::solo("bob", "one.eu", None).of(store, &ids).await;
-        assert!(matches!(busy, Reply::Queued(_)), "{busy:?}");
+        assert!(matches!(busy, JoinReply::Queued(_)), "{busy:?}");
 
         let with =
             |name: &str| Asked { party: vec![player("ann"), player(name)], pool: pool("one.eu"), key: Some("key") };
-        assert_eq!(with("bob").of(store, &ids).await, Reply::CallerBusy(ann.clone()), "bob waits already");
-        assert_eq!(with("cid").of(store, &ids).await, Reply::CallerBusy(ann.clone()), "cid is free");
+        assert_eq!(with("bob").of(store, &ids).await, JoinReply::CallerBusy(ann.clone()), "bob waits already");
+        assert_eq!(with("cid").of(store, &ids).await, JoinReply::CallerBusy(ann.clone()), "cid is free");
         let elsewhere = Asked::solo("ann", "two.us", None).of(store, &ids).await;
-        assert_eq!(elsewhere, Reply::CallerBusy(ann), "still spoken for by her first ticket");
+        assert_eq!(elsewhere, JoinReply::CallerBusy(ann), "still spoken for by her first ticket");
         let cid = Asked::solo("cid", "two.us", None).of(store, &ids).await;
-        assert!(matches!(cid, Reply::Queued(_)), "cid was never asked: {cid:?}");
+        assert!(matches!(cid, JoinReply::Queued(_)), "cid was never asked: {cid:?}");
         assert_one_each(&live_in(store, &pools()).await, "afterwards");
     }
 }
@@ -402,20 +404,20 @@ fn a_refused_try_does_not_give_back_what_another_try_of_the_same_join_holds() {
     let asked = Asked { party: vec![player("ann"), player("bob")], pool: pool("one.eu"), key: Some("key") };
     let stepped = Stepped { store: &store, turns: &turns, runtime: None };
     let first = async {
-        assert_eq!(asked.of(&stepped, &ids).await, Reply::MemberBusy(player("bob")));
+        assert_eq!(asked.of(&stepped, &ids).await, JoinReply::MemberBusy(player("bob")));
     };
     let mut first: Actor<'_> = Box::pin(first);
     // It reserves ann, finds bob reserved, and sees that his ticket lives.
     let refused = turns.advance(&mut first, 3);
     now(store.cancel(ticket_of(&bob).unwrap(), &player("bob"), T0)).unwrap();
     let second = now(asked.of(&store, &ids));
-    assert!(matches!(second, Reply::Queued(_)), "{second:?}");
+    assert!(matches!(second, JoinReply::Queued(_)), "{second:?}");
     if !refused {
         turns.interleave(vec![first], &mut fastrand::Rng::with_seed(0), || {});
     }
 
     for name in ["ann", "bob"] {
         let reply = now(Asked::solo(name, "two.us", None).of(&store, &ids));
-        assert_eq!(reply, Reply::CallerBusy(ticket_of(&second).unwrap().clone()), "{name} elsewhere");
+        assert_eq!(reply, JoinReply::CallerBusy(ticket_of(&second).unwrap().clone()), "{name} elsewhere");
     }
 }

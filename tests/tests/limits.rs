@@ -11,7 +11,7 @@ use muster::domain::limits::{
 };
 use muster::domain::{CancelReason, Party, PoolId, Rules, Ticket};
 use muster::ports::{Claim, Dropped, Expired, Matches, Pools, Tickets, Upkeep};
-use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Request, TicketRating, join_queue};
 use muster::usecases::tick::{Pace, Ticked, tick};
 use muster_tests::edge::say;
 use muster_tests::raw::Reader;
@@ -47,7 +47,7 @@ async fn fill(store: &Redis, pool: &PoolId, rules: &Rules, ids: &CountingIds) {
             now_ms: T0 + n as u64,
         };
         let placed = join_queue(store, &NO_LEDGER, ids, &request).await.unwrap();
-        assert!(matches!(placed.reply, Reply::Queued(_)), "{placed:?}");
+        assert!(matches!(placed.reply, JoinReply::Queued(_)), "{placed:?}");
     });
     futures::stream::iter(joins).buffer_unordered(JOINS_AT_ONCE).collect::<Vec<()>>().await;
 }

@@ -4,7 +4,7 @@
 use muster::domain::limits::{SETTLE_MS_MAX, SETTLE_RETRY_MS};
 use muster::domain::{CancelReason, Cooldown, MatchState, Ping, PlayerResponse, Rules};
 use muster::ports::{Players, Polled, Tickets};
-use muster::usecases::join::Reply;
+use muster::usecases::join::JoinReply;
 use muster::usecases::view::Status;
 use muster_tests::samples::{T0, player};
 use muster_tests::stage::{Stage, asking};
@@ -15,7 +15,7 @@ async fn joining_while_a_match_asks_is_the_same_ticket_and_shows_the_question() 
     let ann = stage.join("ann").await;
     stage.join("bob").await;
     stage.look().await;
-    let Reply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
+    let JoinReply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
     assert_eq!((view.ticket, view.status), (ann, Status::Proposed));
     assert_eq!(view.proposal.map(|proposal| proposal.left_ms), Some(10_000));
 }
@@ -23,13 +23,13 @@ async fn joining_while_a_match_asks_is_the_same_ticket_and_shows_the_question() 
 #[tokio::test]
 async fn joining_again_is_the_same_ticket_though_only_a_member_is_spoken_for_yet() {
     let stage = Stage::of(Rules { team_size: 2, ..Rules::default() });
-    let Reply::Queued(first) = stage.ask(&["ann", "amy"], false).await else { panic!("expected a new ticket") };
+    let JoinReply::Queued(first) = stage.ask(&["ann", "amy"], false).await else { panic!("expected a new ticket") };
     stage.store.unreserve(&player("ann"), &first.ticket).await.unwrap();
     let again = stage.ask(&["ann", "amy"], false).await;
-    assert!(matches!(&again, Reply::Already(view) if view.ticket == first.ticket), "{again:?}");
+    assert!(matches!(&again, JoinReply::Already(view) if view.ticket == first.ticket), "{again:?}");
     let other = stage.ask(&["ann", "bob"], false).await;
-    assert!(matches!(other, Reply::Queued(_)), "{other:?}");
-    assert_eq!(stage.ask(&["cid", "amy"], false).await, Reply::MemberBusy(player("amy")));
+    assert!(matches!(other, JoinReply::Queued(_)), "{other:?}");
+    assert_eq!(stage.ask(&["cid", "amy"], false).await, JoinReply::MemberBusy(player("amy")));
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_ticket_whose_first_try_died_before_the_ledger_heard_of_it_is_told_by_
     stage.ledger().away(true);
     let first = stage.join("ann").await;
     stage.ledger().away(false);
-    assert!(matches!(stage.ask(&["ann"], false).await, Reply::Already(view) if view.ticket == first));
+    assert!(matches!(stage.ask(&["ann"], false).await, JoinReply::Already(view) if view.ticket == first));
     let known = stage.ledger().poll(&first, &player("ann"), T0).await.unwrap();
     assert!(matches!(known, Polled::Waiting { .. }), "{known:?}");
 }
@@ -98,13 +98,13 @@ async fn who_falls_silent_is_matched_again_once_heard_of() {
 #[tokio::test]
 async fn a_connection_speaks_for_its_ticket_until_it_is_given_up() {
     let stage = Stage::of(Rules { presence_ms: 5_000, abandon_ms: 40_000, ..Rules::default() });
-    let Reply::Queued(ann) = stage.ask(&["ann"], true).await else { panic!("expected a new ticket") };
+    let JoinReply::Queued(ann) = stage.ask(&["ann"], true).await else { panic!("expected a new ticket") };
     assert_eq!(ann.retry_after_ms, Some(20_000), "to be heard of, not to ask");
     stage.pass(39_999).await;
     let bob = stage.join("bob").await;
     stage.look().await;
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Matched);
-    let Reply::Queued(cid) = stage.ask(&["cid"], true).await else { panic!("expected a new ticket") };
+    let JoinReply::Queued(cid) = stage.ask(&["cid"], true).await else { panic!("expected a new ticket") };
     for _ in 0..4 {
         stage.pass(10_000).await; // looked after all the while: nobody is called silent after a gap
         stage.look().await;
@@ -118,17 +118,17 @@ async fn an_app_that_was_killed_reads_where_its_ticket_is_now() {
     let (ann, _) = (stage.join("ann").await, stage.join("bob").await);
     stage.look().await;
     stage.pass_looked_after(4_000).await;
-    let Reply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
+    let JoinReply::Already(view) = stage.ask(&["ann"], false).await else { panic!("expected the same ticket") };
     assert_eq!(view.proposal.map(|proposal| proposal.left_ms), Some(6_000), "it knows no id, and joins again");
     stage.pass_looked_after(6_000).await;
     assert_eq!(stage.poll(&ann, "ann").await.status, Status::Cancelled(CancelReason::NoAnswer));
-    assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(view) if view.ticket != ann));
+    assert!(matches!(stage.ask(&["ann"], false).await, JoinReply::Queued(view) if view.ticket != ann));
 }
 
 #[tokio::test]
 async fn a_poll_is_as_good_as_a_pong() {
     let stage = Stage::of(Rules { ping: Some(Ping::default()), ..Rules::default() });
-    let Reply::Queued(ann) = stage.ask(&["ann"], true).await else { panic!("expected a new ticket") };
+    let JoinReply::Queued(ann) = stage.ask(&["ann"], true).await else { panic!("expected a new ticket") };
     let bob = stage.join("bob").await;
     stage.look().await;
     assert_eq!(stage.poll(&bob, "bob").await.status, Status::Waiting, "the match checks, which is nobody's business");
@@ -161,7 +161,7 @@ async fn the_next_poll_of_a_phone_that_cannot_be_pinged_is_waited_for_where_its_
 async fn a_match_waits_for_the_slowest_of_the_phones_that_it_checks() {
     let rules = Rules { ping: Some(Ping::default()), poll_timeout_ms: Some(6_000), ..Rules::default() };
     let stage = Stage::of(rules);
-    assert!(matches!(stage.ask(&["ann"], true).await, Reply::Queued(_)));
+    assert!(matches!(stage.ask(&["ann"], true).await, JoinReply::Queued(_)));
     let bob = stage.join("bob").await;
     stage.look().await;
     let this_match = match stage.store.poll(&bob, &player("bob"), T0).await.unwrap() {
@@ -175,10 +175,10 @@ async fn a_match_waits_for_the_slowest_of_the_phones_that_it_checks() {
 async fn a_match_pings_only_where_its_queue_says_so() {
     let stage = Stage::of(Rules::default());
     for name in ["ann", "bob"] {
-        assert!(matches!(stage.ask(&[name], true).await, Reply::Queued(_)));
+        assert!(matches!(stage.ask(&[name], true).await, JoinReply::Queued(_)));
     }
     stage.look().await;
-    let Reply::Queued(again) = stage.ask(&["ann"], true).await else {
+    let JoinReply::Queued(again) = stage.ask(&["ann"], true).await else {
         panic!("expected ann to be free: she is matched")
     };
     assert_eq!(again.status, Status::Waiting);
@@ -217,14 +217,14 @@ async fn only_the_player_who_declined_is_kept_out_and_a_party_with_that_player()
     let cooldown = Some(Cooldown { after: 1, for_ms: 30_000 });
     let stage = Stage::of(Rules { team_size: 2, cooldown, ..asking() });
     for pair in [["ann", "amy"], ["bob", "ben"]] {
-        assert!(matches!(stage.ask(&pair, false).await, Reply::Queued(_)));
+        assert!(matches!(stage.ask(&pair, false).await, JoinReply::Queued(_)));
     }
     stage.look().await;
-    let Reply::Already(view) = stage.ask(&["ann", "amy"], false).await else { panic!("expected the same ticket") };
+    let JoinReply::Already(view) = stage.ask(&["ann", "amy"], false).await else { panic!("expected the same ticket") };
     stage.say(&view, "amy", PlayerResponse::Decline).await;
     stage.tell().await;
     let kept_out = stage.ask(&["cid", "amy"], false).await;
-    assert_eq!(kept_out, Reply::CoolingDown(player("amy"), 30_000));
-    assert!(matches!(stage.ask(&["ann"], false).await, Reply::Queued(_)), "it was not ann who declined");
-    assert!(matches!(stage.ask(&["cid", "dan"], false).await, Reply::Queued(_)), "and nobody else is");
+    assert_eq!(kept_out, JoinReply::CoolingDown(player("amy"), 30_000));
+    assert!(matches!(stage.ask(&["ann"], false).await, JoinReply::Queued(_)), "it was not ann who declined");
+    assert!(matches!(stage.ask(&["cid", "dan"], false).await, JoinReply::Queued(_)), "and nobody else is");
 }

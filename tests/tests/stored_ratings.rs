@@ -7,7 +7,7 @@ use muster::domain::profile::TrackRating;
 use muster::domain::rating::RATING_PERIOD_MS;
 use muster::domain::{Party, PlayerId, Profile, Rating, RatingSource, Rules, Track};
 use muster::ports::{Mode, Polled, Profiles, Put, Tickets};
-use muster::usecases::join::{Placed, Rated, Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Placed, Rated, Request, TicketRating, join_queue};
 use muster_tests::round_trips::{Distant, round_trips};
 use muster_tests::samples::{T0, player, pool};
 use muster_tests::stand_ins::{CountingIds, Fickle, VirtualClock};
@@ -71,7 +71,7 @@ async fn a_ticket_has_the_mean_of_the_stored_ratings_and_the_default_for_whoever
     for (names, value, source) in expected {
         let placed = join(&store, &ledger, &ids, names).await;
         assert_eq!(placed.rated, Some(Rated { value, source }), "{names:?}");
-        let Reply::Queued(view) = placed.reply else { panic!("expected a new ticket, found {:?}", placed.reply) };
+        let JoinReply::Queued(view) = placed.reply else { panic!("expected a new ticket, found {:?}", placed.reply) };
         let polled = store.poll(&view.ticket, &player(names[0]), T0).await.unwrap();
         assert!(matches!(&polled, Polled::Waiting { ticket, .. } if ticket.rating == value), "{polled:?}");
     }
@@ -85,7 +85,7 @@ async fn a_ledger_that_is_away_stops_no_join_and_the_ticket_says_that_its_rating
     let (store, ledger, ids) = deployment().await;
     ledger.as_ref().unwrap().away(true);
     let placed = join(&store, &ledger, &ids, &["ann"]).await;
-    assert!(matches!(placed.reply, Reply::Queued(_)), "{placed:?}");
+    assert!(matches!(placed.reply, JoinReply::Queued(_)), "{placed:?}");
     assert_eq!((placed.mode, placed.ledger_failure.is_some()), (Mode::Normal, true));
     assert_eq!(placed.rated, Some(Rated { value: 1_500.0, source: RatingSource::Default }));
     let none = join(&store, &None, &ids, &["bob"]).await;
@@ -99,7 +99,7 @@ async fn a_ticket_that_lands_in_the_ledger_has_its_stored_rating_all_the_same() 
     let placed = join(&store, &ledger, &ids, &["ann"]).await;
     assert_eq!(placed.mode, Mode::Fallback);
     assert_eq!(placed.rated, Some(Rated { value: 1_700.0, source: RatingSource::Stored }));
-    let Reply::Queued(view) = placed.reply else { panic!("expected a new ticket, found {:?}", placed.reply) };
+    let JoinReply::Queued(view) = placed.reply else { panic!("expected a new ticket, found {:?}", placed.reply) };
     let polled = ledger.unwrap().poll(&view.ticket, &player("ann"), T0).await.unwrap();
     assert!(matches!(&polled, Polled::Waiting { ticket, .. } if ticket.rating == 1_700.0), "{polled:?}");
 }
@@ -115,7 +115,7 @@ fn a_stored_rating_costs_a_join_no_round_trip_more() {
         let caller = if name == "ann" { caller.clone() } else { player(name) };
         let request = Request { rating, ..request(&caller, &rules, &[name]) };
         let (placed, waited) = round_trips(join_queue(&Distant(&store), &distant, &ids, &request));
-        assert!(matches!(placed.unwrap().reply, Reply::Queued(_)), "{name}");
+        assert!(matches!(placed.unwrap().reply, JoinReply::Queued(_)), "{name}");
         trips.push(waited);
     }
     assert_eq!(trips, [2, 2]);

@@ -5,7 +5,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::{MatchId, PlayerId, PlayerResponse, PoolId};
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
-use muster::usecases::answer::{Done, Reply, answer};
+use muster::usecases::answer::{AnswerDone, AnswerReply, answer};
 use muster::usecases::drain::{Drained, drain};
 use muster::usecases::view::View;
 
@@ -63,19 +63,19 @@ where
 ///
 /// # Errors
 /// The match does not ask any more, or there is no such match of the player's.
-pub async fn conclude<S, L, W>(app: &App<S, L, W>, id: &MatchId, done: Done) -> Result<(View, Noted), Problem>
+pub async fn conclude<S, L, W>(app: &App<S, L, W>, id: &MatchId, done: AnswerDone) -> Result<(View, Noted), Problem>
 where
     S: Outbox + Players,
     L: Ledger,
     W: Clock + Ids,
 {
-    let Done { reply, changed, waits_ms, voids } = done;
+    let AnswerDone { reply, changed, waits_ms, voids } = done;
     let noted = matched(Noted::default().field("pool", id.pool.as_str()), waits_ms).reclaimed(changed);
     let noted = noted.one(Metric::Voids, voids);
     let noted = carry(app, &id.pool, noted).await;
     match reply {
-        Reply::Noted(view) => Ok((view, noted)),
-        Reply::TooLate(view) => {
+        AnswerReply::Noted(view) => Ok((view, noted)),
+        AnswerReply::TooLate(view) => {
             let problem = Problem::new(
                 Code::ProposalOver,
                 "the match asks no longer: its deadline has passed, or a player declined",
@@ -86,7 +86,7 @@ where
                 None => problem,
             })
         }
-        Reply::Unknown => Err(Problem::not_found()),
+        AnswerReply::Unknown => Err(Problem::not_found()),
     }
 }
 

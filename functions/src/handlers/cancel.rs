@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::{PlayerId, TicketId};
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
-use muster::usecases::cancel::{Done, cancel};
+use muster::usecases::cancel::{CancelDone, cancel};
 use muster::usecases::view::View;
 
 use super::answer::carry;
@@ -45,7 +45,7 @@ where
     L: Ledger + Tickets,
     W: Clock + Ids,
 {
-    let Done { view, changed, voids } = cancel(&app.store, &app.ledger, id, player, app.env.now_ms()).await?;
+    let CancelDone { view, changed, voids } = cancel(&app.store, &app.ledger, id, player, app.env.now_ms()).await?;
     match view {
         Some(view) => {
             let noted = Noted::default().reclaimed(changed).one(Metric::Voids, voids).field("pool", id.pool.as_str());

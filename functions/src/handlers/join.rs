@@ -6,7 +6,7 @@ use lambda_http::http::StatusCode;
 use muster::domain::queue::NoSuchPool;
 use muster::domain::{Party, PlayerId};
 use muster::ports::{Clock, Ids, Ledger, Mode, Outbox, Players, Profiles, Tickets};
-use muster::usecases::join::{self, Reply};
+use muster::usecases::join::{self, JoinReply};
 use muster::usecases::view::{Status, View};
 
 use crate::app::{Answer, App, json, noting};
@@ -104,39 +104,39 @@ where
         noted,
     };
     match placed.reply {
-        Reply::Queued(view) => {
+        JoinReply::Queued(view) => {
             let status = if fallback { StatusCode::CREATED } else { StatusCode::ACCEPTED };
             let noted = noted.one(Metric::Joined, 1).one(Metric::FallbackJoins, usize::from(fallback));
             let entered = entered(status, view, noted);
             Ok(Entered { ticket: entered.ticket.rated(placed.rated), ..entered })
         }
-        Reply::Already(view) => Ok(entered(StatusCode::OK, view, noted)),
-        Reply::CallerBusy(ticket) => {
+        JoinReply::Already(view) => Ok(entered(StatusCode::OK, view, noted)),
+        JoinReply::CallerBusy(ticket) => {
             let problem = Problem::new(
                 Code::AlreadyQueued,
                 "the caller already has a ticket; cancel it first, or continue with it",
             );
             Err(problem.with("ticket_id", ticket.to_string()))
         }
-        Reply::MemberBusy(player) => {
+        JoinReply::MemberBusy(player) => {
             let problem = Problem::new(
                 Code::PartyMemberQueued,
                 "a party member already has a ticket; that player must cancel it first",
             );
             Err(problem.with("player_id", player.to_string()))
         }
-        Reply::CoolingDown(player, left_ms) => {
+        JoinReply::CoolingDown(player, left_ms) => {
             let problem = Problem::new(
                 Code::CoolingDown,
                 "a player is on cooldown after declining matches; retry after retry_after_ms",
             );
             Err(problem.with("player_id", player.to_string()).retry_after(left_ms))
         }
-        Reply::RateLimited(left_ms) => {
+        JoinReply::RateLimited(left_ms) => {
             let problem = Problem::new(Code::RateLimited, "too many joins from one player; retry after retry_after_ms");
             Err(problem.retry_after(left_ms))
         }
-        Reply::Contended => {
+        JoinReply::Contended => {
             Err(Problem::new(Code::Contended, "other joins kept changing the same players' tickets; retry soon"))
         }
     }

@@ -9,7 +9,7 @@ use lambda_runtime::LambdaEvent;
 use muster::domain::PoolId;
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Tickets, Upkeep};
 use muster::usecases::drain;
-use muster::usecases::matcher::{self, Begun, Plan};
+use muster::usecases::matcher::{self, Begun, MatcherPlan};
 use muster::usecases::unreached::unreached;
 use serde::Serialize;
 use serde_json::Value;
@@ -57,7 +57,7 @@ where
     // A mapping hands the next batch over when this run ends: so this run minds other pools, too.
     let seeks = event.payload["Records"].is_array();
     let begun = rung.as_deref().map_or(Begun::Schedule, |pools| Begun::Ring { pools, seeks });
-    let plan = Plan {
+    let plan = MatcherPlan {
         until_ms: leave_at_ms(event.context.deadline, app.env.now_ms(), config.matcher_run_ms),
         tick_ms: config.tick_ms,
         idle_exit_ms: config.idle_exit_ms,

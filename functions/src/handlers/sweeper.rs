@@ -7,7 +7,7 @@ use futures::future::join;
 use lambda_runtime::LambdaEvent;
 use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Pools, Upkeep};
 use muster::usecases::drain;
-use muster::usecases::sweep::{self, Plan, Standing, Swept};
+use muster::usecases::sweep::{self, Standing, SweepPlan, Swept};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ where
     let (post, posts) = mpsc::unbounded();
     // Whoever hears the last of it has left.
     let sweeps = async move {
-        let plan = Plan { until_ms, sweep_ms: config.sweep_ms, pace: config.pace };
+        let plan = SweepPlan { until_ms, sweep_ms: config.sweep_ms, pace: config.pace };
         let post = |said| drop(post.unbounded_send(said));
         let superseded = || app.rules.is_superseded();
         sweep::run(store, env, env, &config.queues, token.as_str(), plan, superseded, post).await

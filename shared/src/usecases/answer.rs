@@ -14,7 +14,7 @@ use crate::ports::{Answered, Clock, Ledger, Matches, Outbox, Proposals, Reclaime
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
+pub enum AnswerReply {
     /// It counts. The player's ticket as it is now.
     Noted(View),
     /// The match does not ask any more. The player's ticket as it is now, if it is still known.
@@ -23,7 +23,7 @@ pub enum Reply {
     Unknown,
 }
 
-impl Reply {
+impl AnswerReply {
     /// The player's ticket as it is now, if it is known.
     pub fn view(self) -> Option<View> {
         match self {
@@ -36,9 +36,9 @@ impl Reply {
 
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Done {
+pub struct AnswerDone {
     /// For the player.
-    pub reply: Reply,
+    pub reply: AnswerReply,
     /// What this very call took apart; nothing if it came second.
     pub changed: Reclaimed,
     /// How long the tickets waited that this very call matched, in milliseconds.
@@ -59,13 +59,14 @@ pub async fn answer(
     id: &MatchId,
     player: &PlayerId,
     word: PlayerResponse,
-) -> Result<Done, StoreError> {
+) -> Result<AnswerDone, StoreError> {
     let now_ms = clock.now_ms();
     let rules = queues.rules(&id.pool);
     let proposed_until_ms = rules.and_then(|rules| rules.accept_until_ms(now_ms));
     let answered = store.answer(id, player, word, now_ms, proposed_until_ms).await?;
     clock.reached(Step::Answered).await;
-    let mut done = Done { reply: Reply::Unknown, changed: Reclaimed::default(), waits_ms: Vec::new(), voids: 0 };
+    let mut done =
+        AnswerDone { reply: AnswerReply::Unknown, changed: Reclaimed::default(), waits_ms: Vec::new(), voids: 0 };
     match answered {
         Answered::Unknown => return Ok(done),
         // Taken apart at once, so that nobody waits for a look at the pool. If this fails, the next look does it.
@@ -90,10 +91,10 @@ pub async fn answer(
         None => None,
     };
     done.reply = match (answered, view) {
-        (Answered::Noted(_) | Answered::Before(_), Some(view)) => Reply::Noted(view),
-        (Answered::TooLate, view) => Reply::TooLate(view),
+        (Answered::Noted(_) | Answered::Before(_), Some(view)) => AnswerReply::Noted(view),
+        (Answered::TooLate, view) => AnswerReply::TooLate(view),
         // Noted, and forgotten before it could be read: ten minutes have passed in between.
-        (Answered::Noted(_) | Answered::Before(_), None) | (Answered::Unknown, _) => Reply::Unknown,
+        (Answered::Noted(_) | Answered::Before(_), None) | (Answered::Unknown, _) => AnswerReply::Unknown,
     };
     Ok(done)
 }

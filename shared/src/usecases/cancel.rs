@@ -13,7 +13,7 @@ use crate::ports::{
 
 /// What a cancel came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Done {
+pub struct CancelDone {
     /// The ticket after the cancel, as the player sees it: cancelled, or over before. None if it is not there or not theirs.
     pub view: Option<View>,
     /// What this very call changed; nothing if it came second.
@@ -33,7 +33,7 @@ pub async fn cancel(
     id: &TicketId,
     player: &PlayerId,
     now_ms: u64,
-) -> Result<Done, StoreError> {
+) -> Result<CancelDone, StoreError> {
     let (mut changed, mut voids) = (Reclaimed::default(), 0);
     for _ in 0..CANCEL_ROUNDS_MAX {
         let answer = match store.cancel(id, player, now_ms).await {
@@ -50,11 +50,11 @@ pub async fn cancel(
                 let (polled, more) = settle(store, ledger, (id, player), None, Ask::Now, now_ms).await?;
                 voids += more;
                 if more == 0 && !polled.is_tombstone() {
-                    return Ok(Done { view: View::of(id, polled, player, None, now_ms), changed, voids });
+                    return Ok(CancelDone { view: View::of(id, polled, player, None, now_ms), changed, voids });
                 }
             }
             Cancelled::Ended(ended) if !ended.is_tombstone() => {
-                return Ok(Done { view: View::ended(id, ended, player), changed, voids });
+                return Ok(CancelDone { view: View::ended(id, ended, player), changed, voids });
             }
             Cancelled::Claimed(this_match) => {
                 // To leave a match that asks is to decline it: otherwise nobody would ever decline.
@@ -78,20 +78,25 @@ pub async fn cancel(
                         ledger.record(&[ended(&ticket, outcome, now_ms)]).await?;
                         changed.cancelled += 1;
                         let view = View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms);
-                        return Ok(Done { view, changed, voids });
+                        return Ok(CancelDone { view, changed, voids });
                     }
                 }
-                polled => return Ok(Done { view: View::of(id, polled, player, None, now_ms), changed, voids }),
+                polled => return Ok(CancelDone { view: View::of(id, polled, player, None, now_ms), changed, voids }),
             },
         }
     }
     Err(StoreError::Unavailable(format!("{id} kept changing under {CANCEL_ROUNDS_MAX} rounds of a cancel")))
 }
 
-async fn in_ledger(ledger: &impl Tickets, id: &TicketId, player: &PlayerId, now_ms: u64) -> Result<Done, StoreError> {
+async fn in_ledger(
+    ledger: &impl Tickets,
+    id: &TicketId,
+    player: &PlayerId,
+    now_ms: u64,
+) -> Result<CancelDone, StoreError> {
     let cancelled = usize::from(ledger.cancel(id, player, now_ms).await? == Cancelled::Done);
     let view = View::of(id, ledger.poll(id, player, now_ms).await?, player, None, now_ms);
-    Ok(Done { view, changed: Reclaimed { cancelled, ..Reclaimed::default() }, voids: 0 })
+    Ok(CancelDone { view, changed: Reclaimed { cancelled, ..Reclaimed::default() }, voids: 0 })
 }
 
 #[cfg(test)]

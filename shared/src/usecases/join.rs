@@ -86,7 +86,7 @@ pub struct Rated {
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
+pub enum JoinReply {
     /// A new ticket waits.
     Queued(View),
     /// This very join was made before, or the same party already waits in this pool: its ticket.
@@ -107,7 +107,7 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed {
     /// How.
-    pub reply: Reply,
+    pub reply: JoinReply,
     /// In the store, or in the ledger because the store is away.
     pub mode: Mode,
     /// Why the ledger did not hear of it; the outbox will tell it the outcome all the same.
@@ -145,13 +145,18 @@ pub async fn join_queue<L: Ledger + Tickets + Players + Profiles>(
     let first = request.named().unwrap_or_else(|| ids.unique());
     let mut rated = None;
     let away = match place(store, (ledger, ledger), ids, request, first, &mut rated).await {
-        Ok((Reply::Queued(view), Ok(Noted::Finished))) => {
+        Ok((JoinReply::Queued(view), Ok(Noted::Finished))) => {
             // The store had forgotten how a ticket ended that this key has named before. It must not wait again.
             let Request { caller, rules, now_ms, .. } = *request;
             let_go(store, &request.pool, &view.ticket, None, now_ms).await?;
             let polled = ledger.poll(&view.ticket, caller, now_ms).await?;
             if let Some(finished) = View::of(&view.ticket, polled, caller, Some(rules), now_ms) {
-                return Ok(Placed { reply: Reply::Already(finished), mode: Mode::Normal, ledger_failure: None, rated });
+                return Ok(Placed {
+                    reply: JoinReply::Already(finished),
+                    mode: Mode::Normal,
+                    ledger_failure: None,
+                    rated,
+                });
             }
             // It never began to wait, so the key has named nothing.
             let (reply, noted) = place(store, (ledger, ledger), ids, request, ids.unique(), &mut rated).await?;
@@ -170,10 +175,10 @@ pub async fn join_queue<L: Ledger + Tickets + Players + Profiles>(
     }
 }
 
-fn by_ledger(reply: Reply) -> Reply {
+fn by_ledger(reply: JoinReply) -> JoinReply {
     match reply {
-        Reply::Queued(view) => Reply::Queued(view.by_ledger()),
-        Reply::Already(view) => Reply::Already(view.by_ledger()),
+        JoinReply::Queued(view) => JoinReply::Queued(view.by_ledger()),
+        JoinReply::Already(view) => JoinReply::Already(view.by_ledger()),
         other => other,
     }
 }
@@ -183,9 +188,9 @@ async fn settled(
     store: &(impl Tickets + Outbox),
     ledger: &impl Ledger,
     request: &Request<'_>,
-    reply: Reply,
-) -> Result<Reply, StoreError> {
-    let Reply::Already(before) = reply else { return Ok(reply) };
+    reply: JoinReply,
+) -> Result<JoinReply, StoreError> {
+    let JoinReply::Already(before) = reply else { return Ok(reply) };
     let Request { caller, rules, now_ms, .. } = *request;
     let (polled, _) = settle(store, ledger, (&before.ticket, caller), Some(rules), Ask::Now, now_ms).await?;
     if let Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. } = &polled
@@ -195,7 +200,7 @@ async fn settled(
         let _ = ledger.note_join(ticket).await;
     }
     let view = View::of(&before.ticket, polled, caller, Some(rules), now_ms);
-    Ok(Reply::Already(view.unwrap_or(before)))
+    Ok(JoinReply::Already(view.unwrap_or(before)))
 }
 
 /// The party's rating. Never fails: without an answer it is the queue's default.
@@ -228,7 +233,7 @@ async fn place(
     request: &Request<'_>,
     first: Unique,
     rated: &mut Option<Rated>,
-) -> Result<(Reply, Result<Noted, StoreError>), StoreError> {
+) -> Result<(JoinReply, Result<Noted, StoreError>), StoreError> {
     let Request { caller, rules, now_ms, .. } = *request;
     let mut unique = first;
     for round in 0..JOIN_ROUNDS_MAX {
@@ -259,16 +264,16 @@ async fn place(
         match joined? {
             Joined::New(estimate) => {
                 let view = View::waiting(&ticket, estimate, Some(rules), now_ms);
-                return Ok((Reply::Queued(view), noted));
+                return Ok((JoinReply::Queued(view), noted));
             }
             Joined::Before(_) | Joined::Ended => {
                 let polled = store.poll(&ticket.id, caller, now_ms).await?;
                 if let Some(view) = View::of(&ticket.id, polled, caller, Some(rules), now_ms) {
-                    return Ok((Reply::Already(view), noted));
+                    return Ok((JoinReply::Already(view), noted));
                 }
                 if let Ok(Noted::Finished) = noted {
                     return Ok((
-                        Reply::Queued(View::waiting(&ticket, Estimate::default(), Some(rules), now_ms)),
+                        JoinReply::Queued(View::waiting(&ticket, Estimate::default(), Some(rules), now_ms)),
                         noted,
                     ));
                 }
@@ -278,7 +283,7 @@ async fn place(
             }
         }
     }
-    Ok((Reply::Contended, Ok(Noted::Waits)))
+    Ok((JoinReply::Contended, Ok(Noted::Waits)))
 }
 
 /// Makes sure that a ticket never waits in the store. True if it never did: then how it ends is for the caller to say. False if
@@ -312,7 +317,7 @@ pub(super) fn ended(ticket: &Ticket, outcome: Outcome, now_ms: u64) -> Event {
 
 enum Blocked {
     /// Somebody has a live ticket.
-    Settled(Box<Reply>),
+    Settled(Box<JoinReply>),
     /// Somebody else took a player meanwhile.
     Raced,
 }
@@ -352,11 +357,11 @@ async fn reserve_all(
             Probe::Live => Some(match same_again(store, request, &other).await? {
                 // Also where the store speaks for this member already and not yet for the caller: another try of this join is
                 // under way, and the ledger writes its players one by one.
-                Some(reply) if player == request.caller || matches!(reply, Reply::Already(_)) => {
+                Some(reply) if player == request.caller || matches!(reply, JoinReply::Already(_)) => {
                     Blocked::Settled(Box::new(reply))
                 }
                 None if player == request.caller => Blocked::Raced,
-                Some(_) | None => Blocked::Settled(Box::new(Reply::MemberBusy(player.clone()))),
+                Some(_) | None => Blocked::Settled(Box::new(JoinReply::MemberBusy(player.clone()))),
             }),
         };
         break;
@@ -373,9 +378,9 @@ async fn reserve_all(
 
 fn refusal(refused: Reserved, player: &PlayerId, now_ms: u64) -> Blocked {
     let reply = match refused {
-        Reserved::CoolingDown { until_ms } => Reply::CoolingDown(player.clone(), until_ms.saturating_sub(now_ms)),
-        Reserved::RateLimited { retry_ms } => Reply::RateLimited(retry_ms),
-        Reserved::Done | Reserved::Held(_) => Reply::Contended,
+        Reserved::CoolingDown { until_ms } => JoinReply::CoolingDown(player.clone(), until_ms.saturating_sub(now_ms)),
+        Reserved::RateLimited { retry_ms } => JoinReply::RateLimited(retry_ms),
+        Reserved::Done | Reserved::Held(_) => JoinReply::Contended,
     };
     Blocked::Settled(Box::new(reply))
 }
@@ -385,7 +390,7 @@ async fn same_again(
     store: &impl Tickets,
     request: &Request<'_>,
     other: &TicketId,
-) -> Result<Option<Reply>, StoreError> {
+) -> Result<Option<JoinReply>, StoreError> {
     let polled = store.poll(other, request.caller, request.now_ms).await?;
     let players = match &polled {
         Polled::Waiting { ticket, .. } | Polled::Claimed { ticket, .. } => ticket.party.players(),
@@ -395,7 +400,7 @@ async fn same_again(
     };
     let same_party = players.len() == request.party.size() && players.iter().all(|player| request.party.has(player));
     if other.pool != request.pool || !same_party {
-        return Ok(Some(Reply::CallerBusy(other.clone())));
+        return Ok(Some(JoinReply::CallerBusy(other.clone())));
     }
-    Ok(View::of(other, polled, request.caller, Some(request.rules), request.now_ms).map(Reply::Already))
+    Ok(View::of(other, polled, request.caller, Some(request.rules), request.now_ms).map(JoinReply::Already))
 }

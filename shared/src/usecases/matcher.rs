@@ -36,7 +36,7 @@ use crate::ports::{Clock, GUEST, Ids, Job, JobRun, Matches, Upkeep};
 
 /// How long a run lasts, and its rhythm.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct MatcherPlan {
     /// When to leave, whatever happens.
     pub until_ms: u64,
     /// Pause between ticks of a pool in which somebody waits, in milliseconds.
@@ -117,7 +117,7 @@ pub async fn run(
     queues: &Queues,
     begun: Begun<'_>,
     token: &str,
-    plan: Plan,
+    plan: MatcherPlan,
     superseded: impl Fn() -> bool,
     post: impl Fn(Post),
 ) -> Ran {

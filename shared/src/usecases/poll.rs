@@ -6,7 +6,7 @@
 //! Round trips: one by ticket id, two by match id or lobby code; one more for each that the store does not know, those of an
 //! answer more where the ticket's match is checking.
 
-use super::answer::{Done, answer};
+use super::answer::{AnswerDone, answer};
 use super::restore::restore;
 use super::settle::{Ask, let_go, settle};
 use super::view::View;
@@ -75,7 +75,7 @@ pub async fn poll(
         && this_match.member_of(player).is_some_and(|member| member.awaits(player))
     {
         // Who asks is there: as good as an answer to the ping that is on its way.
-        let Done { reply, changed, waits_ms, voids } =
+        let AnswerDone { reply, changed, waits_ms, voids } =
             answer(store, ledger, clock, queues, &this_match.id, player, PlayerResponse::Pong).await?;
         return Ok(Seen { view: reply.view(), changed, waits_ms, voids, ..Seen::default() });
     }

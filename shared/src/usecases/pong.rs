@@ -6,7 +6,7 @@
 //!
 //! Round trips: those of an answer; four where the way was too long.
 
-use super::answer::{Done, Reply, answer};
+use super::answer::{AnswerDone, AnswerReply, answer};
 use super::view::View;
 use crate::domain::{CancelReason, MatchId, MatchState, PlayerId, PlayerResponse, Queues};
 use crate::ports::{Clock, Dropped, Ledger, Matches, Outbox, Proposals, Reclaimed, StoreError, Tickets, Upkeep};
@@ -23,7 +23,7 @@ pub async fn pong(
     id: &MatchId,
     player: &PlayerId,
     sent_ms: u64,
-) -> Result<Done, StoreError> {
+) -> Result<AnswerDone, StoreError> {
     let now_ms = clock.now_ms();
     let rules = queues.rules(&id.pool);
     let fit =
@@ -45,10 +45,10 @@ pub async fn pong(
     };
     let view = View::of(&ticket, store.poll(&ticket, player, now_ms).await?, player, rules, now_ms);
     let reply = match (dropped, view) {
-        (Dropped::Done, Some(view)) => Reply::Noted(view),
-        (_, view) => Reply::TooLate(view),
+        (Dropped::Done, Some(view)) => AnswerReply::Noted(view),
+        (_, view) => AnswerReply::TooLate(view),
     };
-    Ok(Done { reply, changed, waits_ms: Vec::new(), voids: 0 })
+    Ok(AnswerDone { reply, changed, waits_ms: Vec::new(), voids: 0 })
 }
 
 #[cfg(test)]
@@ -85,9 +85,9 @@ mod tests {
         (store, queues, this_match, now_ms)
     }
 
-    fn status(done: &Done) -> Status {
+    fn status(done: &AnswerDone) -> Status {
         match &done.reply {
-            Reply::Noted(view) => view.status,
+            AnswerReply::Noted(view) => view.status,
             other => panic!("expected a pong that counts, found {other:?}"),
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!((view.status, view.version > 1), (Status::Waiting, true));
         // Said again, it is too late, and changes nothing.
         let again = pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &bob, 0).await.unwrap();
-        assert!(matches!(again.reply, Reply::TooLate(Some(_))), "{again:?}");
+        assert!(matches!(again.reply, AnswerReply::TooLate(Some(_))), "{again:?}");
         assert_eq!(again.changed, Reclaimed::default());
     }
 
@@ -134,6 +134,6 @@ mod tests {
         assert_eq!((status(&slow), slow.changed), (Status::Waiting, Reclaimed::default()));
         let stranger =
             pong(&store, &NO_LEDGER, &clock, &queues, &this_match.id, &"eve".parse().unwrap(), 0).await.unwrap();
-        assert_eq!(stranger.reply, Reply::Unknown);
+        assert_eq!(stranger.reply, AnswerReply::Unknown);
     }
 }

@@ -23,7 +23,7 @@ use crate::ports::{
 
 /// How long a run lasts, and its rhythm.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct SweepPlan {
     /// When to leave.
     pub until_ms: u64,
     /// Pause between sweeps of a pool in which something stands, in milliseconds.
@@ -92,7 +92,7 @@ pub async fn run(
     clock: &impl Clock,
     queues: &Queues,
     token: &str,
-    plan: Plan,
+    plan: SweepPlan,
     superseded: impl Fn() -> bool,
     post: impl Fn(Post),
 ) -> Swept {
@@ -299,7 +299,7 @@ mod tests {
         let queue = Queue { name: "duel".parse().unwrap(), regions, rules: Rules::default() };
         let (store, queues) = (Memory::default(), Queues::new(vec![queue]).unwrap());
         let pool = queues.pools().next().unwrap().0;
-        let plan = Plan { until_ms: T0 + 10_000, sweep_ms: 1_000, pace: Pace::default() };
+        let plan = SweepPlan { until_ms: T0 + 10_000, sweep_ms: 1_000, pace: Pace::default() };
         let (its_store, its_queues) = (&store, &queues);
         let sweeps_until = |superseded_ms| async move {
             let env = Env(AtomicU64::new(T0));
@@ -335,7 +335,7 @@ mod tests {
         }
         let joined_after = async |now_ms| {
             let env = Env(AtomicU64::new(now_ms));
-            let plan = Plan { until_ms: now_ms + 2_000, sweep_ms: 1_000, pace: Pace::default() };
+            let plan = SweepPlan { until_ms: now_ms + 2_000, sweep_ms: 1_000, pace: Pace::default() };
             run(&store, &env, &env, &queues, "ours", plan, || false, drop).await;
             let mut joined = Vec::new();
             for pool in &pools {

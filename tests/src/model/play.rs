@@ -15,7 +15,7 @@ use muster::ports::{Clock, Ledger, Matches, Players, Polled, Profiles, Tickets, 
 use muster::usecases::answer::answer;
 use muster::usecases::cancel::cancel;
 use muster::usecases::drain::drain;
-use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Request, TicketRating, join_queue};
 use muster::usecases::poll::{Target, poll};
 use muster::usecases::tick::{Pace, tick, upkeep};
 use muster::usecases::view::View;
@@ -122,7 +122,9 @@ impl<'a, S: Store, L: Ledger + Tickets + Players + Profiles> Stage<'a, S, L> {
                         now_ms,
                     };
                     let done = join_queue(store, ledger, ids, &request).await;
-                    if let Ok(Reply::Queued(view) | Reply::Already(view)) = done.as_ref().map(|placed| &placed.reply) {
+                    if let Ok(JoinReply::Queued(view) | JoinReply::Already(view)) =
+                        done.as_ref().map(|placed| &placed.reply)
+                    {
                         told(caller, Some(view.clone()));
                     }
                     format!("{done:?}")

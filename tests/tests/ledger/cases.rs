@@ -14,7 +14,7 @@ use muster::ports::{
     Cancelled, Connections, Ended, Estimate, Fate, Joined, Ledger, Mode, Noted, Players, Polled, Probe, Profiles, Put,
     Recorded, Reserved, Results, Rulebook, RulesVersion, StoreError, Terms, Tickets,
 };
-use muster::usecases::join::{Reply, Request, TicketRating, join_queue};
+use muster::usecases::join::{JoinReply, Request, TicketRating, join_queue};
 
 pub use crate::profile_cases::*;
 use crate::samples::{Hands, NOW_MS, end, ended, match_id, player, pool, this_match, ticket, ticket_id};
@@ -441,20 +441,20 @@ pub async fn a_join_lands_here_when_the_store_is_away(ledger: impl AnyLedger, _:
     let solo = || Party::solo(player("ann"));
     let placed = join_queue(&store, &ledger, &System::default(), &request(&ann, solo(), Some("key"))).await.unwrap();
     assert_eq!(placed.mode, Mode::Fallback);
-    let Reply::Queued(view) = placed.reply else { panic!("expected a new ticket, found {:?}", placed.reply) };
+    let JoinReply::Queued(view) = placed.reply else { panic!("expected a new ticket, found {:?}", placed.reply) };
 
     for key in [Some("key"), Some("another"), None] {
         let placed = join_queue(&store, &ledger, &System::default(), &request(&ann, solo(), key)).await.unwrap();
-        let Reply::Already(again) = placed.reply else { panic!("{key:?}: expected the ticket, found {placed:?}") };
+        let JoinReply::Already(again) = placed.reply else { panic!("{key:?}: expected the ticket, found {placed:?}") };
         assert_eq!(again.ticket, view.ticket, "{key:?}");
     }
     let duo = || Party::restored(vec![player("bob"), player("ann")]);
     let placed = join_queue(&store, &ledger, &System::default(), &request(&bob, duo(), None)).await.unwrap();
-    assert_eq!(placed.reply, Reply::MemberBusy(ann.clone()));
+    assert_eq!(placed.reply, JoinReply::MemberBusy(ann.clone()));
 
     ledger.cancel(&view.ticket, &ann, NOW_MS).await.unwrap();
     let placed = join_queue(&store, &ledger, &System::default(), &request(&bob, duo(), None)).await.unwrap();
-    assert!(matches!(placed.reply, Reply::Queued(_)), "{placed:?}");
+    assert!(matches!(placed.reply, JoinReply::Queued(_)), "{placed:?}");
 }
 
 pub async fn a_player_is_reached_by_the_phone_that_connected_last(ledger: impl AnyLedger, _: Hands) {

@@ -38,7 +38,7 @@ pub use filter::Filter;
 pub use http_api::{HttpApi, Route};
 pub use lambda::{CONCURRENCY_DEFAULT, Caller, Invoker, Lambda, Outcome, Sandbox, Setup, Terms};
 pub use port::free as free_port;
-pub use process::{Ended, Process, kill, tail};
+pub use process::{Exited, Process, kill, tail};
 pub use redis_server::{RedisOptions, RedisServer};
 pub use schedule::{PERIOD, Schedule, scheduled_event};
 pub use stream_pump::{StreamPump, read_stream};

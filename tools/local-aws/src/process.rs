@@ -28,9 +28,9 @@ const TAIL_LINE_CHARS: usize = 240;
 
 /// How a process ended: an exit code or a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended(ExitStatus);
+pub struct Exited(ExitStatus);
 
-impl Ended {
+impl Exited {
     /// The signal that killed it, if one did.
     pub fn signal(self) -> Option<i32> {
         self.0.signal()
@@ -42,7 +42,7 @@ impl Ended {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for Exited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.code(), self.0.signal()) {
             (Some(code), _) => write!(f, "exit code {code}"),
@@ -94,8 +94,8 @@ impl Process {
     }
 
     /// How it ended, or `None` while it runs.
-    pub fn ended(&mut self) -> Option<Ended> {
-        self.child.try_wait().ok().flatten().map(Ended)
+    pub fn ended(&mut self) -> Option<Exited> {
+        self.child.try_wait().ok().flatten().map(Exited)
     }
 
     /// Told as soon as it has ended; asking [`Process::ended`] then says how. A thread waits for it, which costs nothing

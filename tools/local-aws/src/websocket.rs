@@ -39,7 +39,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use self::hub::{Ended, Hub};
+use self::hub::{Closed, Hub};
 use crate::time::pause;
 use crate::{Error, Result};
 
@@ -171,7 +171,7 @@ impl WebSocketGateway {
     /// Cuts a connection without a close frame. From now on it is gone; the function is told 1006. False if there is no
     /// such connection.
     pub fn drop_connection(&self, id: &str) -> bool {
-        self.hub.end(id, Ended::Dropped)
+        self.hub.end(id, Closed::Dropped)
     }
 
     /// A client in a tunnel: from now on nothing it sends arrives, nothing reaches it, and the gateway does not notice.

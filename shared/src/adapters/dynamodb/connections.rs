@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::client::{Condition, DynamoDb, TIMEOUT_MS, unavailable, within};
-use super::item::{self, CONNECTION, KEY, Reader, number, text};
+use super::item::{self, CONNECTION, ItemReader, KEY, number, text};
 use crate::domain::limits::CONNECTIONS_READ_MAX;
 use crate::domain::{MatchId, PlayerId};
 use crate::ports::{Clock, Connections, StoreError};
@@ -56,7 +56,7 @@ impl<C: Clock> DynamoDb<C> {
             let call = self.client().await.batch_get_item().set_request_items(Some(left));
             let answer = call.send().await.map_err(unavailable)?;
             for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                let read = Reader(&item);
+                let read = ItemReader(&item);
                 found.push((read.text(KEY)?.to_owned(), read.text(CONNECTION)?.to_owned()));
             }
             left = answer.unprocessed_keys.unwrap_or_default();

@@ -165,7 +165,7 @@ pub(super) fn write_offer(this_match: &Match, verdicts: &[(TicketId, CancelReaso
 
 /// Reads what [`write_offer`] wrote.
 pub(super) fn read_offer(found: &Item) -> Result<Event, StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     let id = read.text(KEY)?.strip_prefix(OFFER).and_then(|id| id.parse().ok());
     let this_match = read_match(id.ok_or_else(|| read.wrong(KEY, "an offer's key"))?, &read)?;
     if this_match.state != MatchState::Dropped {
@@ -205,7 +205,7 @@ pub(super) enum Decision {
 }
 
 pub(super) fn read_decision(found: &Item) -> Result<Decision, StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     match read.text(STATE)? {
         VOID => Ok(Decision::Void),
         _ => Ok(Decision::Confirmed(read_match(read.parsed(KEY)?, &read)?)),
@@ -265,7 +265,7 @@ pub(super) fn write_unreached(this_match: &MatchId, players: &[PlayerId], now_ms
 
 /// Reads what [`write_unreached`] wrote.
 pub(super) fn read_unreached(found: &Item) -> Result<(MatchId, Vec<PlayerId>), StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     let id = read.text(KEY)?.strip_prefix(UNREACHED).and_then(|id| id.parse().ok());
     Ok((id.ok_or_else(|| read.wrong(KEY, "a match's key"))?, read.players()?))
 }
@@ -275,9 +275,9 @@ pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {
 }
 
 /// Reads attributes of one item. What is missing or of another type is [`StoreError::Corrupt`], with the item's key.
-pub(super) struct Reader<'a>(pub(super) &'a Item);
+pub(super) struct ItemReader<'a>(pub(super) &'a Item);
 
-impl<'a> Reader<'a> {
+impl<'a> ItemReader<'a> {
     pub(super) fn text(&self, name: &str) -> Result<&'a str, StoreError> {
         self.optional(name).ok_or_else(|| self.wrong(name, "a text"))
     }
@@ -323,7 +323,7 @@ pub(super) enum Stored {
 
 impl Stored {
     pub(super) fn read(found: &Item) -> Result<Self, StoreError> {
-        let read = Reader(found);
+        let read = ItemReader(found);
         let ticket: TicketId = read.parsed(KEY)?;
         let status = read.text(STATUS)?;
         let outcome = match TicketState::from_text(status) {
@@ -354,13 +354,13 @@ impl Stored {
     }
 }
 
-fn imported(read: &Reader<'_>) -> Result<u32, StoreError> {
+fn imported(read: &ItemReader<'_>) -> Result<u32, StoreError> {
     Ok(read.optional_number(IMPORTED)?.unwrap_or_default())
 }
 
 /// A ticket as it waits, or as it waited before a match marked it.
 pub(super) fn read_waiting(found: &Item) -> Result<(Ticket, Mode), StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     let mode = match read.text(MODE)? {
         "normal" => Mode::Normal,
         "fallback" => Mode::Fallback,
@@ -385,7 +385,7 @@ pub(super) fn ended(finished: EndedTicket, played: Option<Match>) -> Ended {
     Ended { outcome, players, joined_ms, attempts, played }
 }
 
-fn read_match(id: MatchId, read: &Reader<'_>) -> Result<Match, StoreError> {
+fn read_match(id: MatchId, read: &ItemReader<'_>) -> Result<Match, StoreError> {
     let state = MatchState::from_text(read.text(STATE)?).unwrap_or(MatchState::Other);
     let teams = serde_json::from_str(read.text(TEAMS)?).map_err(corrupt)?;
     let teams = member::read_teams(&id.pool, teams)?;

@@ -1,7 +1,7 @@
 //! One ticket a player, across all pools, for joins that land in the ledger.
 
 use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, within};
-use super::item::{self, Reader, TICKET, number, text};
+use super::item::{self, ItemReader, TICKET, number, text};
 use super::tickets::in_the_way;
 use crate::domain::{PlayerId, TicketId};
 use crate::ports::{Clock, Players, Reserved, StoreError, Terms};
@@ -27,7 +27,7 @@ impl<C: Clock> Players for DynamoDb<C> {
         let item = item::write_player(player, ticket, now_ms, now_ms + terms.ttl_ms);
         match within(TIMEOUT_MS, self.put_if(item, free)).await? {
             Written::Done => Ok(Reserved::Done),
-            Written::Refused(old) => Ok(Reserved::Held(Reader(&in_the_way(player, old)?).parsed(TICKET)?)),
+            Written::Refused(old) => Ok(Reserved::Held(ItemReader(&in_the_way(player, old)?).parsed(TICKET)?)),
         }
     }
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, unavailable, within};
-use super::item::{Item, KEY, Reader, corrupt, number, text};
+use super::item::{Item, ItemReader, KEY, corrupt, number, text};
 use crate::domain::limits::{CONNECTIONS_READ_MAX, LEDGER_KEEP_MS, RESULTS_PAGE};
 use crate::domain::profile::{Attribute, Attributes, Latest, TrackRating};
 use crate::domain::rating::Change;
@@ -189,13 +189,13 @@ fn read_players(found: &Item, name: &str) -> Result<Vec<PlayerId>, StoreError> {
 }
 
 fn read_rating(found: &Item) -> Result<Rating, StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     Ok(Rating { value: read.number(VALUE)?, deviation: read.number(DEVIATION)?, volatility: read.number(VOLATILITY)? })
 }
 
 fn read_change(found: &Item) -> Result<Change, StoreError> {
     let Rating { value, deviation, volatility } = read_rating(found)?;
-    Ok(Change { value, deviation, volatility, games: Reader(found).number(GAMES)? })
+    Ok(Change { value, deviation, volatility, games: ItemReader(found).number(GAMES)? })
 }
 
 fn read_attribute(value: &AttributeValue) -> Option<Attribute> {
@@ -215,10 +215,10 @@ fn read_attribute(value: &AttributeValue) -> Option<Attribute> {
 }
 
 fn read_profile(found: &Item) -> Result<Profile, StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     let track = |(name, value): (&String, &AttributeValue)| {
         let value = value.as_m().map_err(|_| wrong(TRACKS))?;
-        let read = Reader(value);
+        let read = ItemReader(value);
         let rating = TrackRating {
             rating: read_rating(value)?,
             games: read.number(GAMES)?,
@@ -249,13 +249,13 @@ fn read_profile(found: &Item) -> Result<Profile, StoreError> {
 }
 
 fn read_result(found: &Item) -> Result<MatchResult, StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     let id = read.text(KEY)?.strip_prefix(RESULT).and_then(|id| id.parse().ok()).ok_or_else(|| wrong(KEY))?;
     let system = RatingSystem::from_text(read.text(SYSTEM)?).ok_or_else(|| wrong(SYSTEM))?;
     let line = |value: &AttributeValue| {
         let value = value.as_m().map_err(|_| wrong(LINES))?;
         Ok(Line {
-            player: Reader(value).parsed(PLAYER)?,
+            player: ItemReader(value).parsed(PLAYER)?,
             before: read_rating(as_map(value, BEFORE)?.ok_or_else(|| wrong(BEFORE))?)?,
             change: read_change(as_map(value, CHANGE)?.ok_or_else(|| wrong(CHANGE))?)?,
             done: as_map(value, DONE)?.map_or(Ok(Change::NONE), read_change)?,
@@ -264,7 +264,7 @@ fn read_result(found: &Item) -> Result<MatchResult, StoreError> {
     };
     let side = |value: &AttributeValue| {
         let value = value.as_m().map_err(|_| wrong(SIDES))?;
-        Ok(Side { rank: Reader(value).number(RANK)?, players: read_players(value, PLAYERS)? })
+        Ok(Side { rank: ItemReader(value).number(RANK)?, players: read_players(value, PLAYERS)? })
     };
     let verdict = match found.contains_key(SIDES) {
         true => Verdict::Counts(Standings {
@@ -320,7 +320,7 @@ impl<C: Clock> DynamoDb<C> {
             let call = self.client().await.batch_get_item().set_request_items(Some(left));
             let answer = call.send().await.map_err(unavailable)?;
             for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                found.insert(Reader(&item).text(KEY)?.to_owned(), item);
+                found.insert(ItemReader(&item).text(KEY)?.to_owned(), item);
             }
             left = answer.unprocessed_keys.unwrap_or_default();
             if !left.is_empty() {

@@ -9,7 +9,7 @@
 //! newest, which the next writer writes again.
 
 use super::client::{Condition, DynamoDb, TIMEOUT_MS, Written, within};
-use super::item::{Item, KEY, Reader, number, text};
+use super::item::{Item, ItemReader, KEY, number, text};
 use crate::ports::{Clock, Put, Rulebook, RulesVersion, StoreError};
 
 const CURRENT: &str = "r.current";
@@ -35,7 +35,7 @@ fn write(key: String, rules: &RulesVersion) -> Item {
 }
 
 fn read(found: &Item) -> Result<RulesVersion, StoreError> {
-    let read = Reader(found);
+    let read = ItemReader(found);
     Ok(RulesVersion {
         version: read.number(VERSION)?,
         document: read.text(DOCUMENT)?.to_owned(),

@@ -5,7 +5,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
-use super::item::{self, Decision, Item, KEY, Reader, Stored};
+use super::item::{self, Decision, Item, ItemReader, KEY, Stored};
 use crate::domain::{Event, MatchId, MatchState, Outcome, PlayerId, Ticket};
 use crate::ports::{Mode, StoreError};
 
@@ -29,7 +29,7 @@ pub enum Image {
 /// It is no item of the ledger, or one that nobody of this version wrote.
 pub fn read_image(image: &Value) -> Result<Image, StoreError> {
     let found = read_item(image).ok_or_else(|| item::corrupt(format!("expected an item's image, found {image}")))?;
-    let key = Reader(&found).text(KEY)?;
+    let key = ItemReader(&found).text(KEY)?;
     match key.split_once('.') {
         Some(("t", _)) => match Stored::read(&found)? {
             Stored::Waiting(ticket, mode) => Ok(Image::Waiting(ticket, mode)),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::seat::{Seat, Seen, Work};
-use super::{Begun, Exit, Plan, Ran};
+use super::{Begun, Exit, MatcherPlan, Ran};
 use crate::domain::PoolId;
 use crate::domain::limits::{
     FAILED_PAUSE_MS, FOLLOW_MS, IDLE_PAUSE_MS_MAX, RING_PATIENCE_MS, SEEK_PAUSE_MS_MAX, SEEKS_PER_S_MAX,
@@ -16,7 +16,7 @@ use crate::usecases::tick::Ticked;
 /// What a run knows of all its pools.
 pub(super) struct Course<'a, F> {
     pub(super) begun: Begun<'a>,
-    pub(super) plan: Plan,
+    pub(super) plan: MatcherPlan,
     pub(super) began_ms: u64,
     pub(super) post: F,
     /// Pools that it leads, with what is to be remembered of them.

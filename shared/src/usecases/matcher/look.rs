@@ -1,6 +1,6 @@
 //! What a run does for one pool at a time: waits, looks, lets go. Each ends as an event for the course.
 
-use super::Plan;
+use super::MatcherPlan;
 use super::seat::{Seat, Seen, Work};
 use crate::ports::{Bid, Clock, Ids, Matches, Reach, Resigned, Role, StoreError, Upkeep};
 use crate::usecases::tick::tick;
@@ -21,7 +21,7 @@ pub(super) struct Env<'a, S, I, C> {
     pub(super) ids: &'a I,
     pub(super) clock: &'a C,
     pub(super) token: &'a str,
-    pub(super) plan: Plan,
+    pub(super) plan: MatcherPlan,
 }
 
 impl<S: Matches + Upkeep, I: Ids, C: Clock> Env<'_, S, I, C> {

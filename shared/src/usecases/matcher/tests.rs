@@ -143,7 +143,7 @@ async fn join_one(store: &Memory, pool: &PoolId, n: u64, now_ms: u64) {
     store.join(&ticket, now_ms).await.unwrap();
 }
 
-const PLAN: Plan = Plan {
+const PLAN: MatcherPlan = MatcherPlan {
     until_ms: 60_000,
     tick_ms: 100,
     idle_exit_ms: 5_000,
@@ -153,7 +153,7 @@ const PLAN: Plan = Plan {
     pace: Pace { lease_ms: 10_000, claim_batch_tickets: 200 },
 };
 
-async fn scheduled(store: &Half, env: &Paused, queues: &Queues, token: &str, plan: Plan) -> Ran {
+async fn scheduled(store: &Half, env: &Paused, queues: &Queues, token: &str, plan: MatcherPlan) -> Ran {
     run(store, env, env, queues, Begun::Schedule, token, plan, || false, drop).await
 }
 
@@ -200,11 +200,11 @@ async fn each_of_two_matchers_leads_its_share_and_a_pool_that_nobody_takes_is_ta
     for (n, pool) in (0..).zip(&pools) {
         join_one(&store.store, pool, n, 0).await;
     }
-    let plan = Plan { pools_max: 2, until_ms: 400, ..PLAN };
+    let plan = MatcherPlan { pools_max: 2, until_ms: 400, ..PLAN };
     let runs = || join(scheduled(&store, &env, &queues, "m1", plan), scheduled(&store, &env, &queues, "m2", plan));
     let (one, two) = runs().await;
     assert_eq!((one.led_max, two.led_max), (2, 2), "each its share at first");
-    let later = Plan { pools_max: 2, until_ms: env.now_ms() + 2_000, ..PLAN };
+    let later = MatcherPlan { pools_max: 2, until_ms: env.now_ms() + 2_000, ..PLAN };
     let both = join(scheduled(&store, &env, &queues, "m1", later), scheduled(&store, &env, &queues, "m2", later));
     let (one, two) = both.await;
     assert_eq!(one.led_max + two.led_max, 5, "and the fifth within a second");
@@ -236,7 +236,7 @@ async fn a_guest_works_until_one_that_stays_takes_its_pool() {
     let guest = run(&store, &env, &env, &queues, begun, &token, PLAN, || false, drop);
     let stays = async {
         env.sleep_ms(1_000).await;
-        let plan = Plan { until_ms: 3_000, ..PLAN };
+        let plan = MatcherPlan { until_ms: 3_000, ..PLAN };
         scheduled(&store, &env, &queues, "m1", plan).await
     };
     let (guest, stays) = join(guest, stays).await;
@@ -252,7 +252,7 @@ async fn a_guest_that_seeks_takes_what_others_would_ring_for() {
         env.sleep_ms(3_000).await;
         join_one(&store.store, &pools[2], 1, 3_000).await;
     };
-    let plan = Plan { until_ms: 6_000, ..PLAN };
+    let plan = MatcherPlan { until_ms: 6_000, ..PLAN };
     let token = token(begun, "g1");
     let (ran, ()) = join(run(&store, &env, &env, &queues, begun, &token, plan, || false, drop), later).await;
     assert!((24..=30).contains(&ran.ticks), "{ran:?}");
@@ -272,7 +272,7 @@ async fn a_guest_that_meets_nothing_but_silence_leaves_soon() {
             &queues,
             begun,
             "guest:g1",
-            Plan { until_ms: before_ms + 60_000, ..PLAN },
+            MatcherPlan { until_ms: before_ms + 60_000, ..PLAN },
             || false,
             drop,
         )
@@ -285,10 +285,10 @@ async fn a_guest_that_meets_nothing_but_silence_leaves_soon() {
 async fn a_matcher_leads_soon_after_another_lets_go() {
     let ((queues, pools), store, env) = (queues(1), Half::default(), Paused::new());
     join_one(&store.store, &pools[0], 1, 0).await;
-    let first = scheduled(&store, &env, &queues, "m1", Plan { until_ms: 2_000, ..PLAN });
+    let first = scheduled(&store, &env, &queues, "m1", MatcherPlan { until_ms: 2_000, ..PLAN });
     let second = async {
         env.sleep_ms(1).await;
-        scheduled(&store, &env, &queues, "m2", Plan { until_ms: 4_000, ..PLAN }).await
+        scheduled(&store, &env, &queues, "m2", MatcherPlan { until_ms: 4_000, ..PLAN }).await
     };
     let (first, second) = join(first, second).await;
     assert_eq!((first.exit, second.exit), (Exit::Deadline, Exit::Deadline));

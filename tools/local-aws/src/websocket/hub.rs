@@ -59,12 +59,12 @@ pub(super) struct Push {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct State {
     pub(super) frozen: bool,
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<Closed>,
 }
 
 /// How it was ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum Closed {
     /// By the management API.
     Deleted,
     /// Without a word.
@@ -155,7 +155,7 @@ impl Hub {
     }
 
     /// Ends a connection; from now on it is gone. False if it was not there.
-    pub(super) fn end(&self, id: &str, ended: Ended) -> bool {
+    pub(super) fn end(&self, id: &str, ended: Closed) -> bool {
         let Some(client) = self.clients().remove(id) else { return false };
         client.state.send_modify(|state| state.ended = Some(ended));
         true

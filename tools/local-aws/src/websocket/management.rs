@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 use std::sync::atomic::Ordering;
 
-use super::hub::{Ended, Hub, NotPushed};
+use super::hub::{Closed, Hub, NotPushed};
 use super::{MESSAGE_BYTES_MAX, Request, Response};
 
 /// The errors of this API, by the names that the SDK knows.
@@ -57,7 +57,7 @@ pub(super) async fn answer(hub: &Hub, id: &str, request: Request) -> Response {
     let answered = match *request.method() {
         Method::POST => push(hub, id, request).await,
         Method::GET => describe(hub, id),
-        Method::DELETE if hub.end(id, Ended::Deleted) => Ok(empty(StatusCode::NO_CONTENT)),
+        Method::DELETE if hub.end(id, Closed::Deleted) => Ok(empty(StatusCode::NO_CONTENT)),
         Method::DELETE => Err(Problem::Gone),
         _ => Err(Problem::NoSuchMethod),
     };

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::event::{self, Caller, End};
-use super::hub::{Ended, Hub, Line, Push, touch};
+use super::hub::{Closed, Hub, Line, Push, touch};
 use super::{EVENTS_WAITING_MAX, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::time::now;
 
@@ -137,8 +137,8 @@ impl<'a> Session<'a> {
             close = self.talk() => close,
             // The sender is dropped only after it said how.
             ended = ended => match ended.ok().flatten() {
-                Some(Ended::Deleted) => by_us(1000, "Connection Closed Normally"),
-                Some(Ended::Dropped) | None => abnormal(),
+                Some(Closed::Deleted) => by_us(1000, "Connection Closed Normally"),
+                Some(Closed::Dropped) | None => abnormal(),
             },
         };
         self.hub.clients().remove(&self.caller.connection_id);

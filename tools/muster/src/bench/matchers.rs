@@ -9,7 +9,7 @@ use muster::adapters::system::System;
 use muster::domain::limits::{MATCHER_POOLS_DEFAULT, OUTBOX_ENTRIES_MAX};
 use muster::domain::{PoolId, Queues, Ticket};
 use muster::ports::{Clock, Ids, Joined, Pools, Tickets};
-use muster::usecases::matcher::{self, Begun, Plan, Ran};
+use muster::usecases::matcher::{self, Begun, MatcherPlan, Ran};
 use muster::usecases::tick::Pace;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
@@ -97,7 +97,7 @@ pub async fn run(
 
 async fn one(store: &Watched, queues: &Queues) -> Ran {
     let env = System::default();
-    let plan = Plan {
+    let plan = MatcherPlan {
         until_ms: env.now_ms() + RUN_MS_MAX,
         tick_ms: TICK_MS,
         idle_exit_ms: IDLE_EXIT_MS,

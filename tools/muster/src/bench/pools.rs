@@ -134,7 +134,7 @@ pub async fn run(plan: Plan, design: Design, matchers: usize) -> Result<Run, Err
 /// A matcher as the function runs it, with the drain beside it.
 async fn one(store: &Redis, queues: &Queues, until_ms: u64) -> usize {
     let env = System::default();
-    let plan = matcher::Plan {
+    let plan = matcher::MatcherPlan {
         until_ms,
         tick_ms: TICK_MS,
         idle_exit_ms: 20_000,
