@@ -45,7 +45,7 @@ class Phones:
     def keep_playing(self):
         while not self.enough.is_set():
             command = [
-                built() / "muster", "demo", "--at", self.play.http, "--tokens", self.play.parts.studio,
+                built() / "muster", "demo", "--rough", "--at", self.play.http, "--tokens", self.play.parts.studio,
                 "--phones", str(PHONES), "--seconds", str(JOIN_S), "--seed", str(len(self.waves) + 1),
             ]  # fmt: skip
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

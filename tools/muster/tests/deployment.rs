@@ -205,7 +205,7 @@ async fn connections(redis: &mut redis::aio::MultiplexedConnection) -> Result<u6
 #[test]
 fn muster_demo_succeeds_where_every_promise_holds() {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_muster"));
-    let done = demo.args(["demo", "--phones", "40", "--seconds", "1", "--seed", "1"]).output().unwrap();
+    let done = demo.args(["demo", "--rough", "--phones", "40", "--seconds", "1", "--seed", "1"]).output().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{said}\n{complained}");
     for expected in ["--seed 1", "wait p95", "double-booked", "Every promise held"] {
