@@ -34,7 +34,8 @@ async fn a_hundred_thousand_readers_take_no_memory() {
     store.cancel(&ann.id, &player("ann"), T0).await.unwrap();
     assert_eq!(store.take(&pool, 1, OUTBOX_IDLE_MS).await.unwrap().len(), 1);
     let before = bytes(&mut raw, &pool).await;
-    let takes = (0..RUNS).map(|_| store.take(&pool, OUTBOX_TAKE_MAX, DAY_MS));
+    // Each is handed the entry anew: Redis makes a reader of a name when it hands something out, and not before.
+    let takes = (0..RUNS).map(|_| store.take(&pool, OUTBOX_TAKE_MAX, 0));
     let handed_out: usize = futures::stream::iter(takes)
         .buffer_unordered(RUNS_AT_ONCE)
         .map(|taken| taken.unwrap().len())
@@ -42,7 +43,7 @@ async fn a_hundred_thousand_readers_take_no_memory() {
         .await;
     let after = bytes(&mut raw, &pool).await;
     say(format!("outbox: {before} bytes before {RUNS} readers, {after} bytes after"));
-    assert_eq!(handed_out, 0, "what one has, no other gets");
+    assert_eq!(handed_out, RUNS, "each has read something");
     assert_eq!(after, before);
 }
 
