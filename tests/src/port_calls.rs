@@ -7,9 +7,9 @@ pub(crate) use muster::domain::{
     TicketId,
 };
 pub(crate) use muster::ports::{
-    Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Led, Ledger, Matches, Noted, Outbox,
-    Page, Players, Polled, Probe, Profiles, Proposals, Put, Recalled, Reclaimed, Recorded, Removed, Reserved, Resigned,
-    Results, ResultsPage, StoreResult, Terms, Tickets, Upkeep,
+    Answered, Bid, Cancelled, Claim, Dropped, Entry, Expired, JobRun, Joined, Leadership, Led, Ledger, Matches, Noted,
+    Outbox, Page, Pinged, Players, Polled, PoolStatus, Pools, Probe, Profiles, Proposals, Put, Recalled, Reclaimed,
+    Recorded, Removed, Reserved, Resigned, Results, ResultsPage, Statistics, StoreResult, Terms, Tickets, Upkeep,
 };
 
 macro_rules! every_call {
@@ -33,8 +33,12 @@ macro_rules! every_call {
                 fn claim(matches: &[Match], lease_ms: u64) -> Vec<Claim>;
                 fn confirm(matches: &[Match], now_ms: u64) -> Vec<Claim>;
                 fn drop_match(id: &MatchId, verdicts: &[(TicketId, CancelReason)], now_ms: u64) -> Dropped;
+            }
+            Leadership {
                 fn lead(pool: &PoolId, bid: &Bid<'_>) -> Led;
                 fn resign(pool: &PoolId, token: &str, if_idle: bool, ran: Option<&JobRun>) -> Resigned;
+            }
+            Statistics {
                 fn note_waits(pool: &PoolId, waits_ms: &[u64]) -> ();
             }
             Proposals {
@@ -45,6 +49,10 @@ macro_rules! every_call {
                 fn reclaim(pool: &PoolId, now_ms: u64) -> Reclaimed;
                 fn expire(pool: &PoolId, rules: &Rules, now_ms: u64) -> Expired;
                 fn remove(pool: &PoolId) -> Removed;
+            }
+            Pools {
+                fn status(pool: &PoolId, now_ms: u64, ran: Option<&JobRun>) -> PoolStatus;
+                fn ping() -> Pinged;
             }
             Ledger {
                 fn note_join(ticket: &Ticket) -> Noted;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use muster::adapters::memory_ledger::MemoryLedger;
 use muster::domain::Unique;
-use muster::ports::{Clock, Ids, StoreError};
+use muster::ports::{Clock, Ids, Leadership, Statistics, StoreError};
 
 use crate::port_calls::*;
 

@@ -6,7 +6,7 @@ use muster::domain::limits::{
     OUTBOX_IDLE_MS, OUTBOX_TAKE_MAX, PLAYER_ID_BYTES_MAX, PLAYERS_PER_MATCH_MAX,
 };
 use muster::domain::{PoolId, Queue, Queues, Rules, Ticket};
-use muster::ports::{Matches, Outbox, Rate, Reclaimed, Tickets, Upkeep};
+use muster::ports::{Matches, Outbox, Rate, Reclaimed, Statistics, Tickets, Upkeep};
 use muster::usecases::sweep::{self, SweepPlan};
 use muster::usecases::tick::Pace;
 use muster_tests::edge::say;

@@ -122,7 +122,7 @@ async fn assert_only_known_keys(server: &Server, report: &Report) {
 
 #[tokio::test]
 async fn leader_and_player_keys_end_by_themselves() {
-    use muster::ports::{Bid, Matches, Players, Rate, Reach, Role, Terms};
+    use muster::ports::{Bid, Leadership, Players, Rate, Reach, Role, Terms};
     use muster_tests::samples::{player, pool, ticket_id};
 
     let server = Server::plain().await;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use muster::adapters::redis::scripts::{self, Script};
 use muster_tests::edge::say;
+use muster_tests::lua::check::Function;
 use muster_tests::lua::check::{Declared, check};
-use muster_tests::lua::library::{self, Function};
+use muster_tests::lua::library;
 use rstest::rstest;
 
 fn root() -> PathBuf {

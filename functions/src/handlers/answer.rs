@@ -4,7 +4,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::{MatchId, PlayerId, PlayerResponse, PoolId};
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Outbox, Players, Store};
 use muster::usecases::answer::{AnswerDone, AnswerReply, answer};
 use muster::usecases::drain::{Drained, drain};
 use muster::usecases::view::View;
@@ -22,7 +22,7 @@ use crate::problem::{Code, Problem};
 /// answer.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
-    S: Proposals + Tickets + Matches + Upkeep + Outbox + Players,
+    S: Store,
     L: Ledger,
     W: Clock + Ids,
 {
@@ -51,7 +51,7 @@ pub async fn say<S, L, W>(
     word: PlayerResponse,
 ) -> Result<(View, Noted), Problem>
 where
-    S: Proposals + Tickets + Matches + Upkeep + Outbox + Players,
+    S: Store,
     L: Ledger,
     W: Clock + Ids,
 {

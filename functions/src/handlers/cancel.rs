@@ -3,7 +3,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use muster::domain::{PlayerId, TicketId};
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Proposals, Tickets, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Store, Tickets};
 use muster::usecases::cancel::{CancelDone, cancel};
 use muster::usecases::view::View;
 
@@ -20,7 +20,7 @@ use crate::problem::{Code, Problem};
 /// The request is refused, there is no such ticket of the caller's, or the store does not answer.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, request: Request) -> Answer
 where
-    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    S: Store,
     L: Ledger + Tickets,
     W: Clock + Ids,
 {
@@ -41,7 +41,7 @@ where
 /// There is no such ticket of the player's, or the store does not answer.
 pub async fn withdraw<S, L, W>(app: &App<S, L, W>, id: &TicketId, player: &PlayerId) -> Result<(View, Noted), Problem>
 where
-    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    S: Store,
     L: Ledger + Tickets,
     W: Clock + Ids,
 {

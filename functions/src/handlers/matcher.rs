@@ -7,7 +7,7 @@ use futures::channel::mpsc;
 use futures::future::join;
 use lambda_runtime::LambdaEvent;
 use muster::domain::PoolId;
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Tickets, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Store};
 use muster::usecases::drain;
 use muster::usecases::matcher::{self, Begun, MatcherPlan};
 use muster::usecases::unreached::unreached;
@@ -42,7 +42,7 @@ pub struct Report {
 /// None: a failed call is tried again in the next tick, and counted.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Ran<Report>
 where
-    S: Tickets + Matches + Upkeep + Outbox + Players,
+    S: Store,
     L: Ledger,
     W: Clock + Ids,
 {

@@ -5,7 +5,7 @@
 use futures::channel::mpsc;
 use futures::future::join;
 use lambda_runtime::LambdaEvent;
-use muster::ports::{Clock, Ids, Ledger, Matches, Outbox, Players, Pools, Upkeep};
+use muster::ports::{Clock, Ids, Ledger, Store};
 use muster::usecases::drain;
 use muster::usecases::sweep::{self, Standing, SweepPlan, Swept};
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct Report {
 /// None: a failed call is tried again in the next sweep, and counted.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<Value>) -> Ran<Report>
 where
-    S: Matches + Upkeep + Outbox + Players + Pools,
+    S: Store,
     L: Ledger,
     W: Clock + Ids,
 {

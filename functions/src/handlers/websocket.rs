@@ -7,9 +7,7 @@
 use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
 use lambda_runtime::LambdaEvent;
 use muster::domain::{PlayerId, PlayerResponse};
-use muster::ports::{
-    Clock, Connections, Ids, Ledger, Matches, Outbox, Players, Profiles, Proposals, StoreError, Tickets, Upkeep,
-};
+use muster::ports::{Clock, Connections, Ids, Ledger, Players, Profiles, Store, StoreError, Tickets};
 use muster::usecases::poll::Target;
 use muster::usecases::pong::pong;
 use serde_json::{Value, json};
@@ -29,7 +27,7 @@ use crate::problem::{Code, Problem};
 /// None: whatever is wrong is told to the phone.
 pub async fn handle<S, L, W>(app: &App<S, L, W>, event: LambdaEvent<ApiGatewayWebsocketProxyRequest>) -> Ran<Value>
 where
-    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    S: Store,
     L: Ledger + Tickets + Players + Profiles + Connections,
     W: Clock + Ids,
 {
@@ -81,7 +79,7 @@ async fn reply<S, L, W>(
     action: Action,
 ) -> Result<(Heard<'static>, Noted), Problem>
 where
-    S: Tickets + Players + Matches + Proposals + Upkeep + Outbox,
+    S: Store,
     L: Ledger + Tickets + Players + Profiles,
     W: Clock + Ids,
 {

@@ -3,26 +3,25 @@
 //! One lock, plain maps, no index: what Redis keeps in several keys is derived here from one record per ticket. The
 //! conformance suite holds the real stores to this one. Simulations and property tests run on it.
 
+mod leadership;
 mod outbox;
 mod pool;
+mod proposals;
+mod statistics;
 
+use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX};
+use crate::domain::{
+    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PoolId, Rules, Ticket, TicketId, Unique,
+};
+use crate::ports::{
+    Cancelled, Claim, Dropped, Ended, Expired, Joined, Matches, Page, Players, Polled, Probe, Rate, Reclaimed, Removed,
+    Reserved, StoreError, Terms, Tickets, Upkeep,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::pool::{Finished, Live, Pool};
-use crate::domain::limits::{
-    EXPIRE_BATCH, KEEP_MS, RECENT_WAITS_MAX, RECLAIM_BATCH_MATCHES, RECLAIM_BATCH_TICKETS, UPKEEP_GAP_MS_MAX,
-};
 use crate::domain::matching::Candidate;
-use crate::domain::{
-    CancelReason, Cooldown, Match, MatchId, MatchState, Outcome, PlayerId, PlayerResponse, PoolId, Rules, Ticket,
-    TicketId, Unique,
-};
-use crate::ports::{
-    Answered, Bid, Cancelled, Claim, Dropped, Ended, Expired, JobRun, Joined, Led, Matches, Page, Pinged, Players,
-    Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Removed, Reserved, Resigned, StoreError, Terms,
-    Tickets, Upkeep,
-};
 
 /// A store in memory. Clones are not the same store: share it by reference or `Arc`.
 #[derive(Debug, Default)]
@@ -270,55 +269,6 @@ impl Matches for Memory {
             Dropped::Done
         })
     }
-
-    /// Leads until it resigns: the memory store lives in one process, which cannot outlive its own leader.
-    async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> Result<Led, StoreError> {
-        self.with(pool, |pool| pool.lead(bid))
-    }
-
-    async fn resign(
-        &self,
-        pool: &PoolId,
-        token: &str,
-        if_idle: bool,
-        ran: Option<&JobRun>,
-    ) -> Result<Resigned, StoreError> {
-        self.with(pool, |pool| pool.resign(token, if_idle, ran))
-    }
-
-    async fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> Result<(), StoreError> {
-        self.with(pool, |pool| {
-            pool.waits_ms.extend(waits_ms);
-            let old = pool.waits_ms.len().saturating_sub(RECENT_WAITS_MAX);
-            pool.waits_ms.drain(..old);
-        })
-    }
-}
-
-impl Proposals for Memory {
-    async fn answer(
-        &self,
-        id: &MatchId,
-        player: &PlayerId,
-        word: PlayerResponse,
-        now_ms: u64,
-        proposed_until_ms: Option<u64>,
-    ) -> Result<Answered, StoreError> {
-        if word != PlayerResponse::Pong {
-            self.with(&id.pool, |pool| pool.ask(self.call_rate, player, now_ms))??;
-        }
-        self.with(&id.pool, |pool| pool.answer(id.unique, player, word, now_ms, proposed_until_ms))
-    }
-
-    async fn find_lobby(&self, pool: &PoolId, number: u32) -> Result<Option<Match>, StoreError> {
-        self.with(pool, |pool| {
-            pool.matches
-                .values()
-                .map(|held| &held.this_match)
-                .find(|this_match| this_match.lobby == Some(number))
-                .cloned()
-        })
-    }
 }
 
 impl Upkeep for Memory {
@@ -377,34 +327,4 @@ impl Upkeep for Memory {
 
 fn id_of(live: &Live) -> Unique {
     live.ticket.id.unique
-}
-
-impl Pools for Memory {
-    async fn status(&self, pool: &PoolId, now_ms: u64, ran: Option<&JobRun>) -> Result<PoolStatus, StoreError> {
-        self.with(pool, |pool| {
-            pool.note(ran);
-            let line = pool.first_in_line();
-            PoolStatus {
-                waiting: line.len(),
-                claimed: pool.live.len() - line.len(),
-                open_matches: pool.matches.values().filter(|held| held.lease_ms.is_some()).count(),
-                outbox: pool.outbox.len(),
-                outbox_oldest_ms: pool.outbox.oldest_ms(),
-                leader: pool.leader.clone(),
-                oldest_joined_ms: line.iter().map(|live| live.ticket.joined_ms).min(),
-                estimate: pool.estimate(),
-                wait_p99_ms: pool.percentile(99),
-                totals: pool.totals,
-                dead_letters: pool.outbox.dead_len(),
-                remembered: pool.remembered(),
-                lately: pool.lately(now_ms),
-                matcher: pool.matcher.clone(),
-                sweeper: pool.sweeper.clone(),
-            }
-        })
-    }
-
-    async fn ping(&self) -> Result<Pinged, StoreError> {
-        Ok(Pinged { nodes: 1, ..Pinged::default() })
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::store::StoreResult;
+use super::error::StoreResult;
 use crate::domain::{MatchId, PlayerId};
 
 /// The connection of each player that has one. A player is reached by one phone, the one that connected last.

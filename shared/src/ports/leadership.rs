@@ -1,5 +1,10 @@
 //! Who leads a pool: what a matcher bids, what it is told, and what a job remembers of its last run there.
 
+use std::future::Future;
+
+use super::error::StoreResult;
+use crate::domain::PoolId;
+
 /// How a matcher asks to lead a pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Bid<'a> {
@@ -99,4 +104,19 @@ pub struct JobRun {
     pub tick_ms_max: u64,
     /// The last call that failed, and when.
     pub failed: Option<(u64, String)>,
+}
+
+/// Who works a pool. It saves cost alone: correctness does not depend on it.
+pub trait Leadership: Send + Sync {
+    /// Leads the pool from now on if the bid's reach allows it; says what is there in any case.
+    fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> impl Future<Output = StoreResult<Led>> + Send;
+
+    /// Leads no more; with `if_idle`, unless there is work. `ran` is remembered.
+    fn resign(
+        &self,
+        pool: &PoolId,
+        token: &str,
+        if_idle: bool,
+        ran: Option<&JobRun>,
+    ) -> impl Future<Output = StoreResult<Resigned>> + Send;
 }

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use super::store::StoreResult;
+use super::error::StoreResult;
 use crate::domain::{Event, Match, MatchId, PoolId, Ticket, TicketId};
 
 /// How a ticket came into the ledger.

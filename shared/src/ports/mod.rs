@@ -4,26 +4,38 @@
 //! come from the caller, so that every store behaves the same under a virtual clock.
 
 mod connections;
+mod error;
 mod leadership;
 mod ledger;
+mod matches;
 mod optional;
+mod players;
+mod pools;
 mod profiles;
+mod proposals;
 mod publisher;
 mod pusher;
 mod rulebook;
+mod statistics;
 mod store;
 mod system;
+mod tickets;
+mod upkeep;
 
 pub use connections::Connections;
-pub use leadership::{Bid, GUEST, Job, JobRun, Led, Reach, Resigned, Role};
+pub use error::{StoreError, StoreResult};
+pub use leadership::{Bid, GUEST, Job, JobRun, Leadership, Led, Reach, Resigned, Role};
 pub use ledger::{Entry, Fate, Ledger, Mode, Noted, Outbox, Recalled, Recorded, Unreadable};
+pub use matches::{Claim, Dropped, Matches, Page};
+pub use players::{Players, Rate, Reserved, Terms};
+pub use pools::{Pinged, PoolStatus, Pools};
 pub use profiles::{Profiles, Results, ResultsPage};
+pub use proposals::{Answered, Proposals};
 pub use publisher::Publisher;
 pub use pusher::{Pushed, Pusher};
 pub use rulebook::{Put, Rulebook, RulesVersion};
-pub use store::{
-    Answered, Cancelled, Claim, Dropped, Ended, Estimate, Expired, Joined, Lately, Matches, Page, Pinged, Players,
-    Polled, PoolStatus, Pools, Probe, Proposals, Rate, Reclaimed, Removed, Reserved, StoreError, StoreResult, Terms,
-    Tickets, Totals, Upkeep,
-};
+pub use statistics::{Estimate, Lately, Statistics, Totals};
+pub use store::Store;
 pub use system::{Clock, Ids, Step};
+pub use tickets::{Cancelled, Ended, Joined, Polled, Probe, Tickets};
+pub use upkeep::{Expired, Reclaimed, Removed, Upkeep};

@@ -2,10 +2,12 @@
 //! every note, remembers nothing, and as a place to join it is away. Nobody is reachable.
 
 use super::connections::Connections;
+use super::error::{StoreError, StoreResult};
 use super::ledger::{Ledger, Noted, Recorded};
+use super::players::{Players, Reserved, Terms};
 use super::profiles::{Profiles, Results, ResultsPage};
 use super::rulebook::{Put, Rulebook, RulesVersion};
-use super::store::{Cancelled, Joined, Players, Polled, Probe, Reserved, StoreError, StoreResult, Terms, Tickets};
+use super::tickets::{Cancelled, Joined, Polled, Probe, Tickets};
 use crate::domain::{Event, Match, MatchId, MatchResult, PlayerId, Profile, Ticket, TicketId};
 
 fn away<T>() -> StoreResult<T> {

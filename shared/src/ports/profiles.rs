@@ -5,8 +5,8 @@
 
 use std::future::Future;
 
+use super::error::StoreResult;
 use super::rulebook::Put;
-use super::store::StoreResult;
 use crate::domain::{MatchId, MatchResult, PlayerId, Profile};
 
 /// Profiles of players.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::store::StoreResult;
+use super::error::StoreResult;
 use crate::domain::Event;
 
 /// A bus that others listen to.

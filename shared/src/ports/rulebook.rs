@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use super::store::StoreResult;
+use super::error::StoreResult;
 
 /// A version of the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]

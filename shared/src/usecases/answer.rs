@@ -10,7 +10,7 @@
 use super::settle::{Ask, settle};
 use super::view::View;
 use crate::domain::{MatchId, MatchState, PlayerId, PlayerResponse, Queues};
-use crate::ports::{Answered, Clock, Ledger, Matches, Outbox, Proposals, Reclaimed, Step, StoreError, Tickets, Upkeep};
+use crate::ports::{Answered, Clock, Ledger, Reclaimed, Step, Store, StoreError};
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ pub struct AnswerDone {
 /// # Errors
 /// The store does not answer; saying it again is safe.
 pub async fn answer(
-    store: &(impl Proposals + Tickets + Matches + Upkeep + Outbox),
+    store: &impl Store,
     ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,

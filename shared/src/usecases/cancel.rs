@@ -7,9 +7,7 @@ use super::settle::{Ask, settle};
 use super::view::View;
 use crate::domain::limits::CANCEL_ROUNDS_MAX;
 use crate::domain::{CancelReason, Outcome, PlayerId, PlayerResponse, TicketId};
-use crate::ports::{
-    Answered, Cancelled, Ledger, Matches, Outbox, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
-};
+use crate::ports::{Answered, Cancelled, Ledger, Polled, Reclaimed, Store, StoreError, Tickets};
 
 /// What a cancel came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +26,7 @@ pub struct CancelDone {
 /// The store does not answer (a ticket that only the ledger has is cancelled there), or the ticket's matches kept changing;
 /// asking again is safe.
 pub async fn cancel(
-    store: &(impl Tickets + Matches + Proposals + Upkeep + Outbox),
+    store: &impl Store,
     ledger: &(impl Ledger + Tickets),
     id: &TicketId,
     player: &PlayerId,
@@ -106,6 +104,7 @@ mod tests {
     use crate::adapters::memory_ledger::MemoryLedger;
     use crate::adapters::system::System;
     use crate::domain::{Match, MatchId, MatchState, Member, Party, PoolId, Ticket, Unique};
+    use crate::ports::Matches;
 
     const T0: u64 = 1_800_000_000_000;
 

@@ -32,7 +32,7 @@ use super::drain::Post;
 use super::tick::{Pace, Ticked};
 use crate::domain::limits::{LAST_LOOKS_MS_MAX, RESIGN_MS_MAX, RING_PATIENCE_MS};
 use crate::domain::{PoolId, Queues};
-use crate::ports::{Clock, GUEST, Ids, Job, JobRun, Matches, Upkeep};
+use crate::ports::{Clock, GUEST, Ids, Job, JobRun, Leadership, Matches, Statistics, Upkeep};
 
 /// How long a run lasts, and its rhythm.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +111,7 @@ pub struct Ran {
 /// whether `queues` are still the rules to go by, and leaves if they are not.
 #[allow(clippy::too_many_arguments, reason = "four roles, and who, for how long and for whom")]
 pub async fn run(
-    store: &(impl Matches + Upkeep),
+    store: &(impl Matches + Leadership + Statistics + Upkeep),
     ids: &impl Ids,
     clock: &impl Clock,
     queues: &Queues,

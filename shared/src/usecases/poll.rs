@@ -12,9 +12,7 @@ use super::settle::{Ask, let_go, settle};
 use super::view::View;
 use crate::domain::limits::{DOUBT_MS, DOUBT_WINDOW_MS};
 use crate::domain::{LobbyCode, Match, MatchId, MatchState, PlayerId, PlayerResponse, Queues, Rules, Ticket, TicketId};
-use crate::ports::{
-    Clock, Expired, Ledger, Matches, Outbox, Players, Polled, Proposals, Reclaimed, StoreError, Tickets, Upkeep,
-};
+use crate::ports::{Clock, Expired, Ledger, Outbox, Players, Polled, Reclaimed, Store, StoreError, Tickets};
 
 /// What a player may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub struct Seen {
 /// # Errors
 /// The store does not answer, and the ledger does not know.
 pub async fn poll(
-    store: &(impl Tickets + Players + Matches + Proposals + Upkeep + Outbox),
+    store: &impl Store,
     ledger: &(impl Ledger + Tickets),
     clock: &impl Clock,
     queues: &Queues,

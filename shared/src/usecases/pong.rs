@@ -9,14 +9,14 @@
 use super::answer::{AnswerDone, AnswerReply, answer};
 use super::view::View;
 use crate::domain::{CancelReason, MatchId, MatchState, PlayerId, PlayerResponse, Queues};
-use crate::ports::{Clock, Dropped, Ledger, Matches, Outbox, Proposals, Reclaimed, StoreError, Tickets, Upkeep};
+use crate::ports::{Clock, Dropped, Ledger, Reclaimed, Store, StoreError};
 
 /// Takes the pong of a player who was pinged at `sent_ms`, by our clock.
 ///
 /// # Errors
 /// The store does not answer; saying it again is safe.
 pub async fn pong(
-    store: &(impl Proposals + Tickets + Matches + Upkeep + Outbox),
+    store: &impl Store,
     ledger: &impl Ledger,
     clock: &impl Clock,
     queues: &Queues,
@@ -58,6 +58,7 @@ mod tests {
     use crate::adapters::memory_ledger::MemoryLedger;
     use crate::adapters::system::System;
     use crate::domain::{Match, Member, Party, Ping, PoolId, Queue, Rules, Ticket, TicketId, Unique};
+    use crate::ports::{Matches, Tickets};
     use crate::usecases::view::Status;
 
     const NO_LEDGER: Option<MemoryLedger<System>> = None;

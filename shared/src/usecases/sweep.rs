@@ -18,7 +18,8 @@ use super::tick::{Pace, Ticked, tick, upkeep};
 use crate::domain::limits::SWEEP_SLOWER_MAX;
 use crate::domain::{PoolId, Queues, Rules};
 use crate::ports::{
-    Bid, Clock, Ids, Job, JobRun, Matches, PoolStatus, Pools, Reach, Removed, Role, StoreError, Upkeep,
+    Bid, Clock, Ids, Job, JobRun, Leadership, Matches, PoolStatus, Pools, Reach, Removed, Role, Statistics, StoreError,
+    Upkeep,
 };
 
 /// How long a run lasts, and its rhythm.
@@ -87,7 +88,7 @@ enum Step<'a> {
 /// rules, at least once. `post` hears whose outboxes are to be carried.
 #[allow(clippy::too_many_arguments, reason = "four roles, and who, for how long and for whom")]
 pub async fn run(
-    store: &(impl Matches + Upkeep + Pools),
+    store: &(impl Matches + Leadership + Statistics + Upkeep + Pools),
     ids: &impl Ids,
     clock: &impl Clock,
     queues: &Queues,
@@ -193,7 +194,7 @@ fn sum<'a>(all: impl Iterator<Item = &'a PoolStatus> + Clone, now_ms: u64) -> St
 
 /// Looks at a pool, and does what is to be done there: nothing where nothing is.
 async fn sweep<'a>(
-    store: &(impl Matches + Upkeep + Pools),
+    store: &(impl Matches + Leadership + Statistics + Upkeep + Pools),
     ids: &impl Ids,
     clock: &impl Clock,
     token: &str,
@@ -221,7 +222,7 @@ async fn look(store: &(impl Upkeep + Pools), seat: &Seat<'_>, now_ms: u64) -> Re
 }
 
 async fn work(
-    store: &(impl Matches + Upkeep),
+    store: &(impl Matches + Leadership + Statistics + Upkeep),
     ids: &impl Ids,
     clock: &impl Clock,
     token: &str,

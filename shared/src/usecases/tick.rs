@@ -18,7 +18,7 @@ use crate::domain::limits::{
 };
 use crate::domain::matching::{self, Candidate, Group};
 use crate::domain::{Match, MatchId, MatchState, Member, PoolId, Rules};
-use crate::ports::{Claim, Clock, Ids, Matches, Page, Step, StoreError, Upkeep};
+use crate::ports::{Claim, Clock, Ids, Matches, Page, Statistics, Step, StoreError, Upkeep};
 
 /// How matches are made, apart from the rules of the queue.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +107,7 @@ impl std::ops::AddAssign for Ticked {
 /// # Errors
 /// The store does not answer, and nothing was done. Whatever was claimed by then comes back when its lease runs out.
 pub async fn tick(
-    store: &(impl Matches + Upkeep),
+    store: &(impl Matches + Statistics + Upkeep),
     ids: &impl Ids,
     clock: &impl Clock,
     pool: &PoolId,

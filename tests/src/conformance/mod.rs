@@ -32,13 +32,9 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use muster::domain::PoolId;
-use muster::ports::{Matches, Outbox, Players, Pools, Proposals, Tickets, Upkeep};
+use muster::ports::Store;
 
 use env::Env;
-
-/// What every store is.
-pub trait Store: Tickets + Players + Matches + Proposals + Upkeep + Outbox + Pools {}
-impl<T: Tickets + Players + Matches + Proposals + Upkeep + Outbox + Pools> Store for T {}
 
 /// A fact that must hold on every store.
 pub struct Case<'a, S> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::header::Header;
-use super::library::Function;
 use super::tokens::{Token, tokens};
 
 /// A script is small enough to be read at once.
@@ -50,6 +49,15 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("ZREMRANGEBYSCORE", "zset"),
     ("ZSCORE", "zset"),
 ];
+
+/// A function of a library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// What it is called.
+    pub name: String,
+    /// Its parameters, in order.
+    pub parameters: Vec<String>,
+}
 
 /// The globals that scripts may use, with their members; none listed means all uses. No clock, randomness or files.
 const GLOBALS: &[(&str, &[&str])] = &[

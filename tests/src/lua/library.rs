@@ -3,17 +3,8 @@
 //! A function takes keys as parameters that bear the keys' names. So both sides can be checked: the function works on a key as
 //! its type wants, and a script hands over the key of that name.
 
-use super::check::{Body, COMMANDS, globals};
+use super::check::{Body, COMMANDS, Function, globals};
 use super::tokens::tokens;
-
-/// A function of a library.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Function {
-    /// What it is called.
-    pub name: String,
-    /// Its parameters, in order.
-    pub parameters: Vec<String>,
-}
 
 /// The functions of a library.
 ///

@@ -23,10 +23,10 @@ use tokio::runtime::Runtime;
 
 use super::facts::{Asks, Deed, Facts};
 use super::seen::Look;
-use crate::conformance::Store;
 use crate::samples::{T0, player};
 use crate::stand_ins::{CountingIds, VirtualClock};
 use crate::stepped::{Actor, Stepped, Turns};
+use muster::ports::Store;
 
 const PLAYERS: usize = 8;
 /// Deeds that go on at once.

@@ -1,17 +1,14 @@
 //! One pool of the reference store, and the transitions that several calls share.
 
+use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LOBBIES_MAX, UPKEEP_PAUSE_MS_MAX};
+use crate::domain::{
+    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, Ticket, TicketId,
+    Unique, lobby,
+};
+use crate::ports::{Claim, Ended, JobRun, Rate, Reclaimed, Removed, StoreError, Totals};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox;
-use crate::domain::limits::{EXPIRE_BATCH, KEEP_MS, LATELY_MS, LOBBIES_MAX, UPKEEP_PAUSE_MS_MAX};
-use crate::domain::{
-    CancelReason, DroppedMatch, EndedTicket, Event, Match, MatchId, MatchState, Outcome, PlayerId, PlayerResponse,
-    Ticket, TicketId, Unique, lobby,
-};
-use crate::ports::{
-    Answered, Bid, Claim, Ended, Estimate, GUEST, Job, JobRun, Lately, Led, Rate, Reach, Reclaimed, Removed, Resigned,
-    Role, StoreError, Totals,
-};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
@@ -23,8 +20,8 @@ pub(super) struct Pool {
     pub(super) matcher: Option<JobRun>,
     pub(super) sweeper: Option<JobRun>,
     /// The counters of some moment at least [`LATELY_MS`] after the one before.
-    minute: Option<(u64, Totals)>,
-    minute_before: Option<(u64, Totals)>,
+    pub(super) minute: Option<(u64, Totals)>,
+    pub(super) minute_before: Option<(u64, Totals)>,
     pub(super) upkeep_ms: u64,
     /// When the store was last found to have been away.
     pub(super) away_ms: u64,
@@ -59,71 +56,11 @@ pub(super) struct Game {
     /// Until when it holds its tickets; none once it is confirmed or taken apart.
     pub(super) lease_ms: Option<u64>,
     pub(super) verdicts: BTreeMap<Unique, CancelReason>,
-    declined_by: Option<PlayerId>,
+    pub(super) declined_by: Option<PlayerId>,
     pub(super) retention_ms: Option<u64>,
 }
 
 impl Pool {
-    pub(super) fn lead(&mut self, bid: &Bid<'_>) -> Led {
-        let waiting = self.first_in_line().len();
-        let open = self.matches.values().filter(|held| held.lease_ms.is_some()).count();
-        let leader = self.leader.as_deref();
-        let free = leader.is_none();
-        let takes = leader == Some(bid.token)
-            || match bid.reach {
-                Reach::Look => false,
-                Reach::Work => waiting + open > 0 && free,
-                Reach::Guests => waiting + open > 0 && leader.is_none_or(|leader| leader.starts_with(GUEST)),
-                Reach::Any => free,
-            };
-        if !takes {
-            return Led { role: if free { Role::Free } else { Role::Following }, waiting, open };
-        }
-        self.leader = Some(bid.token.to_owned());
-        self.note(bid.ran);
-        if bid.ran.is_some() && self.minute.is_none_or(|(at_ms, _)| at_ms + LATELY_MS <= bid.now_ms) {
-            let fresh = (bid.now_ms, self.totals);
-            self.minute_before = Some(self.minute.unwrap_or(fresh));
-            self.minute = Some(fresh);
-        }
-        Led { role: Role::Leading, waiting, open }
-    }
-
-    pub(super) fn resign(&mut self, token: &str, if_idle: bool, ran: Option<&JobRun>) -> Resigned {
-        if self.leader.as_deref() != Some(token) {
-            return Resigned::Following;
-        }
-        let open = self.matches.values().any(|held| held.lease_ms.is_some());
-        if if_idle && (open || !self.first_in_line().is_empty()) {
-            return Resigned::Busy;
-        }
-        self.note(ran);
-        self.leader = None;
-        Resigned::Done
-    }
-
-    /// Remembers what a job did; the last failure stays until another comes.
-    pub(super) fn note(&mut self, ran: Option<&JobRun>) {
-        let Some(ran) = ran else { return };
-        let known = match ran.job {
-            Job::Matcher => &mut self.matcher,
-            Job::Sweeper => &mut self.sweeper,
-        };
-        let failed = ran.failed.clone().or_else(|| known.take()?.failed);
-        *known = Some(JobRun { failed, ..ran.clone() });
-    }
-
-    pub(super) fn lately(&self, now_ms: u64) -> Lately {
-        let Some((since_ms, before)) = self.minute_before else { return Lately::default() };
-        Lately {
-            for_ms: now_ms.saturating_sub(since_ms),
-            joined: self.totals.joined - before.joined,
-            matched: self.totals.matched - before.matched,
-            cancelled: self.totals.cancelled - before.cancelled,
-            expired: self.totals.expired - before.expired,
-        }
-    }
-
     /// The leader and the numbers of entries stay. In Redis the leader's key expires on its own, and the clock gives the numbers.
     pub(super) fn remove(&mut self) -> Removed {
         if !(self.live.is_empty() && self.ended.is_empty() && self.matches.is_empty() && self.outbox.is_empty()) {
@@ -137,17 +74,6 @@ impl Pool {
     /// Outcomes, and matches that are over.
     pub(super) fn remembered(&self) -> usize {
         self.ended.len() + self.matches.values().filter(|held| held.retention_ms.is_some()).count()
-    }
-
-    pub(super) fn estimate(&self) -> Estimate {
-        Estimate { p50_ms: self.percentile(50), p90_ms: self.percentile(90) }
-    }
-
-    /// By nearest rank.
-    pub(super) fn percentile(&self, p: usize) -> Option<u64> {
-        let mut sorted = self.waits_ms.clone();
-        sorted.sort_unstable();
-        sorted.get((sorted.len() * p).div_ceil(100).max(1) - 1).copied()
     }
 
     pub(super) fn waits(&self, unique: Unique) -> bool {
@@ -291,7 +217,7 @@ impl Pool {
     }
 
     /// A match that holds its tickets is played from here on.
-    fn play(&mut self, unique: Unique, now_ms: u64) {
+    pub(super) fn play(&mut self, unique: Unique, now_ms: u64) {
         let room = self.matches.values().filter(|held| held.this_match.lobby.is_some()).count() < LOBBIES_MAX as usize;
         let Some(held) = self.matches.get_mut(&unique) else { return };
         let this_match = &mut held.this_match;
@@ -308,68 +234,6 @@ impl Pool {
         self.outbox.push(Event::Matched(this_match.clone()), now_ms);
         for member in this_match.members() {
             self.end(member.ticket.unique, Outcome::Matched(this_match.id.clone()), now_ms);
-        }
-    }
-
-    pub(super) fn answer(
-        &mut self,
-        unique: Unique,
-        player: &PlayerId,
-        word: PlayerResponse,
-        now_ms: u64,
-        proposed_until_ms: Option<u64>,
-    ) -> Answered {
-        let Some(held) = self.matches.get_mut(&unique) else { return Answered::Unknown };
-        let Some(own) = held.this_match.member_of(player).map(|member| member.ticket.unique) else {
-            return Answered::Unknown;
-        };
-        let state = held.this_match.state;
-        let before = match word {
-            PlayerResponse::Pong => matches!(state, MatchState::Proposed | MatchState::Confirmed),
-            PlayerResponse::Accept => state == MatchState::Confirmed,
-            PlayerResponse::Decline => held.verdicts.get(&own) == Some(&CancelReason::Declined),
-        };
-        if before {
-            return Answered::Before(state);
-        }
-        let asked = if word == PlayerResponse::Pong { MatchState::Checking } else { MatchState::Proposed };
-        if state != asked || held.lease_ms.is_none_or(|lease_ms| lease_ms <= now_ms) {
-            return Answered::TooLate;
-        }
-        if let Some(live) = self.live.get_mut(&own) {
-            live.last_seen_ms = live.last_seen_ms.max(now_ms);
-        }
-        for member in held.this_match.teams.iter_mut().flatten().filter(|member| member.ticket.unique == own) {
-            match word {
-                PlayerResponse::Pong if member.awaits(player) => member.hear(player),
-                PlayerResponse::Accept if !member.ready => member.ready = true,
-                PlayerResponse::Pong | PlayerResponse::Accept => return Answered::Before(state),
-                PlayerResponse::Decline => member.ready = false,
-            }
-        }
-        if word == PlayerResponse::Decline {
-            held.this_match.state = MatchState::Dropped;
-            held.verdicts = BTreeMap::from([(own, CancelReason::Declined)]);
-            held.declined_by = Some(player.clone());
-            held.lease_ms = Some(0);
-            return Answered::Noted(MatchState::Dropped);
-        }
-        if !held.this_match.members().all(|member| member.ready) {
-            return Answered::Noted(state);
-        }
-        match proposed_until_ms.filter(|_| asked == MatchState::Checking) {
-            Some(until_ms) => {
-                held.this_match.state = MatchState::Proposed;
-                held.this_match.deadline_ms = Some(until_ms);
-                unready(&mut held.this_match);
-                held.lease_ms = Some(until_ms);
-                self.outbox.push(Event::Asked(held.this_match.clone()), now_ms);
-                Answered::Noted(MatchState::Proposed)
-            }
-            None => {
-                self.play(unique, now_ms);
-                Answered::Noted(MatchState::Confirmed)
-            }
         }
     }
 
@@ -474,7 +338,7 @@ impl Pool {
 }
 
 /// What was asked is answered; what is asked next is not yet.
-fn unready(this_match: &mut Match) {
+pub(super) fn unready(this_match: &mut Match) {
     for member in this_match.teams.iter_mut().flatten() {
         member.ready = false;
         member.heard.clear();

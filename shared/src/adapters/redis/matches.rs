@@ -2,13 +2,12 @@
 
 use super::connection::{Arg, Redis};
 use super::record;
-use super::runs;
 use super::scripts::{self, Script};
-use crate::domain::limits::{KEEP_MS, LATELY_MS, LOBBIES_MAX, OUTBOX_BYTES_MAX, RECENT_WAITS_MAX};
+use crate::domain::limits::{KEEP_MS, LOBBIES_MAX, OUTBOX_BYTES_MAX};
 use crate::domain::lobby;
 use crate::domain::matching::Candidate;
 use crate::domain::{CancelReason, Match, MatchId, PoolId, TicketId};
-use crate::ports::{Bid, Claim, Dropped, JobRun, Led, Matches, Page, Resigned, Role, StoreError};
+use crate::ports::{Claim, Dropped, Matches, Page, StoreError};
 
 impl Redis {
     /// Runs a script that takes groups of tickets and answers a word for each: `held` as asked, any other not.
@@ -103,55 +102,6 @@ impl Matches for Redis {
         match reply.word() {
             "DROPPED" => Ok(Dropped::Done),
             "LEASE_LOST" => Ok(Dropped::LeaseLost),
-            _ => reply.unexpected(),
-        }
-    }
-
-    async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> Result<Led, StoreError> {
-        let Bid { token, ttl_ms, now_ms, reach, ran } = *bid;
-        let ran = runs::write(ran);
-        let mut args = vec![Arg::Text(token), Arg::Int(ttl_ms), Arg::Int(now_ms), Arg::Text(reach.as_str())];
-        args.push(Arg::Int(LATELY_MS));
-        args.extend(ran.iter().map(|text| Arg::Text(text)));
-        let reply = self.run(&scripts::LEAD, pool, &args).await?;
-        let role = match reply.word() {
-            "LEADING" => Role::Leading,
-            "FOLLOWING" => Role::Following,
-            "FREE" => Role::Free,
-            _ => return reply.unexpected(),
-        };
-        Ok(Led { role, waiting: reply.part(1)?, open: reply.part(2)? })
-    }
-
-    async fn resign(
-        &self,
-        pool: &PoolId,
-        token: &str,
-        if_idle: bool,
-        ran: Option<&JobRun>,
-    ) -> Result<Resigned, StoreError> {
-        let ran = runs::write(ran);
-        let mut args = vec![Arg::Text(token), Arg::Text(if if_idle { "idle" } else { "leave" })];
-        args.extend(ran.iter().map(|text| Arg::Text(text)));
-        let reply = self.run(&scripts::RESIGN, pool, &args).await?;
-        match reply.word() {
-            "RESIGNED" => Ok(Resigned::Done),
-            "BUSY" => Ok(Resigned::Busy),
-            "FOLLOWING" => Ok(Resigned::Following),
-            _ => reply.unexpected(),
-        }
-    }
-
-    async fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> Result<(), StoreError> {
-        let latest = &waits_ms[waits_ms.len().saturating_sub(RECENT_WAITS_MAX)..];
-        if latest.is_empty() {
-            return Ok(());
-        }
-        let mut args = vec![Arg::Int(RECENT_WAITS_MAX as u64)];
-        args.extend(latest.iter().map(|wait_ms| Arg::Int(*wait_ms)));
-        let reply = self.run(&scripts::WAITS, pool, &args).await?;
-        match reply.word() {
-            "NOTED" => Ok(()),
             _ => reply.unexpected(),
         }
     }

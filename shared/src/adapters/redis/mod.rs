@@ -14,6 +14,7 @@
 mod cluster;
 mod connection;
 mod keys;
+mod leadership;
 mod matches;
 mod node;
 mod outbox;
@@ -24,6 +25,7 @@ mod reply;
 mod runs;
 pub mod scripts;
 mod settings;
+mod statistics;
 mod tickets;
 mod upkeep;
 

@@ -2,7 +2,7 @@
 
 use super::MatcherPlan;
 use super::seat::{Seat, Seen, Work};
-use crate::ports::{Bid, Clock, Ids, Matches, Reach, Resigned, Role, StoreError, Upkeep};
+use crate::ports::{Bid, Clock, Ids, Leadership, Matches, Reach, Resigned, Role, Statistics, StoreError, Upkeep};
 use crate::usecases::tick::tick;
 
 /// A renewal comes so often within a leader's time to live.
@@ -24,7 +24,7 @@ pub(super) struct Env<'a, S, I, C> {
     pub(super) plan: MatcherPlan,
 }
 
-impl<S: Matches + Upkeep, I: Ids, C: Clock> Env<'_, S, I, C> {
+impl<S: Matches + Leadership + Statistics + Upkeep, I: Ids, C: Clock> Env<'_, S, I, C> {
     pub(super) async fn wait<'s>(&self, seat: Seat<'s>) -> Event<'s> {
         let pause_ms = seat.due_ms.saturating_sub(self.clock.now_ms());
         if pause_ms > 0 {

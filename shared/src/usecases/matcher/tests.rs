@@ -11,7 +11,8 @@ use super::*;
 use crate::adapters::memory::Memory;
 use crate::domain::{CancelReason, Match, MatchId, Party, PlayerId, Queue, Rules, Ticket, TicketId, Unique};
 use crate::ports::{
-    Bid, Claim, Dropped, Expired, Led, Page, Reach, Reclaimed, Removed, Resigned, StoreResult, Tickets,
+    Bid, Claim, Dropped, Expired, Leadership, Led, Page, Reach, Reclaimed, Removed, Resigned, Statistics, StoreResult,
+    Tickets,
 };
 
 /// Tokio's paused time: it moves when everybody waits, to where the first of them wants it.
@@ -94,7 +95,9 @@ impl Matches for Half {
     ) -> StoreResult<Dropped> {
         self.store.drop_match(id, verdicts, now_ms).await
     }
+}
 
+impl Leadership for Half {
     async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> StoreResult<Led> {
         self.meet(pool).await;
         self.store.lead(pool, bid).await
@@ -104,7 +107,9 @@ impl Matches for Half {
         self.meet(pool).await;
         self.store.resign(pool, token, if_idle, ran).await
     }
+}
 
+impl Statistics for Half {
     async fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> StoreResult<()> {
         self.store.note_waits(pool, waits_ms).await
     }

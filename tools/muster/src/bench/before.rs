@@ -8,7 +8,7 @@ use muster::adapters::memory_ledger::MemoryLedger;
 use muster::adapters::redis::Redis;
 use muster::adapters::system::System;
 use muster::domain::{PoolId, Queues, Rules};
-use muster::ports::{Bid, Clock, Ids, Matches, Reach, Role};
+use muster::ports::{Bid, Clock, Ids, Leadership, Reach, Role};
 use muster::usecases::drain::drain;
 use muster::usecases::tick::{Pace, tick};
 

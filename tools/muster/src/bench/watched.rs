@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use muster::adapters::redis::Redis;
 use muster::domain::{CancelReason, Match, MatchId, PoolId, Rules, TicketId};
 use muster::ports::{
-    Bid, Claim, Dropped, Expired, JobRun, Led, Matches, Page, Reclaimed, Removed, Resigned, Role, StoreResult, Upkeep,
+    Bid, Claim, Dropped, Expired, JobRun, Leadership, Led, Matches, Page, Reclaimed, Removed, Resigned, Role,
+    Statistics, StoreResult, Upkeep,
 };
 
 use super::finish::Finish;
@@ -129,7 +130,9 @@ impl Matches for Watched {
     ) -> impl Future<Output = StoreResult<Dropped>> + Send {
         self.store.drop_match(id, verdicts, now_ms)
     }
+}
 
+impl Leadership for Watched {
     async fn lead(&self, pool: &PoolId, bid: &Bid<'_>) -> StoreResult<Led> {
         let led = self.store.lead(pool, bid).await?;
         Ok(if self.leader_key { led } else { Led { role: Role::Leading, ..led } })
@@ -144,7 +147,9 @@ impl Matches for Watched {
     ) -> impl Future<Output = StoreResult<Resigned>> + Send {
         self.store.resign(pool, token, if_idle, ran)
     }
+}
 
+impl Statistics for Watched {
     fn note_waits(&self, pool: &PoolId, waits_ms: &[u64]) -> impl Future<Output = StoreResult<()>> + Send {
         self.store.note_waits(pool, waits_ms)
     }
